@@ -1,0 +1,30 @@
+"""Names for things: random by default, reproducible with a seed."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+
+
+class Ids:
+    """Where ids come from. With a seed the same calls give the same ids: for simulated clouds only."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = None if seed is None else random.Random(seed)  # noqa: S311 (a seed is asked for to be foreseen)
+
+    def bytes(self, n: int) -> bytes:
+        """`n` bytes: from the operating system, or from the seed."""
+        return os.urandom(n) if self._random is None else self._random.randbytes(n)
+
+    def uuid(self) -> uuid.UUID:
+        """A version 4 UUID."""
+        return uuid.UUID(bytes=self.bytes(16), version=4)
+
+    def hex(self) -> str:
+        """32 hexadecimal digits, as Identity names its things."""
+        return self.uuid().hex
+
+    def request(self) -> str:
+        """The id of an API request, as clients know it: req-<uuid>."""
+        return f"req-{self.uuid()}"
