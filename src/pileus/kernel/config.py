@@ -1,0 +1,138 @@
+"""One typed TOML file: every option with its default, unit and meaning; an unknown key is an error.
+
+Secrets are never values here but paths of files. `origins` says where each value came from, for `pileus config show`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+
+def option(doc: str, **limits: Any) -> Meta:
+    """The documentation of an option, and its limits (`ge`, `le`, `min_length`, `pattern`)."""
+    return Meta(description=doc, **limits)
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class Api(Section):
+    listen: Annotated[str, option("Address and port of the API, HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8775"
+    public_url: Annotated[str, option("What clients reach it by, without a path; empty: made from `listen`.")] = ""
+    classic_ports: Annotated[bool, option("Listen also on the ports OpenStack users know (5000, 8774, ...).")] = False
+    tls: Annotated[bool, option("Serve HTTPS; without the two files, with a certificate of the cloud's own CA.")] = False
+    tls_certificate: Annotated[str, option("Path of a PEM certificate chain.")] = ""
+    tls_key: Annotated[str, option("Path of its PEM key.")] = ""
+    region: Annotated[str, option("Name of the region in the catalogue.", min_length=1)] = "RegionOne"
+    cors_origins: Annotated[tuple[str, ...], option("Origins whose scripts may call the API; `*` for all.")] = ()
+
+
+class Http(Section):
+    header_bytes: Annotated[int, option("Largest header block, bytes.", ge=1024)] = 65_536
+    url_bytes: Annotated[int, option("Longest request target, bytes.", ge=256)] = 16_384
+    body_bytes: Annotated[int, option("Largest body that is not a stream, bytes.", ge=1024)] = 1_048_576
+    header_timeout_s: Annotated[float, option("Most time to send a request's head, seconds.", gt=0)] = 10.0
+    body_timeout_s: Annotated[float, option("Most time between two pieces of a body, seconds.", gt=0)] = 30.0
+    idle_timeout_s: Annotated[float, option("A connection without a request is closed after this, seconds.", gt=0)] = 75.0
+    connections: Annotated[int, option("Most connections at once; further ones wait in the backlog.", ge=16)] = 20_000
+    rate_per_s: Annotated[float, option("Requests a second and project; 0 for no limit.", ge=0)] = 0.0
+    rate_burst: Annotated[int, option("Requests a project may send at once before the rate applies.", ge=1)] = 100
+
+
+class DatabaseOptions(Section):
+    url: Annotated[str, option("sqlite:///PATH or postgresql://USER@HOST/NAME; empty: SQLite in the state directory.")] = ""
+    password_file: Annotated[str, option("Path of a file that holds the password of the URL's user.")] = ""
+    listen_url: Annotated[str, option("Where LISTEN goes, if a pooler stands before `url`; empty: the same.")] = ""
+    pool_size: Annotated[int, option("Connections a process keeps (PostgreSQL).", ge=2)] = 10
+    read_deadline_s: Annotated[float, option("Most time for one read, seconds.", gt=0)] = 5.0
+
+
+class Operations(Section):
+    lease_s: Annotated[float, option("A worker that is silent this long loses its operations, seconds.", gt=0)] = 30.0
+    poll_s: Annotated[float, option("How often a worker looks without being called, seconds.", gt=0)] = 1.0
+    concurrency: Annotated[int, option("Operations one worker runs at once.", ge=1)] = 64
+    per_host: Annotated[int, option("Operations one worker runs at once against one host.", ge=1)] = 8
+    retention_s: Annotated[float, option("Ended operations, their log and audit are kept this long, seconds.", gt=0)] = 7_776_000
+    host_lease_s: Annotated[float, option("A host that is silent this long counts as down, seconds.", gt=0)] = 30.0
+
+
+class Identity(Section):
+    token_ttl_s: Annotated[int, option("How long a token is valid, seconds.", ge=60)] = 86_400
+    bcrypt_rounds: Annotated[int, option("Cost of a password hash: 2^n rounds.", ge=4, le=20)] = 12
+    fernet_keys: Annotated[int, option("Keys that may validate at once.", ge=2)] = 3
+
+
+class Log(Section):
+    format: Annotated[str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")] = "text"
+    level: Annotated[str, option("debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
+    file: Annotated[str, option("Path of a log file; empty: standard error.")] = ""
+
+
+class Policy(Section):
+    file: Annotated[str, option("Path of a policy file (YAML or JSON, oslo.policy's language) over the defaults.")] = ""
+
+
+class Config(Section):
+    """The whole file."""
+
+    state: Annotated[str, option("Directory of keys, database and sockets; made with mode 0700.")] = ""
+    api: Api = Api()
+    http: Http = Http()
+    database: DatabaseOptions = DatabaseOptions()
+    operations: Operations = Operations()
+    identity: Identity = Identity()
+    log: Log = Log()
+    policy: Policy = Policy()
+
+
+class ConfigError(ValueError):
+    """The file cannot be used; the message names file and key."""
+
+
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> tuple[Config, dict[str, str]]:
+    """The configuration, and where each value that is no default came from.
+
+    `overrides` are dotted names from the command line (`{"api.listen": "0.0.0.0:80"}`). Raises ConfigError.
+    """
+    document: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+            raise ConfigError(f"{path}: {e}") from e
+        origins = dict.fromkeys(flat(document), str(path))
+    for name, value in (overrides or {}).items():
+        section, _, key = name.rpartition(".")
+        (document.setdefault(section, {}) if section else document)[key] = value
+        origins[name] = "command line"
+    try:
+        return msgspec.convert(document, Config, strict=True), origins
+    except msgspec.ValidationError as e:
+        raise ConfigError(f"{path or 'command line'}: {e}") from e
+
+
+def flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted names of all values in a document."""
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def options() -> Iterator[tuple[str, Any, str]]:
+    """Every option: dotted name, default, meaning."""
+    for section_name, section_type in get_type_hints(Config, include_extras=True).items():
+        if isinstance(section_type, type) and issubclass(section_type, Section):
+            for name, hint in get_type_hints(section_type, include_extras=True).items():
+                yield f"{section_name}.{name}", getattr(section_type(), name), hint.__metadata__[0].description
+        else:
+            yield section_name, getattr(Config(), section_name), section_type.__metadata__[0].description

@@ -1,0 +1,10 @@
+"""One metadata, and a database that behaves the same on SQLite and PostgreSQL.
+
+A service declares its tables on `metadata` and speaks SQLAlchemy Core through the connection of its `Ctx`. What differs
+between the two databases is hidden here: how a transaction begins and ends, what is a lock, what may be tried again.
+"""
+
+from pileus.kernel.db.base import JSON, Connection, Database, Text, metadata
+from pileus.kernel.db.open import open_database
+
+__all__ = ["JSON", "Connection", "Database", "Text", "metadata", "open_database"]

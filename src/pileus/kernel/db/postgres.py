@@ -1,0 +1,161 @@
+"""PostgreSQL 14 or newer, READ COMMITTED, through asyncpg."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from pileus.kernel.db.base import LockOrder, Params, Probe, from_json, lock_number, metadata, to_json
+from pileus.kernel.errors import TryAgain, Unavailable
+
+UNDONE = {"40001", "40P01"}  # serialization_failure, deadlock_detected: the same work may be done again
+TOO_LONG = {"57014", "55P03"}  # query_canceled (statement_timeout), lock_not_available
+LOST = ("08", "57P")  # connection exceptions, server shutting down
+TAKE_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("n", type_=sa.BigInteger)))
+WAITS_MS = {"statement_timeout": "30000", "lock_timeout": "10000", "idle_in_transaction_session_timeout": "60000"}
+PROBE_TRIES = 5
+
+
+def translated(error: Exception) -> Exception:
+    """TryAgain, Unavailable with the cause, or the error itself when it is the statement's own fault."""
+    if isinstance(error, (OSError, TimeoutError)):
+        return Unavailable(f"The database does not answer: {error or type(error).__name__}.")
+    if not isinstance(error, sa.exc.DBAPIError):
+        return error
+    code = getattr(error.orig, "sqlstate", None) or ""
+    if code in UNDONE or error.connection_invalidated or code.startswith(LOST):
+        return TryAgain(f"{code or 'connection lost'}: {error.orig}")
+    if code in TOO_LONG:
+        return Unavailable("The database took too long to answer this; narrow the query or ask again.")
+    return error
+
+
+class PostgresConnection:
+    """A transaction, or a read."""
+
+    def __init__(self, connection: AsyncConnection, *, writes: bool, on_statement: list[Callable[[str], None]]) -> None:
+        self._connection = connection
+        self._on_statement = on_statement
+        self._order = LockOrder()
+        self.writes = writes
+        self.committed: list[Callable[[], None]] = []
+
+    async def execute(self, statement: sa.Executable, params: Params = None) -> sa.CursorResult[Any]:
+        if not (self.writes or statement.is_select):
+            raise AssertionError("a read connection was asked to write")
+        for tell in self._on_statement:
+            tell(str(statement))
+        try:
+            return await self._connection.execute(statement, params)
+        except (sa.exc.DBAPIError, OSError) as e:
+            known = translated(e)
+            if known is e:
+                raise
+            raise known from e
+
+    async def lock(self, kind: str, key: object) -> None:
+        if self._order.take(kind, str(key)):
+            await self.execute(TAKE_LOCK, {"n": lock_number(kind, str(key))})
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        self.committed.append(call)
+
+
+class PostgresDatabase:
+    """A pool of connections to PostgreSQL. `base.Database` says what each method promises."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, pool_size: int = 10, read_deadline_s: float = 5.0) -> None:
+        self.url = sa.make_url(url)
+        self.pool_size = pool_size
+        self.read_deadline_s = read_deadline_s
+        self.on_statement: list[Callable[[str], None]] = []
+
+    async def start(self) -> None:
+        self._engine = create_async_engine(
+            self.url,
+            pool_size=self.pool_size,
+            max_overflow=0,
+            json_serializer=to_json,
+            json_deserializer=from_json,
+            connect_args={"server_settings": {**WAITS_MS, "application_name": "pileus"}, "timeout": 10},
+        )
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with self.read() as connection:
+            await connection.execute(sa.select(1))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def create_schema(self) -> None:
+        await self.run_sync(metadata.create_all)
+
+    async def run_sync(self, call: Callable[[sa.Connection], Any]) -> Any:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(call)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[PostgresConnection]:
+        try:
+            async with asyncio.timeout(self.read_deadline_s), self._reading.connect() as connection:
+                yield PostgresConnection(connection, writes=False, on_statement=self.on_statement)
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as e:
+            raise translated(e) from e
+
+    @asynccontextmanager
+    async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[PostgresConnection]:
+        async with self._connected() as raw:
+            connection = PostgresConnection(raw, writes=True, on_statement=self.on_statement)
+            transaction = await raw.begin()
+            try:
+                yield connection
+            except BaseException:
+                await self._give_up(raw, transaction)
+                raise
+            try:
+                await transaction.commit()
+            except (sa.exc.DBAPIError, OSError) as e:
+                known = translated(e)
+                code = getattr(getattr(e, "orig", None), "sqlstate", None)
+                if code in UNDONE or not isinstance(known, TryAgain):
+                    raise known from e
+                await self._ask_whether_it_came_through(probe, e)
+        for call in connection.committed:
+            call()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            raw = await self._engine.connect()
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as e:
+            raise Unavailable(f"The database does not answer: {getattr(e, 'orig', None) or e}.") from e
+        async with raw:
+            yield raw
+
+    async def _give_up(self, raw: AsyncConnection, transaction: Any) -> None:
+        try:
+            await transaction.rollback()
+        except (sa.exc.DBAPIError, OSError):
+            await raw.invalidate()  # the connection is gone, and the transaction with it
+
+    async def _ask_whether_it_came_through(self, probe: Probe | None, lost: Exception) -> None:
+        """COMMIT was sent and its answer lost. Returns when it took effect, raises TryAgain when it did not."""
+        if probe is None:
+            raise TryAgain("connection lost in COMMIT") from lost
+        for pause_s in (0.05, 0.2, 0.5, 1.0, 2.0)[:PROBE_TRIES]:
+            try:
+                async with self.transaction() as connection:
+                    came_through = await probe(connection)
+            except (TryAgain, Unavailable):
+                await asyncio.sleep(pause_s)
+                continue
+            if came_through:
+                return
+            raise TryAgain("connection lost before COMMIT took effect") from lost
+        raise Unavailable("The database went away while this was being written; look before you send it again.") from lost
