@@ -1,0 +1,99 @@
+"""Fixtures that every test may use. What they are made of is in tests/support/.
+
+`database_url` and what stands on it (`database`, `cloud`) run once per kind of database; `--db sqlite` or
+`--db postgresql` takes one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from pileus.kernel.db import Database, open_database
+from support import postgres
+from support.databases import postgres_database, sqlite_database
+
+KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"]}
+RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--db", choices=sorted(KINDS), default="both", help="which databases to test on (default: both)")
+    parser.addoption("--long", action="store_true", help="run what takes minutes, too")
+    parser.addoption("--real", action="store_true", help="run what needs real engines, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        return
+    run = Path(tempfile.mkdtemp(prefix="pileus-test-"))
+    run.chmod(0o711)  # the PostgreSQL server runs as another user below it
+    (run / "pid").write_text(str(os.getpid()))
+    os.environ[RUN] = str(run)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput") or RUN not in os.environ:
+        return
+    run = Path(os.environ.pop(RUN))
+    postgres.stop(run)
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what was not asked for. Deselected, not skipped: a skip would look like a result."""
+    unwanted = [mark for mark in ("long", "real") if not config.getoption(mark)]
+    kept = [item for item in items if not any(item.get_closest_marker(mark) for mark in unwanted)]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" in metafunc.fixturenames:
+        marks = {"postgresql": [pytest.mark.postgres], "sqlite": []}
+        kinds = KINDS[metafunc.config.getoption("db")]
+        only = metafunc.definition.get_closest_marker("database")
+        wanted = [kind for kind in kinds if only is None or kind in only.args]
+        metafunc.parametrize(
+            "database_kind", [pytest.param(kind, marks=marks[kind]) for kind in wanted], scope="function"
+        )
+
+
+@pytest.fixture(scope="session")
+def run_directory() -> Path:
+    """Shared by the processes of this test run, and gone after it."""
+    return Path(os.environ[RUN])
+
+
+@pytest.fixture(scope="session")
+def postgres_server(run_directory: Path) -> postgres.PostgresServer:
+    """A PostgreSQL server, fsync off; one per test run."""
+    return postgres.server(run_directory)
+
+
+@pytest.fixture
+def database_url(
+    database_kind: str, run_directory: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The URL of a database that has the schema and no rows, on SQLite and on PostgreSQL in turn."""
+    if database_kind == "sqlite":
+        with sqlite_database(run_directory, tmp_path) as url:
+            yield url
+    else:
+        with postgres_database(request.getfixturevalue("postgres_server")) as url:
+            yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A started Database with every table that is imported, empty."""
+    database = open_database(database_url)
+    await database.start()
+    yield database
+    await database.close()

@@ -1,0 +1,205 @@
+"""A PostgreSQL server for one test run, and databases in it that cost a test some ten milliseconds.
+
+The server is started by whoever needs it first and shared by the workers of a parallel run; it ends with the run.
+PILEUS_TEST_POSTGRES=postgresql://user@host:port takes a server that is there, and leaves it running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import itertools
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+KEEPER = Path(__file__).with_name("keeper.py")
+KEEPERS: list[subprocess.Popen[bytes]] = []  # held, for a Popen that nobody holds warns that its process still runs
+SETTINGS = {
+    "fsync": "off",  # `durable` below turns it on
+    "full_page_writes": "off",
+    "synchronous_commit": "on",
+    "max_connections": "300",
+    "shared_buffers": "64MB",
+    "max_wal_size": "2GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+    "log_min_messages": "warning",
+    "timezone": "UTC",
+}
+
+INITDB = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+
+
+class NoPostgres(RuntimeError):
+    """There is no PostgreSQL server to be had here; the message says what to install."""
+
+
+@dataclass
+class PostgresServer:
+    """A running server. `url` has no database name."""
+
+    url: str
+    _names: Iterator[int] = field(default_factory=itertools.count)
+    _templates: dict[str, str] = field(default_factory=dict)
+
+    def execute(self, *statements: str, database: str = "postgres") -> None:
+        """Run each statement outside a transaction. Safe to call while an event loop runs in this thread."""
+        self.query(*statements, database=database)
+
+    def query(self, *statements: str, database: str = "postgres") -> list[asyncpg.Record]:
+        """Run each statement; the rows of the last."""
+
+        async def run() -> list[asyncpg.Record]:
+            connection = await asyncpg.connect(f"{self.url}/{database}", timeout=30)
+            try:
+                rows: list[asyncpg.Record] = []
+                for statement in statements:
+                    rows = await connection.fetch(statement)
+                return rows
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, run()).result()
+
+    @contextmanager
+    def database(self, ddl: tuple[str, ...] = ()) -> Iterator[str]:
+        """The URL of a new database with this schema; gone afterwards, whoever is still connected."""
+        name = f"pileus_{os.getpid()}_{next(self._names)}"
+        template = self._template(ddl) if ddl else "template1"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        try:
+            yield f"{self.url}/{name}"
+        finally:
+            self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _template(self, ddl: tuple[str, ...]) -> str:
+        key = "\n".join(ddl)
+        if key not in self._templates:
+            name = f"pileus_{os.getpid()}_template_{len(self._templates)}"
+            self.execute(f'CREATE DATABASE "{name}"')
+            self.execute(*ddl, database=name)
+            self._templates[key] = name
+        return self._templates[key]
+
+    @contextmanager
+    def durable(self) -> Iterator[None]:
+        """fsync and full pages, as an operator would have them. For the whole server: not beside other tests' timing."""
+        keys = ("fsync", "full_page_writes")
+        self.execute(*(f"ALTER SYSTEM SET {key} = on" for key in keys), "SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self.execute(*(f"ALTER SYSTEM RESET {key}" for key in keys), "SELECT pg_reload_conf()")
+
+
+def server(run: Path) -> PostgresServer:
+    """The server of this test run, whose directory `run` is shared by its processes."""
+    if url := os.environ.get("PILEUS_TEST_POSTGRES"):
+        parts = urlsplit(url)
+        return PostgresServer(f"postgresql://{parts.netloc}")
+    with (run / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = run / "postgres.url"
+        if not known.exists():
+            known.write_text(start(run))
+        return PostgresServer(known.read_text())
+
+
+def newest_bin() -> Path:
+    """The directory of the newest PostgreSQL on this machine, at least 14. Raises NoPostgres."""
+    found = {int(p.parent.name): p for p in Path("/usr/lib/postgresql").glob("*/bin") if p.parent.name.isdigit()}
+    if not found or max(found) < 14:
+        raise NoPostgres("no /usr/lib/postgresql/14 or newer: apt-get install postgresql, or set PILEUS_TEST_POSTGRES")
+    return found[max(found)]
+
+
+def start(run: Path) -> str:
+    """initdb and a server below `run`, ended when the test run ends. Returns its URL."""
+    binaries, home = newest_bin(), run / "postgres"
+    home.mkdir(mode=0o700)
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # the server refuses to run as root
+        shutil.chown(home, "postgres", "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    data = home / "data"
+    made = subprocess.run(
+        [*as_user, str(binaries / "initdb"), "-D", str(data), *INITDB],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    if made.returncode:
+        raise NoPostgres(f"initdb failed: {made.stderr}")
+    port = free_port()
+    options = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home)}
+    with (data / "postgresql.conf").open("a") as conf:
+        conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
+    keeper = keep(run, "postgres", [*as_user, str(binaries / "postgres"), "-D", str(data)])
+    await_port(port, keeper, run / "postgres.log")
+    return f"postgresql://postgres@127.0.0.1:{port}"
+
+
+def keep(run: Path, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    """Run a program until the process that owns `run` ends, or until `stop`. Its output goes to NAME.log."""
+    with (run / f"{name}.log").open("wb") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-S", str(KEEPER), (run / "pid").read_text(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+    (run / f"{name}.keeper").write_text(str(keeper.pid))
+    KEEPERS.append(keeper)
+    return keeper
+
+
+def stop(run: Path) -> None:
+    """End what `keep` started below `run`, and wait for it."""
+    for file in run.glob("*.keeper"):
+        pid = int(file.read_text())
+        try:
+            ended = os.pidfd_open(pid)
+            signal.pidfd_send_signal(ended, signal.SIGTERM)
+        except ProcessLookupError:
+            continue
+        select.select([ended], [], [], 20)
+        os.close(ended)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_port(port: int, process: subprocess.Popen[bytes], log: Path, *, within_s: float = 30) -> None:
+    """Return when the port answers. Raises NoPostgres with the log when the process ends first."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            ready = subprocess.run([str(newest_bin() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)])
+        except OSError as e:
+            raise NoPostgres(str(e)) from e
+        if ready.returncode == 0:
+            return
+        if process.poll() is not None or time.monotonic() > until:
+            raise NoPostgres(f"the server did not start:\n{log.read_text()[-2000:]}")
