@@ -1,0 +1,226 @@
+"""Events as lines: text for people or JSON for machines, one event a line, without secrets.
+
+    log = logging.getLogger(__name__)
+    log.info("The host is back.", extra={"facts": {"host": host.name, "debts": 3}})
+
+`facts` are what a machine may search for. The ids of the request that is being answered are added by themselves. What
+comes from outside cannot forge a line: control characters are escaped, in tracebacks too. Whatever is named or looks
+like a secret is replaced by ***.
+
+Lines are written by a thread: a slow disk or a full pipe never holds up the event loop. More than BACKLOG lines behind,
+new ones are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar
+from queue import Empty, Full, Queue
+from threading import Thread
+from typing import Any
+
+import msgspec
+
+from pileus.kernel.clock import iso
+from pileus.kernel.config import Log
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+global_request_id: ContextVar[str] = ContextVar("global_request_id", default="")
+
+BACKLOG = 10_000
+HIDDEN = "***"
+SECRET_WORDS = "password|passwords|passwd|pass|adminpass|passcode|secret|secrets|token|tokens|key|keys|credential|credentials|authorization|cookie"
+SECRET_NAME = re.compile(rf"(?:^|[^a-z0-9])(?:{SECRET_WORDS})$|(?-i:[a-z](?:Pass|Password|Secret|Token|Key))$", re.I)
+PUBLIC_NAMES = frozenset({"public_key", "quota_key", "sort_key", "sort_keys", "action_key", "idempotency_key"})
+SECRETS_IN_TEXT = re.compile(
+    r"(?P<token>gAAAAA[\w-]{20,}={0,2})"
+    r"|(?P<url>://[^\s/:@'\"]*:)[^\s/@'\"]+(?=@)"
+    r"|(?P<pem>-----BEGIN [A-Z ]*PRIVATE KEY-----)[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
+    r"|(?P<header>(?:x-(?:auth|subject|service)-token|authorization|set-cookie|cookie)['\"]?\s*[:=,]\s*)[^\r\n'\"\]})]+"
+    r"|(?P<pair>(?:password|passwd|adminpass|secret|passphrase|private_key|token)['\"]?\s*[:=]\s*)"
+    r"(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s,;&'\")\]}]+)",
+    re.I,
+)
+UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
+PLAIN = re.compile(r"[^\s\"=]+")
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a value of this name is never shown: its last word says so (`admin_pass`, not `password_file`)."""
+    return name.lower() not in PUBLIC_NAMES and SECRET_NAME.search(name) is not None
+
+
+def without_secrets(text: str) -> str:
+    """The text, with what looks like a token, a password or a private key replaced by ***."""
+    return SECRETS_IN_TEXT.sub(lambda m: (m["url"] or m["pem"] or m["header"] or m["pair"] or "") + HIDDEN, text)
+
+
+def shown(value: Any) -> Any:
+    """A fact as it may be shown: numbers as they are, secrets hidden at any depth, anything else as text."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): HIDDEN if names_a_secret(str(k)) else shown(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [shown(v) for v in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"<{len(value)} bytes>"
+    return without_secrets(str(value))
+
+
+def one_line(text: str) -> str:
+    r"""The text without a character that could end a line or move a cursor: `\n`, `\x1b`, ... as escapes."""
+    return UNSAFE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
+
+
+class Format(logging.Formatter):
+    """A record as its parts; a subclass puts them in a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, Any] = {
+            "time": iso(record.created, microseconds=True),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": without_secrets(record.getMessage()),
+        }
+        for name, variable in (("request_id", request_id), ("global_request_id", global_request_id)):
+            if variable.get():
+                event[name] = variable.get()
+        facts = getattr(record, "facts", None)
+        if facts:
+            event["facts"] = shown(facts)
+        if record.exc_info and record.exc_info[0] is not None:
+            event["error"] = without_secrets(self.formatException(record.exc_info))
+        return self.line(event)
+
+    def line(self, event: dict[str, Any]) -> str:
+        """One line without its end."""
+        raise NotImplementedError
+
+
+class JsonFormat(Format):
+    """One JSON object a line: time, level, logger, message; request_id, global_request_id, facts, error if there are."""
+
+    def line(self, event: dict[str, Any]) -> str:
+        try:
+            return msgspec.json.encode(event).decode()
+        except UnicodeEncodeError:  # a lone surrogate, which is no text
+            return msgspec.json.encode(printable(event)).decode()
+
+
+class TextFormat(Format):
+    """2026-01-31T12:00:00.000000Z WARNING pileus.kernel.db [req-...] The message. name=value other="two words"."""
+
+    def line(self, event: dict[str, Any]) -> str:
+        ids = " ".join(one_line(event[name]) for name in ("request_id", "global_request_id") if name in event)
+        parts = [event["time"], event["level"].upper(), one_line(event["logger"]), *([f"[{ids}]"] if ids else [])]
+        parts.append(one_line(event["message"]))
+        parts += [f"{one_line(str(k))}={quoted(v)}" for k, v in event.get("facts", {}).items()]
+        if "error" in event:
+            parts.append(f"error={quoted(event['error'])}")
+        return " ".join(parts)
+
+
+def quoted(value: Any) -> str:
+    """A value of the text format: bare when it is one plain word, else as a JSON string."""
+    text = value if isinstance(value, str) else msgspec.json.encode(printable(value)).decode()
+    if PLAIN.fullmatch(text) and not UNSAFE.search(text):
+        return text
+    return '"' + one_line(text).replace('"', '\\"') + '"'
+
+
+def printable(value: Any) -> Any:
+    """The same value, its texts encodable as UTF-8."""
+    if isinstance(value, dict):
+        return {printable(k): printable(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [printable(v) for v in value]
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+
+
+class Writer(logging.Handler):
+    """Writes lines to a file (mode 0600; made anew when somebody moved it away) or to standard error, in a thread."""
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__()
+        self._path = path
+        self._fd = self._open() if path else sys.stderr.fileno()
+        self._lines: Queue[str | None] = Queue(BACKLOG)
+        self._dropped = 0
+        self._thread = Thread(target=self._write_all, name="pileus-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(self.format(record))
+        except Full:
+            self._dropped += 1
+        except (TypeError, ValueError, LookupError):  # the message and its arguments do not fit
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Return when all lines are written."""
+        if self._thread.is_alive():
+            self._lines.put(None)
+            self._thread.join()
+            if self._path:
+                os.close(self._fd)
+        super().close()
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _write_all(self) -> None:
+        lines: list[str | None] = [""]
+        while lines[-1] is not None:
+            lines = [self._lines.get()]
+            with suppress(Empty):
+                while lines[-1] is not None and len(lines) < BACKLOG:
+                    lines.append(self._lines.get_nowait())
+            self._write([line for line in lines if line is not None])
+
+    def _write(self, lines: list[str]) -> None:
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            lines.append(f"({dropped} lines were dropped: the log could not be written fast enough)")
+        data = memoryview("".join(f"{line}\n" for line in lines).encode(errors="backslashreplace"))
+        try:
+            self._reopen_if_moved()
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError:  # a full disk or a closed pipe: the cloud goes on without a log
+            self._dropped += len(lines)
+
+    def _reopen_if_moved(self) -> None:
+        if not self._path:
+            return
+        try:
+            moved = os.stat(self._path).st_ino != os.fstat(self._fd).st_ino
+        except FileNotFoundError:
+            moved = True
+        if moved:
+            fresh = self._open()
+            os.close(self._fd)
+            self._fd = fresh
+
+
+def start(options: Log) -> Writer:
+    """Send what this process logs where `options` say, instead of where it went before. Raises OSError for a bad path."""
+    writer = Writer(options.file)
+    writer.setFormatter(JsonFormat() if options.format == "json" else TextFormat())
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, Writer):
+            root.removeHandler(handler)
+            handler.close()
+    root.addHandler(writer)
+    root.setLevel(LEVELS[options.level])
+    for name in ("asyncio", "httpx", "httpcore", "sqlalchemy", "alembic"):  # they tell each call at `info`
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return writer
