@@ -1,0 +1,22 @@
+"""Durable operations: progress is a row, in the same transaction as what it builds. The law is in docs/operations.md."""
+
+from pileus.kernel.operations.carry import Seam
+from pileus.kernel.operations.op import ChildFailed, Op
+from pileus.kernel.operations.saga import Converge, Saga, Step, Wait, sagas
+from pileus.kernel.operations.start import unpaid, wake_subject
+from pileus.kernel.operations.worker import Worker, void_leases
+
+__all__ = [
+    "ChildFailed",
+    "Converge",
+    "Op",
+    "Saga",
+    "Seam",
+    "Step",
+    "Wait",
+    "Worker",
+    "sagas",
+    "unpaid",
+    "void_leases",
+    "wake_subject",
+]

@@ -1,0 +1,382 @@
+"""Carrying one leased operation on: a step, a commit, and so forth, until it ends, waits, or is lost.
+
+What is in memory changes only after the commit that wrote it: after any failure the row says where we are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import CloudError, HostDown, LeaseLost, TryAgain, Unavailable
+from pileus.kernel.operations import start
+from pileus.kernel.operations.op import Op
+from pileus.kernel.operations.saga import Saga, Step, Wait
+from pileus.kernel.verbs import Done, Failed, Going
+
+logger = logging.getLogger("pileus.operations")
+
+JOB_POLL_S = 1.0
+LONGEST_PAUSE_S = 30.0
+CAUSE_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True)
+class Seam:
+    """A place where a crash can fall: `when` is before or after the step's (or undo's) function."""
+
+    saga: str
+    step: str
+    way: str  # running | undoing
+    when: str  # before | after
+
+
+SeamHook = Callable[[Seam, Op], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Again:
+    """It did not work, but may: the reason."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """It failed for good: the reason."""
+
+    cause: str
+
+
+class Carrier:
+    """One operation in the hands of one worker."""
+
+    def __init__(self, op: Op, row: Any, seam: SeamHook | None) -> None:
+        self.op, self.row, self.seam = op, row, seam
+        self.saga: Saga = op.saga
+        self.clock = op.ctx.world.clock
+        self.state: str = row["state"]
+        self.index = self.saga.index(row["step"])
+        self.tries: int = row["tries"]
+        self.spent_s: float = row["spent_s"]
+        self.alone = False  # a chain of rows steps failed in one commit: find out which, one commit each
+        self.wake_in_s: float | None = None  # set when the operation was released to wait
+
+    async def run(self, keep_on: Callable[[], bool]) -> None:
+        """Carry on until the operation ends or waits, or `keep_on` says that this worker stops."""
+        try:
+            while await self._advance():
+                if not keep_on():
+                    return
+        except LeaseLost as e:
+            logger.warning("lease lost", extra={"facts": {"operation": str(self.op.id), "why": str(e)}})
+
+    async def _advance(self) -> bool:
+        """One step, or one undo. False when there is nothing to do now."""
+        step = self.saga.steps[self.index]
+        if self.state == "undoing":
+            return await self._backward(step)
+        if self.op.cancel and self.saga.may_return(step.name):
+            return await self._turn_back(step, "cancelled", "it was cancelled")
+        return await self._forward(step)
+
+    # forward
+
+    async def _forward(self, step: Step) -> bool:
+        if self.index == 0 and self.saga.kind == "converge":
+            async with self.op.ctx.transaction() as ctx:
+                self.op.memo["generation"] = await start.lock_wanted_row(ctx, self.saga, self.op.subject_id)
+        if step.rows:
+            outcome = await self._commit_forward(None)
+        else:
+            outcome = await self._attempt(step, step.run)
+            if not isinstance(outcome, (Again, Broken, Wait)):
+                outcome = await self._commit_forward(outcome)
+        if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
+            return await self._release(step, outcome.seconds, note=outcome.note)
+        if isinstance(outcome, Wait):
+            outcome = Broken(f"not done within {step.deadline_s:g} s" + (f": {outcome.note}" if outcome.note else ""))
+        if isinstance(outcome, (Again, Broken)):
+            return await self._failed(step, outcome)
+        return bool(outcome)
+
+    async def _failed(self, step: Step, why: Again | Broken) -> bool:
+        late = self.spent_s >= step.deadline_s
+        may_return = self.saga.may_return(step.name)
+        if may_return and (late or isinstance(why, Broken)):
+            return await self._turn_back(step, "failed", why.cause)
+        if late:
+            return await self._park(step, why.cause)
+        return await self._release(step, self._pause(), cause=why.cause)
+
+    def _pause(self) -> float:
+        return float(min(LONGEST_PAUSE_S, 0.1 * 2**self.tries))
+
+    async def _attempt(self, step: Step, function: Callable[[Op], Awaitable[Any]]) -> Any:
+        """Call a step that acts. Returns its result, Wait, Again or Broken; counts the time against the deadline."""
+        began = self.clock.monotonic()
+        try:
+            await self._at(step, "before")
+            async with asyncio.timeout(max(0.0, step.deadline_s - self.spent_s)):
+                result = await function(self.op)
+            await self._at(step, "after")
+        except LeaseLost:
+            raise
+        except TimeoutError:
+            self.spent_s = step.deadline_s
+            return Again(f"not done within {step.deadline_s:g} s")
+        except Exception as e:
+            return self._named(step, e)
+        finally:
+            self.spent_s += self.clock.monotonic() - began
+        return self._plain(result)
+
+    def _plain(self, result: Any) -> Any:
+        if isinstance(result, Going):
+            return Wait(JOB_POLL_S, note=f"{result.percent} % {result.note}".strip())
+        if isinstance(result, Failed):
+            return Broken(result.cause)
+        return result.facts if isinstance(result, Done) else result
+
+    def _named(self, step: Step, error: Exception) -> Again | Broken:
+        if isinstance(error, HostDown):
+            return Broken(error.message)
+        if isinstance(error, (Unavailable, TryAgain)):
+            return Again(str(error))
+        if not isinstance(error, CloudError):
+            facts = {"operation": str(self.op.id), "saga": self.saga.key, "step": step.name}
+            logger.error("a step has a bug", exc_info=error, extra={"facts": facts})
+            return Broken(f"{type(error).__name__} in {step.name}; the log has it under operation {self.op.id}")
+        return Broken(error.message)
+
+    async def _at(self, step: Step, when: str) -> None:
+        if self.seam is not None:
+            await self.seam(Seam(self.saga.key, step.name, self.state, when), self.op)
+
+    async def _commit_forward(self, result: Any) -> Any:
+        """Record this step's result and run the rows steps that follow, in one commit. True when there is more to do."""
+        chain = Chain(self, self.index)
+        try:
+            async with self.op.ctx.transaction() as ctx:
+                if chain.step.rows:
+                    await chain.run(ctx)
+                else:
+                    chain.keep(result)
+                while chain.goes_on():
+                    await chain.run(ctx)
+                more = await self._record(ctx, chain)
+        except LeaseLost:
+            raise
+        except Exception as e:
+            if len(chain.names) + (not chain.step.rows) > 1 and not self.alone:
+                self.alone = True
+                return await self._commit_forward(result)
+            return self._named(chain.step, e)
+        self._moved(chain)
+        return more
+
+    async def _record(self, ctx: Ctx, chain: Chain) -> bool:
+        await self.op.write_debts(ctx)
+        await chain.write_log(ctx)
+        if chain.index < len(self.saga.steps):
+            await self._write(
+                ctx, step=chain.step.name, memo=chain.memo, spent_s=0.0, tries=0, cause=None, progress=None
+            )
+            return True
+        if self.saga.kind == "converge" and not await self._caught_up(ctx, chain):
+            return True
+        await self._write(ctx, memo=chain.memo)
+        await start.end(ctx, self.row, "done", successor=self.op.successor)
+        return False
+
+    async def _caught_up(self, ctx: Ctx, chain: Chain) -> bool:
+        """Note the generation that was brought about; False when the row has come to want more meanwhile."""
+        table = self.saga.table  # type: ignore[attr-defined]
+        wanted = await start.lock_wanted_row(ctx, self.saga, self.op.subject_id)
+        done = chain.memo["generation"]
+        if wanted is None:
+            return True
+        await ctx.execute(table.update().where(table.c.id == self.op.subject_id).values(done_generation=done))
+        if wanted == done:
+            return True
+        chain.index, chain.memo = 0, {}
+        await self._write(ctx, step=chain.step.name, memo={}, spent_s=0.0, tries=0, cause=None, progress=None)
+        return False
+
+    def _moved(self, chain: Chain) -> None:
+        self.op.memo, self.spent_s, self.tries = chain.memo, 0.0, 0
+        if chain.index != self.index:
+            self.alone = False
+        self.index = chain.index % len(self.saga.steps)
+
+    # backward
+
+    async def _turn_back(self, step: Step, event: str, cause: str) -> bool:
+        async with self.op.ctx.transaction() as ctx:
+            await self._write(ctx, state="undoing", cause=cause[:CAUSE_CHARACTERS], spent_s=0.0, tries=0, progress=None)
+            await start.note(ctx, self.op.id, step.name, event, cause[:CAUSE_CHARACTERS])
+        self.state, self.op.cause, self.spent_s, self.tries, self.alone = "undoing", cause, 0.0, 0, False
+        return True
+
+    async def _backward(self, step: Step) -> bool:
+        if step.rows or step.undo_run is None:
+            outcome = await self._commit_backward(taken_back=False)
+        else:
+            outcome = await self._attempt(step, step.undo_run)
+            if not isinstance(outcome, (Again, Broken, Wait)):
+                outcome = await self._commit_backward(taken_back=True)
+        if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
+            return await self._release(step, outcome.seconds, note=outcome.note)
+        if isinstance(outcome, Wait):
+            outcome = Again(f"not undone within {step.deadline_s:g} s")
+        if isinstance(outcome, (Again, Broken)):
+            if self.spent_s >= step.deadline_s:
+                return await self._park(step, outcome.cause)
+            return await self._release(step, self._pause(), cause=outcome.cause)
+        return bool(outcome)
+
+    async def _commit_backward(self, *, taken_back: bool) -> Any:
+        """Record that this step is undone, and with it the rows steps before it. True when there is more to undo."""
+        chain = Chain(self, self.index)
+        try:
+            async with self.op.ctx.transaction() as ctx:
+                if taken_back:
+                    chain.back()
+                else:
+                    await chain.undo(ctx)
+                while chain.goes_back():
+                    await chain.undo(ctx)
+                await self.op.write_debts(ctx)
+                await chain.write_log(ctx)
+                if chain.index >= 0:
+                    await self._write(ctx, step=chain.step.name, spent_s=0.0, tries=0, progress=None)
+                else:
+                    await self._end_undone(ctx)
+        except LeaseLost:
+            raise
+        except Exception as e:
+            if len(chain.names) > 1 and not self.alone:
+                self.alone = True
+                return await self._commit_backward(taken_back=taken_back)
+            return self._named(self.saga.steps[self.index], e)
+        self.spent_s, self.tries, self.alone = 0.0, 0, False
+        self.index = max(0, chain.index)
+        return chain.index >= 0
+
+    async def _end_undone(self, ctx: Ctx) -> None:
+        if self.saga.undone_run is not None:
+            await self.saga.undone_run(replace(self.op, ctx=ctx))
+        await start.note(ctx, self.op.id, self.saga.steps[0].name, "ended", self.op.cause)
+        await start.end(ctx, self.row, "undone", successor=self.op.successor, cause=self.op.cause)
+
+    # rest
+
+    async def _release(self, step: Step, seconds: float, *, note: str = "", cause: str | None = None) -> bool:
+        """Give the operation free until it is due again; what it waits for is shown."""
+        async with self.op.ctx.transaction() as ctx:
+            now = ctx.now()
+            seconds = 0.0 if self.op.cancel and self.state == "running" else seconds
+            values: dict[str, Any] = {"holder": None, "wake_at": now + seconds, "waiting_since": now}
+            values |= {"spent_s": self.spent_s, "progress": {"note": note} if note else None}
+            if cause is not None:
+                values |= {"cause": cause[:CAUSE_CHARACTERS], "tries": self.tries + 1}
+                await start.note(ctx, self.op.id, step.name, "retry", cause[:CAUSE_CHARACTERS])
+            await self.op.write_debts(ctx)
+            await self._write(ctx, **values)
+        self.wake_in_s = seconds
+        return False
+
+    async def _park(self, step: Step, cause: str) -> bool:
+        """Neither forward nor back: show it, raise the alarm, and let it be deleted or retried."""
+        self.op.cause = cause = f"{step.name}: {cause}"[:CAUSE_CHARACTERS]
+        facts = {
+            "operation": str(self.op.id),
+            "saga": self.saga.key,
+            "subject": str(self.op.subject_id),
+            "cause": cause,
+        }
+        logger.error("operation parked", extra={"facts": facts})
+        async with self.op.ctx.transaction() as ctx:
+            await self.op.write_debts(ctx)
+            await start.note(ctx, self.op.id, step.name, "parked", cause)
+            if self.saga.parked_run is not None:
+                await self.saga.parked_run(replace(self.op, ctx=ctx))
+            if self.op.successor is not None:
+                await start.end(ctx, self.row, "undone", successor=self.op.successor, cause=cause)
+            else:
+                await self._write(ctx, state="parked", holder=None, cause=cause, progress={"parked": self.state})
+                await start.wake_parent(ctx, self.row)
+        self.op.ctx.world.metrics.parked(self.saga.key)
+        return False
+
+    async def _write(self, ctx: Ctx, **values: Any) -> None:
+        await ctx.execute(start.CHANGE.values(**values), {"id_": self.op.id})
+
+
+class Chain:
+    """The steps that share one commit: where it stands, what it would remember, what it would log."""
+
+    def __init__(self, carrier: Carrier, index: int) -> None:
+        self.carrier, self.index = carrier, index
+        self.memo: dict[str, Any] = dict(carrier.op.memo)
+        self.names: list[str] = []
+        self.entries: list[dict[str, Any]] = []
+
+    @property
+    def step(self) -> Step:
+        steps = self.carrier.saga.steps
+        return steps[min(max(self.index, 0), len(steps) - 1)]
+
+    def keep(self, result: Any) -> None:
+        """Note what a step returned, and stand at the next."""
+        self._log("done", 1000 * self.carrier.spent_s)
+        if result is not None:
+            self.memo[self.step.name] = msgspec.to_builtins(result)
+        self.index += 1
+
+    def goes_on(self) -> bool:
+        """Whether the next step belongs into this commit too."""
+        if self.carrier.alone or self.index >= len(self.carrier.saga.steps) or not self.step.rows:
+            return False
+        return not (self.carrier.op.cancel and self.carrier.saga.may_return(self.step.name))
+
+    async def run(self, ctx: Ctx) -> None:
+        step = self.step
+        self.names.append(step.name)
+        await self.carrier._at(step, "before")
+        result = await step.run(replace(self.carrier.op, ctx=ctx, memo=self.memo))
+        await self.carrier._at(step, "after")
+        self.keep(result)
+
+    def back(self) -> None:
+        self._log("undone", 1000 * self.carrier.spent_s)
+        self.index -= 1
+
+    def goes_back(self) -> bool:
+        return self.index >= 0 and not self.carrier.alone and (self.step.rows or self.step.undo_run is None)
+
+    async def undo(self, ctx: Ctx) -> None:
+        step = self.step
+        if step.undo_run is None:
+            self.index -= 1
+            return
+        self.names.append(step.name)
+        await self.carrier._at(step, "before")
+        await step.undo_run(replace(self.carrier.op, ctx=ctx))
+        await self.carrier._at(step, "after")
+        self.back()
+
+    def _log(self, event: str, took_ms: float) -> None:
+        entry = {"operation_id": self.carrier.op.id, "at": self.carrier.op.ctx.now(), "step": self.step.name}
+        self.entries.append(entry | {"event": event, "took_ms": round(took_ms, 3), "note": None})
+        self.carrier.op.ctx.world.metrics.step(self.carrier.saga.key, self.step.name, event, took_ms / 1000)
+
+    async def write_log(self, ctx: Ctx) -> None:
+        if self.entries:
+            await ctx.execute(start.NOTE, self.entries)

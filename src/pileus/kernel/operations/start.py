@@ -1,0 +1,225 @@
+"""How operations begin and end, in somebody's transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Conflict
+from pileus.kernel.operations.tables import LIVE, debts, log, operations, subjects
+
+if TYPE_CHECKING:
+    from pileus.kernel.operations.saga import Saga
+
+LOAD = sa.select(operations).where(operations.c.id == sa.bindparam("id_"))
+HOLDER_OF = (
+    sa.select(operations)
+    .join(subjects, subjects.c.operation_id == operations.c.id)
+    .where(subjects.c.subject_id == sa.bindparam("subject_"))
+)
+ADD, CLAIM, NOTE = operations.insert(), subjects.insert(), log.insert()
+CHANGE = operations.update().where(operations.c.id == sa.bindparam("id_"))
+AT_ONCE: dict[str, Any] = {"wake_at": 0.0, "tries": 0, "spent_s": 0.0}
+
+
+async def load(ctx: Ctx, operation_id: uuid.UUID) -> Any:
+    """The row, or None."""
+    return (await ctx.execute(LOAD, {"id_": operation_id})).one_or_none()
+
+
+async def holder_of(ctx: Ctx, subject_id: uuid.UUID) -> Any:
+    """The live or parked operation that has claimed this subject, or None."""
+    return (await ctx.execute(HOLDER_OF, {"subject_": subject_id})).one_or_none()
+
+
+async def note(ctx: Ctx, operation_id: uuid.UUID, step: str, event: str, text: str | None = None) -> None:
+    """One line of the step log."""
+    entry = {"operation_id": operation_id, "at": ctx.now(), "step": step, "event": event, "took_ms": 0.0, "note": text}
+    await ctx.execute(NOTE, entry)
+
+
+def new_row(
+    ctx: Ctx, saga: Saga, subject_id: uuid.UUID, operation_id: uuid.UUID, memo: dict[str, Any]
+) -> dict[str, Any]:
+    """A whole row, so that it can also be kept as JSON until its time comes."""
+    return {
+        "id": operation_id,
+        "saga": saga.key,
+        "kind": saga.kind,
+        "state": "running",
+        "step": saga.steps[0].name,
+        "subject_id": subject_id,
+        "parent_id": None,
+        "project_id": ctx.caller.project_id,
+        "request_id": ctx.request_id,
+        "caller": ctx.caller.as_dict(),
+        "memo": msgspec.to_builtins(memo),
+        "secrets": None,
+        "cancel": False,
+        "successor": None,
+        "waiting_since": 0.0,
+        "fence": 0,
+        "created_at": ctx.now(),
+        **AT_ONCE,
+    }
+
+
+async def begin(
+    ctx: Ctx,
+    saga: Saga,
+    subject_id: uuid.UUID,
+    *,
+    also: Iterable[uuid.UUID],
+    labels: Iterable[str],
+    secrets: dict[str, str] | None,
+    operation_id: uuid.UUID | None,
+    parent_id: uuid.UUID | None,
+    memo: dict[str, Any],
+) -> uuid.UUID:
+    """See `Saga.start`."""
+    await ctx.lock("subject", subject_id)
+    operation_id = operation_id or ctx.world.ids.uuid()
+    claims = [subject_id, *also, *(uuid.uuid5(operation_id, label) for label in labels)]
+    await refuse_if_busy(ctx, claims)
+    row = new_row(ctx, saga, subject_id, operation_id, memo) | {"parent_id": parent_id}
+    if secrets:
+        row["secrets"] = ctx.world.seal.seal(msgspec.json.encode(secrets))
+    await ctx.execute(ADD, row)
+    try:
+        await ctx.execute(CLAIM, [{"subject_id": claim, "operation_id": operation_id} for claim in claims])
+    except sa.exc.IntegrityError as e:  # two came at once: the index decides
+        raise Conflict("Another operation has just begun on this resource; ask again when it is done.") from e
+    await note(ctx, operation_id, saga.steps[0].name, "started")
+    ctx.after_commit(ctx.world.doorbell.ring)
+    return operation_id
+
+
+async def refuse_if_busy(ctx: Ctx, claims: list[uuid.UUID]) -> None:
+    query = (
+        sa.select(operations.c.saga, operations.c.step, operations.c.state, subjects.c.subject_id)
+        .join(subjects, subjects.c.operation_id == operations.c.id)
+        .where(subjects.c.subject_id.in_(claims))
+        .limit(1)
+    )
+    busy = (await ctx.execute(query)).one_or_none()
+    if busy is not None:
+        what = busy.saga.partition("@")[0]
+        raise Conflict(
+            f"{busy.subject_id} is busy: {what} is {busy.state} at {busy.step}. Ask again when it has ended."
+        )
+
+
+async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str, Any]) -> uuid.UUID:
+    """See `Saga.supersede`."""
+    await ctx.lock("subject", subject_id)
+    held = (await ctx.execute(HOLDER_OF.with_for_update(), {"subject_": subject_id})).one_or_none()
+    if held is None:
+        return await begin(
+            ctx, saga, subject_id, also=(), labels=(), secrets=None, operation_id=None, parent_id=None, memo=memo
+        )
+    ctx.after_commit(ctx.world.doorbell.ring)
+    if held.saga.partition("@")[0] == saga.name:
+        if held.state == "parked":
+            await resume(ctx, held)
+        return held.id  # type: ignore[no-any-return]
+    if held.successor is not None:
+        return uuid.UUID(held.successor["id"])
+    successor = new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), memo)
+    await note(ctx, held.id, held.step, "superseded", f"by {saga.name}")
+    if held.state == "parked":
+        await end(ctx, held, "undone", successor=msgspec.to_builtins(successor))
+    else:
+        values = {"cancel": True, "successor": msgspec.to_builtins(successor), "wake_at": 0.0}
+        await ctx.execute(CHANGE.values(**values), {"id_": held.id})
+    return successor["id"]  # type: ignore[no-any-return]
+
+
+async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
+    """Make a live operation unwind, if it has not passed its point of no return."""
+    await ctx.execute(
+        CHANGE.where(operations.c.state == "running").values(cancel=True, wake_at=0.0), {"id_": operation_id}
+    )
+    ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def resume(ctx: Ctx, row: Any) -> None:
+    """Let a parked operation try again from the step at which it gave up, the way it was going."""
+    way = "undoing" if (row.progress or {}).get("parked") == "undoing" else "running"
+    await ctx.execute(CHANGE.values(state=way, progress=None, **AT_ONCE), {"id_": row.id})
+    await note(ctx, row.id, row.step, "resumed")
+    ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def wake_subject(ctx: Ctx, subject_id: uuid.UUID) -> None:
+    """Something happened to this subject: whoever waits for it looks again at once."""
+    claims = sa.select(subjects.c.operation_id).where(subjects.c.subject_id == subject_id)
+    mine = sa.or_(operations.c.id.in_(claims), operations.c.subject_id == subject_id)
+    await ctx.execute(operations.update().where(mine, operations.c.state.in_(LIVE)).values(wake_at=0.0))
+    ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def end(ctx: Ctx, row: Any, state: str, *, successor: dict[str, Any] | None, cause: str | None = None) -> None:
+    """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor."""
+    stop = {"state": state, "ended_at": ctx.now(), "holder": None, "secrets": None, "progress": None, "cause": cause}
+    await ctx.execute(CHANGE.values(**stop), {"id_": row.id})
+    await ctx.execute(subjects.delete().where(subjects.c.operation_id == row.id))
+    await wake_parent(ctx, row)
+    if successor is not None:
+        row = successor | {name: uuid.UUID(successor[name]) for name in ("id", "subject_id")}
+        await ctx.execute(ADD, row)
+        await ctx.execute(CLAIM, {"subject_id": row["subject_id"], "operation_id": row["id"]})
+        await note(ctx, row["id"], row["step"], "started")
+    ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def wake_parent(ctx: Ctx, row: Any) -> None:
+    """Whoever waits for this operation looks again at once."""
+    if row.parent_id is not None:
+        await ctx.execute(CHANGE.values(wake_at=0.0), {"id_": row.parent_id})
+        ctx.after_commit(ctx.world.doorbell.ring)
+
+
+def insert_for(ctx: Ctx, table: sa.Table) -> Any:
+    """An INSERT that knows ON CONFLICT, in the dialect of this cloud's database."""
+    return (sqlite if ctx.world.db.dialect == "sqlite" else postgresql).insert(table)
+
+
+async def want(ctx: Ctx, saga: Any, subject_id: uuid.UUID) -> None:
+    """See `Converge.want`. The row first, then the operation: the order in which the worker locks them too."""
+    row = saga.table.c.id == subject_id
+    await ctx.execute(saga.table.update().where(row).values(wanted_generation=saga.table.c.wanted_generation + 1))
+    new = new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {})
+    added = await ctx.execute(insert_for(ctx, operations).values(**new).on_conflict_do_nothing())
+    if added.rowcount:
+        await note(ctx, new["id"], new["step"], "started")
+    else:
+        same = sa.and_(
+            operations.c.saga == saga.key, operations.c.subject_id == subject_id, operations.c.holder.is_(None)
+        )
+        await ctx.execute(
+            operations.update()
+            .where(same, operations.c.state.in_(("running", "parked")))
+            .values(state="running", **AT_ONCE)
+        )
+    ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def lock_wanted_row(ctx: Ctx, saga: Any, subject_id: uuid.UUID) -> int | None:
+    """The generation that a converge operation's row wants now, locked; None for other sagas, or when it is gone."""
+    if saga.kind != "converge":
+        return None
+    query = sa.select(saga.table.c.wanted_generation).where(saga.table.c.id == subject_id).with_for_update()
+    wanted: int | None = (await ctx.execute(query)).scalar()
+    return wanted
+
+
+async def unpaid(ctx: Ctx, subject_id: uuid.UUID) -> bool:
+    """Whether a debt still names this subject: its address, disk or device stays reserved."""
+    query = sa.select(debts.c.id).where(debts.c.subject_id == subject_id, debts.c.paid_at.is_(None)).limit(1)
+    return (await ctx.execute(query)).first() is not None

@@ -1,0 +1,118 @@
+"""Operations as people look at them and set them right."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Conflict, NotFound
+from pileus.kernel.operations import start
+from pileus.kernel.operations.saga import sagas
+from pileus.kernel.operations.tables import log, operations, subjects
+
+PURGE_BATCH = 500
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One event of one step. `took_ms` is 0 where nothing was measured."""
+
+    at: float
+    step: str
+    event: str
+    took_ms: float
+    note: str | None
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be shown of an operation: no memo, no secret."""
+
+    id: uuid.UUID
+    saga: str
+    state: str
+    step: str
+    subject_id: uuid.UUID
+    parent_id: uuid.UUID | None
+    project_id: str | None
+    request_id: str
+    cause: str | None
+    progress: dict[str, Any] | None
+    tries: int
+    cancel: bool
+    wake_at: float
+    created_at: float
+    ended_at: float | None
+
+
+SHOWN = [operations.c[name] for name in Operation.__struct_fields__]
+
+
+async def get(ctx: Ctx, operation_id: uuid.UUID) -> Operation:
+    """Raises NotFound."""
+    row = (await ctx.execute(sa.select(*SHOWN).where(operations.c.id == operation_id))).one_or_none()
+    if row is None:
+        raise NotFound(f"Operation {operation_id} could not be found.")
+    return Operation(**row._mapping)
+
+
+async def list_(
+    ctx: Ctx, *, state: str | None = None, subject_id: uuid.UUID | None = None, limit: int = 100, marker: Any = None
+) -> list[Operation]:
+    """Newest first, keyset by (created_at, id). `marker` is the last Operation of the page before."""
+    query = sa.select(*SHOWN).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(operations.c.state == state)
+    if subject_id is not None:
+        query = query.where(operations.c.subject_id == subject_id)
+    if marker is not None:
+        query = query.where(sa.tuple_(operations.c.created_at, operations.c.id) < (marker.created_at, marker.id))
+    return [Operation(**row._mapping) for row in await ctx.execute(query)]
+
+
+async def log_of(ctx: Ctx, operation_id: uuid.UUID) -> list[LogLine]:
+    """The step log, oldest first."""
+    query = sa.select(log.c.at, log.c.step, log.c.event, log.c.took_ms, log.c.note)
+    rows = await ctx.execute(query.where(log.c.operation_id == operation_id).order_by(log.c.id))
+    return [LogLine(**row._mapping) for row in rows]
+
+
+async def retry(ctx: Ctx, operation_id: uuid.UUID) -> None:
+    """Let a parked operation try again, or wake one that waits. Conflict when it has ended."""
+    async with ctx.transaction() as ctx:
+        row = await start.load(ctx, operation_id)
+        if row is None:
+            raise NotFound(f"Operation {operation_id} could not be found.")
+        if row.ended_at is not None:
+            raise Conflict(f"Operation {operation_id} has ended ({row.state}); start a new one on the resource.")
+        if row.state == "parked":
+            await start.resume(ctx, row)
+        else:
+            await ctx.execute(start.CHANGE.values(wake_at=0.0), {"id_": operation_id})
+            ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
+    """Make it unwind. Conflict when it has ended, converges, or has passed the point from which there is no way back."""
+    async with ctx.transaction() as ctx:
+        row = await start.load(ctx, operation_id)
+        if row is None:
+            raise NotFound(f"Operation {operation_id} could not be found.")
+        saga = sagas.get(row.saga)
+        if row.state != "running" or saga is None or not saga.may_return(row.step):
+            raise Conflict(f"Operation {operation_id} cannot be cancelled: it is {row.state} at {row.step}.")
+        await start.cancel(ctx, operation_id)
+
+
+async def purge(ctx: Ctx, *, before: float) -> int:
+    """Delete one batch of operations that ended before that stamp, with their log. Returns how many; 0 = none are left."""
+    async with ctx.transaction() as ctx:
+        old = sa.select(operations.c.id).where(operations.c.ended_at < before).limit(PURGE_BATCH)
+        ids = (await ctx.execute(old)).scalars().all()
+        if ids:
+            await ctx.execute(log.delete().where(log.c.operation_id.in_(ids)))
+            await ctx.execute(subjects.delete().where(subjects.c.operation_id.in_(ids)))
+            await ctx.execute(operations.delete().where(operations.c.id.in_(ids)))
+        return len(ids)
