@@ -1,0 +1,58 @@
+"""Files that are whole or not there, whoever is killed in between."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+_turn = itertools.count()
+UNFINISHED = ".unfinished"
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Replace the file at once; readers see the old bytes or the new. Mode 0600. `durable`: on the disk when this returns."""
+    part = path.with_name(f".{path.name}.{os.getpid()}-{next(_turn)}{UNFINISHED}")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(fd)
+    os.replace(part, path)
+    if durable:
+        sync_directory(path.parent)
+
+
+def read_or_none(path: Path) -> bytes | None:
+    """The bytes, or None when there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def make_directory(path: Path) -> Path:
+    """The directory, made with mode 0700 when it was not there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed writers left. Only for who is alone in the directory."""
+    for part in path.glob(f".*{UNFINISHED}"):
+        part.unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def safe_name(text: str) -> str:
+    """A file name for any text; another for any other."""
+    return quote(text, safe="")

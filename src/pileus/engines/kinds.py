@@ -1,0 +1,9 @@
+"""Which engine protocols there are, by the name they have in paths and in `ctx.engine(kind, host)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pileus.engines.hypervisor import Hypervisor
+
+PROTOCOLS: Mapping[str, type] = {"hypervisor": Hypervisor}
