@@ -5,13 +5,19 @@ Secrets are never values here but paths of files. `origins` says where each valu
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
+
+PASSWORD_IN_URL = re.compile(r"[^:]*://[^/@:]*:[^/]*@")
 
 
 def option(doc: str, **limits: Any) -> Meta:
@@ -24,10 +30,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Api(Section):
-    listen: Annotated[str, option("Address and port of the API, HOST:PORT; port 0 takes a free one.")] = "127.0.0.1:8775"
+    listen: Annotated[str, option("Address and port of the API, HOST:PORT; port 0 takes a free one.")] = (
+        "127.0.0.1:9999"
+    )
     public_url: Annotated[str, option("What clients reach it by, without a path; empty: made from `listen`.")] = ""
     classic_ports: Annotated[bool, option("Listen also on the ports OpenStack users know (5000, 8774, ...).")] = False
-    tls: Annotated[bool, option("Serve HTTPS; without the two files, with a certificate of the cloud's own CA.")] = False
+    tls: Annotated[bool, option("Serve HTTPS; without the two files, with a certificate of the cloud's own CA.")] = (
+        False
+    )
     tls_certificate: Annotated[str, option("Path of a PEM certificate chain.")] = ""
     tls_key: Annotated[str, option("Path of its PEM key.")] = ""
     region: Annotated[str, option("Name of the region in the catalogue.", min_length=1)] = "RegionOne"
@@ -36,18 +46,23 @@ class Api(Section):
 
 class Http(Section):
     header_bytes: Annotated[int, option("Largest header block, bytes.", ge=1024)] = 65_536
+    header_count: Annotated[int, option("Most headers of a request.", ge=16)] = 256
     url_bytes: Annotated[int, option("Longest request target, bytes.", ge=256)] = 16_384
     body_bytes: Annotated[int, option("Largest body that is not a stream, bytes.", ge=1024)] = 1_048_576
     header_timeout_s: Annotated[float, option("Most time to send a request's head, seconds.", gt=0)] = 10.0
     body_timeout_s: Annotated[float, option("Most time between two pieces of a body, seconds.", gt=0)] = 30.0
-    idle_timeout_s: Annotated[float, option("A connection without a request is closed after this, seconds.", gt=0)] = 75.0
+    idle_timeout_s: Annotated[float, option("A connection without a request is closed after this, seconds.", gt=0)] = (
+        75.0
+    )
     connections: Annotated[int, option("Most connections at once; further ones wait in the backlog.", ge=16)] = 20_000
     rate_per_s: Annotated[float, option("Requests a second and project; 0 for no limit.", ge=0)] = 0.0
     rate_burst: Annotated[int, option("Requests a project may send at once before the rate applies.", ge=1)] = 100
 
 
 class DatabaseOptions(Section):
-    url: Annotated[str, option("sqlite:///PATH or postgresql://USER@HOST/NAME; empty: SQLite in the state directory.")] = ""
+    url: Annotated[
+        str, option("sqlite:///PATH or postgresql://USER@HOST/NAME; empty: SQLite in the state directory.")
+    ] = ""
     password_file: Annotated[str, option("Path of a file that holds the password of the URL's user.")] = ""
     listen_url: Annotated[str, option("Where LISTEN goes, if a pooler stands before `url`; empty: the same.")] = ""
     pool_size: Annotated[int, option("Connections a process keeps (PostgreSQL).", ge=2)] = 10
@@ -59,24 +74,35 @@ class Operations(Section):
     poll_s: Annotated[float, option("How often a worker looks without being called, seconds.", gt=0)] = 1.0
     concurrency: Annotated[int, option("Operations one worker runs at once.", ge=1)] = 64
     per_host: Annotated[int, option("Operations one worker runs at once against one host.", ge=1)] = 8
-    retention_s: Annotated[float, option("Ended operations, their log and audit are kept this long, seconds.", gt=0)] = 7_776_000
+    retention_s: Annotated[
+        float, option("Ended operations, their log and audit are kept this long, seconds.", gt=0)
+    ] = 7_776_000
     host_lease_s: Annotated[float, option("A host that is silent this long counts as down, seconds.", gt=0)] = 30.0
 
 
 class Identity(Section):
     token_ttl_s: Annotated[int, option("How long a token is valid, seconds.", ge=60)] = 86_400
     bcrypt_rounds: Annotated[int, option("Cost of a password hash: 2^n rounds.", ge=4, le=20)] = 12
-    fernet_keys: Annotated[int, option("Keys that may validate at once.", ge=2)] = 3
+    fernet_keys: Annotated[int, option("Most token keys at once: staged, primary, and some that wear out.", ge=3)] = 3
+    tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
 
 
 class Log(Section):
-    format: Annotated[str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")] = "text"
+    format: Annotated[
+        str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")
+    ] = "text"
     level: Annotated[str, option("debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
     file: Annotated[str, option("Path of a log file; empty: standard error.")] = ""
 
 
 class Policy(Section):
     file: Annotated[str, option("Path of a policy file (YAML or JSON, oslo.policy's language) over the defaults.")] = ""
+
+
+class Metrics(Section):
+    public: Annotated[
+        bool, option("Answer GET /metrics to anybody; otherwise to this machine and to administrators.")
+    ] = False
 
 
 class Config(Section):
@@ -90,6 +116,7 @@ class Config(Section):
     identity: Identity = Identity()
     log: Log = Log()
     policy: Policy = Policy()
+    metrics: Metrics = Metrics()
 
 
 class ConfigError(ValueError):
@@ -101,22 +128,86 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> tuple
 
     `overrides` are dotted names from the command line (`{"api.listen": "0.0.0.0:80"}`). Raises ConfigError.
     """
-    document: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    if path is not None:
-        try:
-            document = tomllib.loads(path.read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-            raise ConfigError(f"{path}: {e}") from e
-        origins = dict.fromkeys(flat(document), str(path))
+    document = {} if path is None else document_of(path)
+    origins = dict.fromkeys(flat(document), str(path))
+    source = str(path or "command line")
+    refuse_unknown(source, origins)
     for name, value in (overrides or {}).items():
         section, _, key = name.rpartition(".")
         (document.setdefault(section, {}) if section else document)[key] = value
         origins[name] = "command line"
     try:
-        return msgspec.convert(document, Config, strict=True), origins
+        config = msgspec.convert(document, Config, strict=True)
     except msgspec.ValidationError as e:
-        raise ConfigError(f"{path or 'command line'}: {e}") from e
+        raise ConfigError(f"{source}: {e}") from e
+    check(config, source)
+    return config, origins
+
+
+def document_of(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ConfigError."""
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise ConfigError(f"{path}: {e}") from e
+
+
+def refuse_unknown(source: str, names: Iterable[str]) -> None:
+    """Raises ConfigError for a name that is no option, with the one that was probably meant."""
+    known = [name for name, _, _ in options()]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise ConfigError(f"{source}: unknown option {name}" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def check(config: Config, source: str) -> None:
+    """What a type cannot say: addresses can be read, no secret stands in a URL, files come in pairs. Raises ConfigError."""
+    try:
+        address(config.api.listen)
+    except ValueError as e:
+        raise ConfigError(f"{source}: api.listen: {e}") from e
+    for name, url in (("url", config.database.url), ("listen_url", config.database.listen_url)):
+        if PASSWORD_IN_URL.match(url):
+            raise ConfigError(
+                f"{source}: database.{name} holds a password; put it into a file (mode 0600) and name that by database.password_file"
+            )
+    if bool(config.api.tls_certificate) != bool(config.api.tls_key):
+        raise ConfigError(f"{source}: api.tls_certificate and api.tls_key go together: set both or none")
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT, [IPV6]:PORT or :PORT (all addresses). Raises ValueError that says the form."""
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535 or (":" in bare) != (bare != host):
+        raise ValueError(f"{text!r} is not HOST:PORT (IPv6 as [::1]:9999)")
+    return bare or "0.0.0.0", int(port)  # noqa: S104 (asked for by leaving the host out)
+
+
+def database_url(config: Config) -> str:
+    """Where the database is: what `database.url` says with the password of its file, or SQLite in the state directory."""
+    return with_password(config, config.database.url) or f"sqlite:///{Path(config.state) / 'pileus.sqlite'}"
+
+
+def listen_url(config: Config) -> str:
+    """Where LISTEN goes: past a pooler, if one stands before the database."""
+    return with_password(config, config.database.listen_url) or database_url(config)
+
+
+def with_password(config: Config, url: str) -> str:
+    """The URL with the password from `database.password_file`, if one is set. Raises ConfigError."""
+    if not (url and config.database.password_file):
+        return url
+    try:
+        password = Path(config.database.password_file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"database.password_file: {e}") from e
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    if not at:
+        raise ConfigError("database.password_file is set, but the URL names no user: postgresql://USER@HOST/NAME")
+    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
 def flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -131,8 +222,13 @@ def flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 def options() -> Iterator[tuple[str, Any, str]]:
     """Every option: dotted name, default, meaning."""
     for section_name, section_type in get_type_hints(Config, include_extras=True).items():
-        if isinstance(section_type, type) and issubclass(section_type, Section):
+        if isinstance(section_type, type):
             for name, hint in get_type_hints(section_type, include_extras=True).items():
                 yield f"{section_name}.{name}", getattr(section_type(), name), hint.__metadata__[0].description
         else:
             yield section_name, getattr(Config(), section_name), section_type.__metadata__[0].description
+
+
+def value_of(config: Config, name: str) -> Any:
+    """The value of an option by its dotted name."""
+    return reduce(getattr, name.split("."), config)

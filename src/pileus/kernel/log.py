@@ -34,8 +34,11 @@ global_request_id: ContextVar[str] = ContextVar("global_request_id", default="")
 
 BACKLOG = 10_000
 HIDDEN = "***"
-SECRET_WORDS = "password|passwords|passwd|pass|adminpass|passcode|secret|secrets|token|tokens|key|keys|credential|credentials|authorization|cookie"
-SECRET_NAME = re.compile(rf"(?:^|[^a-z0-9])(?:{SECRET_WORDS})$|(?-i:[a-z](?:Pass|Password|Secret|Token|Key))$", re.I)
+HIDDEN_WORDS = (
+    "password|passwords|passwd|pass|adminpass|passcode|secret|secrets|token|tokens|key|keys"
+    "|credential|credentials|authorization|cookie"
+)
+SECRET_NAME = re.compile(rf"(?:^|[^a-z0-9])(?:{HIDDEN_WORDS})$|(?-i:[a-z](?:Pass|Password|Secret|Token|Key))$", re.I)
 PUBLIC_NAMES = frozenset({"public_key", "quota_key", "sort_key", "sort_keys", "action_key", "idempotency_key"})
 SECRETS_IN_TEXT = re.compile(
     r"(?P<token>gAAAAA[\w-]{20,}={0,2})"
