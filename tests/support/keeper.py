@@ -14,7 +14,7 @@ import sys
 
 
 def main(watched: int, command: list[str]) -> None:
-    child = subprocess.Popen(command, start_new_session=True)
+    child = subprocess.Popen(command, start_new_session=True, cwd="/")
     poll = select.poll()
     for pid in (watched, child.pid):
         poll.register(os.pidfd_open(pid), select.POLLIN)

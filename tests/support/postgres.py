@@ -27,7 +27,6 @@ from urllib.parse import urlsplit
 import asyncpg
 
 KEEPER = Path(__file__).with_name("keeper.py")
-KEEPERS: list[subprocess.Popen[bytes]] = []  # held, for a Popen that nobody holds warns that its process still runs
 SETTINGS = {
     "fsync": "off",  # `durable` below turns it on
     "full_page_writes": "off",
@@ -155,28 +154,31 @@ def start(run: Path) -> str:
     return f"postgresql://postgres@127.0.0.1:{port}"
 
 
-def keep(run: Path, name: str, command: list[str]) -> subprocess.Popen[bytes]:
-    """Run a program until the process that owns `run` ends, or until `stop`. Its output goes to NAME.log."""
-    with (run / f"{name}.log").open("wb") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-S", str(KEEPER), (run / "pid").read_text(), *command],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-        )
-    (run / f"{name}.keeper").write_text(str(keeper.pid))
-    KEEPERS.append(keeper)
+def keep(run: Path, name: str, command: list[str]) -> int:
+    """Run a program until the process that owns `run` ends, or until `stop`. Its output goes to NAME.log.
+
+    Returns the keeper's process id. Spawned bare, for a Popen object complains when it is dropped while its process runs.
+    """
+    log = os.open(run / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    keeper = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-S", str(KEEPER), (run / "pid").read_text(), *command],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((null, log, log))],
+        setsid=True,
+    )
+    os.close(log)
+    os.close(null)
+    (run / f"{name}.keeper").write_text(str(keeper))
     return keeper
 
 
 def stop(run: Path) -> None:
     """End what `keep` started below `run`, and wait for it."""
     for file in run.glob("*.keeper"):
-        pid = int(file.read_text())
         try:
-            ended = os.pidfd_open(pid)
+            ended = os.pidfd_open(int(file.read_text()))
             signal.pidfd_send_signal(ended, signal.SIGTERM)
         except ProcessLookupError:
             continue
@@ -191,15 +193,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_port(port: int, process: subprocess.Popen[bytes], log: Path, *, within_s: float = 30) -> None:
-    """Return when the port answers. Raises NoPostgres with the log when the process ends first."""
+def await_port(port: int, keeper: int, log: Path, *, within_s: float = 30) -> None:
+    """Return when the server answers at the port. Raises NoPostgres with the log when its keeper ends first."""
     until = time.monotonic() + within_s
     while True:
-        try:
-            ready = subprocess.run([str(newest_bin() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)])
-        except OSError as e:
-            raise NoPostgres(str(e)) from e
+        ready = subprocess.run([newest_bin() / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)])
         if ready.returncode == 0:
             return
-        if process.poll() is not None or time.monotonic() > until:
+        if os.waitpid(keeper, os.WNOHANG)[0] or time.monotonic() > until:
             raise NoPostgres(f"the server did not start:\n{log.read_text()[-2000:]}")

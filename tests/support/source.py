@@ -1,0 +1,66 @@
+"""The source of Pileus, parsed: what the house rules look at."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match)
+
+
+@dataclass(frozen=True)
+class Module:
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """The path from the root of the checkout, as the lists in these tests spell it."""
+        return self.path.relative_to(ROOT).as_posix()
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def calls(self) -> Iterator[tuple[str, int]]:
+        """Every call: what is called, as written (`asyncio.sleep`), and the line. `sleep(0)` only yields, and is left out."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call) and [ast.unparse(a) for a in node.args] != ["0"]:
+                yield ast.unparse(node.func), node.lineno
+
+
+@cache
+def modules(*directories: str) -> tuple[Module, ...]:
+    """Every Python file below these directories of the checkout. Migrations are written once and not looked at."""
+    paths = sorted(p for d in directories for p in (ROOT / d).rglob("*.py") if "migrations" not in p.parts)
+    return tuple(Module(p, text := p.read_text(), ast.parse(text, str(p))) for p in paths)
+
+
+def length(function: Function) -> int:
+    """Lines from `def` to the end, without the docstring."""
+    doc = function.body[0] if ast.get_docstring(function, clean=False) is not None else None
+    of_doc = (doc.end_lineno or 0) - doc.lineno + 1 if doc else 0
+    return (function.end_lineno or 0) - function.lineno + 1 - of_doc
+
+
+def arguments(function: Function) -> int:
+    """How many arguments a caller sees."""
+    a = function.args
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def depth(node: ast.AST) -> int:
+    """How many blocks stand inside one another. `elif` is one with its `if`; `except` one with its `try`."""
+    deepest = 0
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Function | ast.ClassDef | ast.Lambda):
+            continue
+        elif_of = isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
+        deepest = max(deepest, depth(child) + (isinstance(child, BLOCKS) and not elif_of))
+    return deepest
