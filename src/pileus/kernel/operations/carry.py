@@ -25,6 +25,7 @@ logger = logging.getLogger("pileus.operations")
 JOB_POLL_S = 1.0
 LONGEST_PAUSE_S = 30.0
 CAUSE_CHARACTERS = 2_000
+CANCELLED = "it was cancelled"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Carrier:
         if self.state == "undoing":
             return await self._backward(step)
         if self.op.cancel and self.saga.may_return(step.name):
-            return await self._turn_back(step, "cancelled", "it was cancelled")
+            return await self._turn_back(step, "cancelled", CANCELLED)
         return await self._forward(step)
 
     # forward
@@ -181,9 +182,19 @@ class Carrier:
         self._moved(chain)
         return more
 
+    def _is_called_off(self, chain: Chain) -> bool:
+        """Whether a cancellation came while the last step of this chain could still be taken back."""
+        return self.op.cancel and chain.index > 0 and self.saga.may_return(self.saga.steps[chain.index - 1].name)
+
     async def _record(self, ctx: Ctx, chain: Chain) -> bool:
         await self.op.write_debts(ctx)
         await chain.write_log(ctx)
+        if self._is_called_off(chain):
+            chain.index -= 1
+            await self._write(ctx, step=chain.step.name, memo=chain.memo)
+            await self._write_turn(ctx, chain.step, "cancelled", CANCELLED)
+            chain.turned = True
+            return True
         if chain.index < len(self.saga.steps):
             await self._write(
                 ctx, step=chain.step.name, memo=chain.memo, spent_s=0.0, tries=0, cause=None, progress=None
@@ -192,7 +203,7 @@ class Carrier:
         if self.saga.kind == "converge" and not await self._caught_up(ctx, chain):
             return True
         await self._write(ctx, memo=chain.memo)
-        await start.end(ctx, self.row, "done", successor=self.op.successor)
+        await self._end(ctx, "done")
         return False
 
     async def _caught_up(self, ctx: Ctx, chain: Chain) -> bool:
@@ -211,6 +222,8 @@ class Carrier:
 
     def _moved(self, chain: Chain) -> None:
         self.op.memo, self.spent_s, self.tries = chain.memo, 0.0, 0
+        if chain.turned:
+            self.state, self.op.cause = "undoing", CANCELLED
         if chain.index != self.index:
             self.alone = False
         self.index = chain.index % len(self.saga.steps)
@@ -219,10 +232,13 @@ class Carrier:
 
     async def _turn_back(self, step: Step, event: str, cause: str) -> bool:
         async with self.op.ctx.transaction() as ctx:
-            await self._write(ctx, state="undoing", cause=cause[:CAUSE_CHARACTERS], spent_s=0.0, tries=0, progress=None)
-            await start.note(ctx, self.op.id, step.name, event, cause[:CAUSE_CHARACTERS])
+            await self._write_turn(ctx, step, event, cause[:CAUSE_CHARACTERS])
         self.state, self.op.cause, self.spent_s, self.tries, self.alone = "undoing", cause, 0.0, 0, False
         return True
+
+    async def _write_turn(self, ctx: Ctx, step: Step, event: str, cause: str) -> None:
+        await self._write(ctx, state="undoing", cause=cause, spent_s=0.0, tries=0, progress=None)
+        await start.note(ctx, self.op.id, step.name, event, cause)
 
     async def _backward(self, step: Step) -> bool:
         if step.rows or step.undo_run is None:
@@ -273,7 +289,12 @@ class Carrier:
         if self.saga.undone_run is not None:
             await self.saga.undone_run(replace(self.op, ctx=ctx))
         await start.note(ctx, self.op.id, self.saga.steps[0].name, "ended", self.op.cause)
-        await start.end(ctx, self.row, "undone", successor=self.op.successor, cause=self.op.cause)
+        await self._end(ctx, "undone")
+
+    async def _end(self, ctx: Ctx, state: str) -> None:
+        cause = self.op.cause if state == "undone" else None
+        parent_id = self.row["parent_id"]
+        await start.end(ctx, self.op.id, state, parent_id=parent_id, successor=self.op.successor, cause=cause)
 
     # rest
 
@@ -308,10 +329,10 @@ class Carrier:
             if self.saga.parked_run is not None:
                 await self.saga.parked_run(replace(self.op, ctx=ctx))
             if self.op.successor is not None:
-                await start.end(ctx, self.row, "undone", successor=self.op.successor, cause=cause)
+                await self._end(ctx, "undone")
             else:
                 await self._write(ctx, state="parked", holder=None, cause=cause, progress={"parked": self.state})
-                await start.wake_parent(ctx, self.row)
+                await start.wake_parent(ctx, self.row["parent_id"])
         self.op.ctx.world.metrics.parked(self.saga.key)
         return False
 
@@ -323,7 +344,7 @@ class Chain:
     """The steps that share one commit: where it stands, what it would remember, what it would log."""
 
     def __init__(self, carrier: Carrier, index: int) -> None:
-        self.carrier, self.index = carrier, index
+        self.carrier, self.index, self.turned = carrier, index, False
         self.memo: dict[str, Any] = dict(carrier.op.memo)
         self.names: list[str] = []
         self.entries: list[dict[str, Any]] = []
@@ -344,7 +365,7 @@ class Chain:
         """Whether the next step belongs into this commit too."""
         if self.carrier.alone or self.index >= len(self.carrier.saga.steps) or not self.step.rows:
             return False
-        return not (self.carrier.op.cancel and self.carrier.saga.may_return(self.step.name))
+        return not self.carrier._is_called_off(self)
 
     async def run(self, ctx: Ctx) -> None:
         step = self.step

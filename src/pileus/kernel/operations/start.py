@@ -133,7 +133,7 @@ async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str,
     successor = new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), memo)
     await note(ctx, held.id, held.step, "superseded", f"by {saga.name}")
     if held.state == "parked":
-        await end(ctx, held, "undone", successor=msgspec.to_builtins(successor))
+        await end(ctx, held.id, "undone", parent_id=held.parent_id, successor=msgspec.to_builtins(successor))
     else:
         values = {"cancel": True, "successor": msgspec.to_builtins(successor), "wake_at": 0.0}
         await ctx.execute(CHANGE.values(**values), {"id_": held.id})
@@ -164,12 +164,20 @@ async def wake_subject(ctx: Ctx, subject_id: uuid.UUID) -> None:
     ctx.after_commit(ctx.world.doorbell.ring)
 
 
-async def end(ctx: Ctx, row: Any, state: str, *, successor: dict[str, Any] | None, cause: str | None = None) -> None:
+async def end(
+    ctx: Ctx,
+    operation_id: uuid.UUID,
+    state: str,
+    *,
+    parent_id: uuid.UUID | None,
+    successor: dict[str, Any] | None,
+    cause: str | None = None,
+) -> None:
     """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor."""
     stop = {"state": state, "ended_at": ctx.now(), "holder": None, "secrets": None, "progress": None, "cause": cause}
-    await ctx.execute(CHANGE.values(**stop), {"id_": row.id})
-    await ctx.execute(subjects.delete().where(subjects.c.operation_id == row.id))
-    await wake_parent(ctx, row)
+    await ctx.execute(CHANGE.values(**stop), {"id_": operation_id})
+    await ctx.execute(subjects.delete().where(subjects.c.operation_id == operation_id))
+    await wake_parent(ctx, parent_id)
     if successor is not None:
         row = successor | {name: uuid.UUID(successor[name]) for name in ("id", "subject_id")}
         await ctx.execute(ADD, row)
@@ -178,10 +186,10 @@ async def end(ctx: Ctx, row: Any, state: str, *, successor: dict[str, Any] | Non
     ctx.after_commit(ctx.world.doorbell.ring)
 
 
-async def wake_parent(ctx: Ctx, row: Any) -> None:
+async def wake_parent(ctx: Ctx, parent_id: uuid.UUID | None) -> None:
     """Whoever waits for this operation looks again at once."""
-    if row.parent_id is not None:
-        await ctx.execute(CHANGE.values(wake_at=0.0), {"id_": row.parent_id})
+    if parent_id is not None:
+        await ctx.execute(CHANGE.values(wake_at=0.0), {"id_": parent_id})
         ctx.after_commit(ctx.world.doorbell.ring)
 
 

@@ -1,0 +1,51 @@
+"""A small world for tests of the kernel: the real database, clock and operations; simulated hosts; no HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pileus.engines.hypervisor.sim import SimHypervisor
+from pileus.kernel.clock import Clock, SteppingClock
+from pileus.kernel.config import Config
+from pileus.kernel.context import Caller, Ctx
+from pileus.kernel.db import Database
+from pileus.kernel.doorbell import Doorbell, LocalDoorbell
+from pileus.kernel.errors import HostDown
+from pileus.kernel.ids import Ids
+from pileus.kernel.metrics import Metrics
+from pileus.kernel.policy import Policy
+from pileus.kernel.seal import Seal
+
+MEMBER = Caller(user_id="u" * 32, project_id="p" * 32, roles=frozenset({"member", "reader"}))
+JOB_S = 3.0
+
+
+@dataclass
+class DemoWorld:
+    """Hosts are folders below `home`. `down` names those whose lease has run out."""
+
+    db: Database
+    home: Path
+    config: Config = field(default_factory=Config)
+    clock: Clock = field(default_factory=SteppingClock)
+    ids: Ids = field(default_factory=Ids)
+    seal: Seal = field(default_factory=lambda: Seal(bytes(32)))
+    doorbell: Doorbell = field(default_factory=LocalDoorbell)
+    policy: Policy = field(default_factory=lambda: Policy.load({}, None))
+    metrics: Metrics = field(default_factory=Metrics)
+    down: set[str] = field(default_factory=set)
+
+    def hypervisor(self, host: str) -> SimHypervisor:
+        """The host itself, whether the cloud can reach it or not."""
+        return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_copied": JOB_S})
+
+    def engine(self, kind: str, host: str) -> Any:
+        assert kind == "hypervisor"
+        if host in self.down:
+            raise HostDown(host)
+        return self.hypervisor(host)
+
+    def ctx(self, caller: Caller = MEMBER) -> Ctx:
+        return Ctx(self, caller, request_id=self.ids.request())

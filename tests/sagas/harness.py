@@ -1,0 +1,76 @@
+"""Worlds, troubles at seams, and crashes: a fork of this warm process dies where it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from demo.world import DemoWorld
+from pileus.kernel.db import open_database
+from pileus.kernel.operations import Op, Seam, Worker
+from pileus.kernel.operations.carry import SeamHook
+from pileus.kernel.operations.tables import operations
+
+
+def run_in(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> Any:
+    """Do the work in a world of its own on that database and those hosts, in a fresh event loop."""
+
+    async def go() -> Any:
+        database = open_database(url, pool_size=4)
+        await database.start()
+        try:
+            return await work(DemoWorld(database, home))
+        finally:
+            await database.close()
+
+    return asyncio.run(go())
+
+
+def killed_by(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> int:
+    """Do the work in a fork; returns the signal that ended it, 0 if none did. What fails there is printed."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run_in(url, home, work)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(70)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
+
+
+def at(saga: str, step: str, when: str, do: Callable[[Op], Awaitable[None]], *, way: str = "running") -> SeamHook:
+    """A hook that does something each time this seam is reached."""
+
+    async def hook(seam: Seam, op: Op) -> None:
+        if (seam.saga, seam.step, seam.when, seam.way) == (saga, step, when, way):
+            await do(op)
+
+    return hook
+
+
+async def die(op: Op) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def take_over(world: DemoWorld) -> None:
+    """What another worker does after the death of the first: watch its lease run out, then finish the work."""
+    worker = Worker(world.ctx())
+    await worker.renew()
+    world.clock.advance(world.config.operations.lease_s + 1)  # type: ignore[attr-defined]
+    await worker.renew()
+    await worker.drain()
+
+
+async def states(world: DemoWorld, subject_id: Any) -> list[str]:
+    """The states of the operations on this subject, oldest first."""
+    query = sa.select(operations.c.state).where(operations.c.subject_id == subject_id).order_by(operations.c.created_at)
+    return list((await world.ctx().execute(query)).scalars())

@@ -1,0 +1,204 @@
+"""Every saga, broken at every step in every way. Nothing here knows what a saga does: scenarios.py says where it ends."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.world import DemoWorld
+from pileus.kernel.errors import Conflict, Unavailable
+from pileus.kernel.operations import Op, Saga, Step, Worker, sagas
+from pileus.kernel.operations.debts import pay
+from pileus.kernel.operations.views import cancel, list_, retry
+from sagas.harness import at, die, killed_by, run_in, states, take_over
+from sagas.scenarios import SCENARIOS, SEAMS, Scenario, snapshot
+
+every_seam = pytest.mark.parametrize(("scenario", "step"), SEAMS, ids=lambda x: getattr(x, "name", str(x)))
+
+
+def test_every_registered_saga_has_a_scenario() -> None:
+    demo = {saga.key for saga in sagas.values() if saga.name.startswith("demo.")}
+    assert {scenario.saga.key for scenario in SCENARIOS} == demo
+
+
+@pytest.fixture
+def world(database: Any, tmp_path: Path) -> DemoWorld:
+    return DemoWorld(database, tmp_path / "hosts")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+async def test_undisturbed_it_ends_as_declared(world: DemoWorld, scenario: Scenario) -> None:
+    subject = await scenario.begin(world)
+    await Worker(world.ctx()).drain()
+    assert (await states(world, subject))[-1] == "done"
+    assert await snapshot(world) == scenario.done
+
+
+@every_seam
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_failing_for_good_it_unwinds_or_parks(
+    world: DemoWorld, scenario: Scenario, step: Step, when: str
+) -> None:
+    async def refuse(op: Op) -> None:
+        raise Conflict("injected")
+
+    subject = await scenario.begin(world)
+    await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, when, refuse)).drain()
+    await check_unwound_or_parked(world, scenario, step, subject)
+
+
+async def check_unwound_or_parked(world: DemoWorld, scenario: Scenario, step: Step, subject: Any) -> None:
+    """Before the point of no return nothing is left; after it a retry of the parked operation brings it to its end."""
+    if scenario.saga.may_return(step.name):
+        assert (await states(world, subject))[-1] == "undone"
+        assert await snapshot(world) == scenario.undone
+        return
+    assert (await states(world, subject))[-1] == "parked"
+    parked = (await list_(world.ctx(), state="parked"))[0]
+    assert parked.cause
+    await retry(world.ctx(), parked.id)
+    await Worker(world.ctx()).drain()
+    assert await snapshot(world) == scenario.done
+
+
+@every_seam
+async def test_past_its_deadline_it_unwinds_or_parks(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+    async def away(op: Op) -> None:
+        raise Unavailable("away for ever")
+
+    subject = await scenario.begin(world)
+    await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "before", away)).drain()
+    await check_unwound_or_parked(world, scenario, step, subject)
+
+
+@every_seam
+async def test_done_twice_it_is_done_once(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+    lost: list[int] = []
+
+    async def lose_the_answer(op: Op) -> None:
+        if not lost:
+            lost.append(1)
+            raise Unavailable("the answer got lost")
+
+    await scenario.begin(world)
+    await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "after", lose_the_answer)).drain()
+    assert lost
+    assert await snapshot(world) == scenario.done
+
+
+@every_seam
+async def test_cancelled_it_unwinds_or_goes_on(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+    verdicts: list[bool] = []
+
+    async def ask(op: Op) -> None:
+        if step.rows or verdicts:  # a rows step runs inside a commit: nobody can come between
+            return
+        try:
+            await cancel(world.ctx(), op.id)
+            verdicts.append(True)
+        except Conflict:
+            verdicts.append(False)
+
+    subject = await scenario.begin(world)
+    await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "before", ask)).drain()
+    cancelled = bool(verdicts and verdicts[0])
+    assert cancelled == (not step.rows and scenario.saga.may_return(step.name))
+    assert (await states(world, subject))[-1] == ("undone" if cancelled else "done")
+    assert await snapshot(world) == (scenario.undone if cancelled else scenario.done)
+
+
+@every_seam
+async def test_the_host_dies_and_pays_when_it_returns(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+    async def lose_the_host(op: Op) -> None:
+        world.down |= {"h1", "h2"}
+
+    subject = await scenario.begin(world)
+    await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "before", lose_the_host)).drain()
+    state = (await states(world, subject))[-1]
+    world.down.clear()
+    for host in ("h1", "h2"):
+        assert await pay(world.ctx(), host, lambda kind, host=host: world.engine(kind, host))
+    if state == "parked":
+        for parked in await list_(world.ctx(), state="parked"):
+            await retry(world.ctx(), parked.id)
+        await Worker(world.ctx()).drain()
+        state = (await states(world, subject))[-1]
+    assert await snapshot(world) == (scenario.done if state == "done" else scenario.undone)
+
+
+def backward_seams() -> list[Any]:
+    return [
+        pytest.param(scenario, scenario.saga.steps[index], scenario.saga.steps[last], id=f"{scenario}-{step.name}")
+        for scenario in SCENARIOS
+        for last in [last_returning(scenario.saga)]
+        for index, step in enumerate(scenario.saga.steps[: last + 1])
+        if step.undo_run is not None
+    ]
+
+
+def last_returning(saga: Saga) -> int:
+    return max((i for i, step in enumerate(saga.steps) if saga.may_return(step.name)), default=-1)
+
+
+def kill_and_take_over(url: str, home: Path, scenario: Scenario, hook: Any, expected: Any) -> None:
+    async def begin(world: DemoWorld) -> None:
+        await scenario.begin(world)
+
+    async def work(world: DemoWorld) -> None:
+        await Worker(world.ctx(), seam=hook).drain()
+
+    async def finish(world: DemoWorld) -> Any:
+        await take_over(world)
+        return await snapshot(world)
+
+    run_in(url, home, begin)
+    assert killed_by(url, home, work) == signal.SIGKILL
+    assert run_in(url, home, finish) == expected
+
+
+def chosen(seams: list[Any]) -> list[Any]:
+    """On PostgreSQL one seam per saga on every commit, all of them with --long; on SQLite always all."""
+    seen: set[Any] = set()
+    marked = []
+    for seam in seams:
+        scenario = seam.values[0]
+        marks = [pytest.mark.database("sqlite")] if scenario in seen else []
+        seen.add(scenario)
+        marked.append(pytest.param(*seam.values, id=seam.id, marks=marks))
+        if marks:
+            both = [pytest.mark.database("postgresql"), pytest.mark.long]
+            marked.append(pytest.param(*seam.values, id=f"{seam.id}-long", marks=both))
+    return marked
+
+
+FORWARD = [pytest.param(scenario, step, id=f"{scenario}-{step.name}") for scenario, step in SEAMS]
+
+
+@pytest.mark.parametrize(("scenario", "step"), FORWARD)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_another_worker_finishes(
+    database_url: str, tmp_path: Path, scenario: Scenario, step: Step, when: str
+) -> None:
+    hook = at(scenario.saga.key, step.name, when, die)
+    kill_and_take_over(database_url, tmp_path / "hosts", scenario, hook, scenario.done)
+
+
+@pytest.mark.parametrize(("scenario", "step", "last"), backward_seams())
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_unwinding_another_worker_goes_on_unwinding(
+    database_url: str, tmp_path: Path, scenario: Scenario, step: Step, last: Step, when: str
+) -> None:
+    async def refuse(op: Op) -> None:
+        raise Conflict("injected")
+
+    fail = at(scenario.saga.key, last.name, "after", refuse)
+    kill = at(scenario.saga.key, step.name, when, die, way="undoing")
+
+    async def hook(seam: Any, op: Op) -> None:
+        await fail(seam, op)
+        await kill(seam, op)
+
+    kill_and_take_over(database_url, tmp_path / "hosts", scenario, hook, scenario.undone)
