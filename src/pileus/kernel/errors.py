@@ -15,6 +15,7 @@
     |- UriTooLong        414
     |- UnsupportedMediaType 415
     |- RangeNotSatisfiable 416
+    |- Unprocessable     422       understood, but it contradicts what was said before
     |- TooManyRequests   429       slow down; `retry_after_s` says how long
     |- HeadersTooLarge   431
     |- NotImplementedHere 501
@@ -23,6 +24,7 @@
 
     TryAgain                       the transaction was undone by the database and may run again (never shown)
     LeaseLost                      another worker has taken the operation over (never shown)
+    ClientGone                     nobody is there to read an answer (never shown)
 
 A message is for the client: it names the cause and the way out. `facts` are for the log. An error is raised where it
 is known and mapped to HTTP once, by the service's fault shape.
@@ -39,6 +41,7 @@ class CloudError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internalError"
     title: ClassVar[str] = "Internal Server Error"
+    request_id: str = ""  # of the request that failed; set at the HTTP rim, for fault shapes that show it
 
     def __init__(self, message: str, *, headers: dict[str, str] | None = None, **facts: Any) -> None:
         super().__init__(message)
@@ -137,6 +140,12 @@ class RangeNotSatisfiable(CloudError):
     status, code, title = 416, "rangeNotSatisfiable", "Range Not Satisfiable"
 
 
+class Unprocessable(CloudError):
+    """Understood, but it contradicts what the same client said before."""
+
+    status, code, title = 422, "unprocessable", "Unprocessable Entity"
+
+
 class TooManyRequests(CloudError):
     """Slow down. `retry_after_s` becomes the Retry-After header (whole seconds, at least 1)."""
 
@@ -179,3 +188,7 @@ class TryAgain(Exception):
 
 class LeaseLost(Exception):
     """Another worker has taken this operation over: whatever we know is stale and nothing may be recorded."""
+
+
+class ClientGone(ConnectionError):
+    """Whoever asked has left, or was told off by the server: nobody will read an answer. No fault of ours."""
