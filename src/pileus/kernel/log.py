@@ -50,6 +50,7 @@ SECRETS_IN_TEXT = re.compile(
     re.I,
 )
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
+ENDS_LINES = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # what JSON leaves as it is
 PLAIN = re.compile(r"[^\s\"=]+")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -112,9 +113,10 @@ class JsonFormat(Format):
 
     def line(self, event: dict[str, Any]) -> str:
         try:
-            return msgspec.json.encode(event).decode()
+            text = msgspec.json.encode(event).decode()
         except UnicodeEncodeError:  # a lone surrogate, which is no text
-            return msgspec.json.encode(printable(event)).decode()
+            text = msgspec.json.encode(printable(event)).decode()
+        return ENDS_LINES.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
 class TextFormat(Format):

@@ -61,6 +61,12 @@ class Metrics:
             multiprocess_mode="mostrecent",
             registry=self.registry,
         )
+        self._parked = Counter(
+            "pileus_operations_parked",
+            "Operations that went past a deadline and wait for a person: alert on any increase.",
+            ("saga",),
+            registry=self.registry,
+        )
         self._lag = Histogram(
             "pileus_loop_lag_seconds", "How late the event loop was.", buckets=LAG_SECONDS, registry=self.registry
         )
@@ -75,6 +81,10 @@ class Metrics:
         """A step of an operation ended: `done`, `wait`, `retry`, `failed`, `undone`, ..."""
         self._steps.labels(saga, step, outcome).inc()
         self._step_seconds.labels(saga).observe(seconds)
+
+    def parked(self, saga: str) -> None:
+        """An operation can go neither forward nor back: somebody should look."""
+        self._parked.labels(saga).inc()
 
     def queue(self, state: str, count: int) -> None:
         """How many operations are in that state now."""
