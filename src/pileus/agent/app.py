@@ -1,0 +1,90 @@
+"""The ASGI app of a host's agent: its engines, each by its protocol.
+
+    GET /v1/engines                              {kind: protocol version}
+    GET /v1/engines/{kind}/observe               what is
+    PUT /v1/engines/{kind}/{verb}/{subject}      say an end state; the body holds the arguments, the fence among them
+
+Whoever asks must be the control plane, by its certificate. Behind a Unix socket whoever may open the file is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pileus.agent import tls, wire
+from pileus.engines.rim import Rim
+from pileus.engines.verbs import StaleFence
+from pileus.kernel.errors import BadRequest, CloudError, Forbidden, MethodNotAllowed, NotAcceptable, NotFound
+
+logger = logging.getLogger("pileus.agent")
+
+
+class AgentApp:
+    """Serves the engines of one host. `trusted`: no certificate is asked for (a Unix socket)."""
+
+    def __init__(self, rims: Mapping[str, Rim[Any]], *, trusted: bool = False) -> None:
+        self._rims = rims
+        self._trusted = trusted
+
+    async def __call__(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
+        response = await self._respond(Request(scope, receive), scope)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, scope: wire.Scope) -> Response:
+        try:
+            if not self._trusted:
+                self._require_control(scope)
+            return await self._route(request)
+        except StaleFence as e:
+            return wire.answer(wire.Error(error=wire.STALE_FENCE, message=e.message), 409)
+        except CloudError as e:
+            return wire.refusal(e)
+        except Exception as e:
+            logger.exception("an engine failed")
+            return wire.refusal(CloudError(f"{type(e).__name__}: {e}"))
+
+    def _require_control(self, scope: wire.Scope) -> None:
+        peer = tls.peer_of(scope)
+        if peer is None or peer.role != "control":
+            raise Forbidden("Only the control plane may command an agent.")
+
+    async def _route(self, request: Request) -> Response:
+        # the path as it was sent: a subject may hold any sign, a slash too
+        parts = [unquote(part) for part in request.scope["raw_path"].decode("ascii").strip("/").split("/")]
+        match parts:
+            case ["v1", "engines"]:
+                return wire.answer({kind: rim.version for kind, rim in self._rims.items()})
+            case ["v1", "engines", kind, verb, *subject] if kind in self._rims and len(subject) < 2:
+                return await self._say(request, self._rims[kind], verb, subject)
+        raise NotFound("The agent has no such path.")
+
+    async def _say(self, request: Request, rim: Rim[Any], name: str, subject: list[str]) -> Response:
+        verb = rim.verbs.get(name)
+        if verb is None or verb.writes != bool(subject):
+            raise NotFound(f"The {rim.kind} engine has no verb {name} of this form.")
+        if request.method != ("PUT" if verb.writes else "GET"):
+            raise MethodNotAllowed("PUT says an end state, GET observes.")
+        check_version(rim, request.headers.get(wire.VERSION_HEADER, ""))
+        data = await wire.read_body(request)
+        try:
+            body = verb.decode(data or b"{}")
+        except msgspec.DecodeError as e:
+            raise BadRequest(f"The arguments of {name} cannot be read: {e}") from e
+        if verb.writes and verb.subject(body) != subject[0]:
+            raise BadRequest(f"The path names {subject[0]}, the arguments {verb.subject(body)}.")
+        return wire.answer(await rim.say(verb, body))
+
+
+def check_version(rim: Rim[Any], asked: str) -> None:
+    """A caller of our version or an older one is served. Raises NotAcceptable."""
+    if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= rim.version):
+        raise NotAcceptable(
+            f"This agent speaks version {rim.version} of the {rim.kind} protocol, not {asked!r}; update it."
+        )

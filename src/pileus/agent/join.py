@@ -1,0 +1,104 @@
+"""How a machine becomes a host: from a join token to a certificate of its own, kept in the agent's state directory.
+
+key.pem     the host's key, made here; it never leaves the machine
+ca.pem      the cloud's authority
+host.pem    the certificate
+name        the host's name, as the token said
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from pileus.agent import tls, wire
+from pileus.agent.wire import AgentError, JoinToken
+from pileus.engines.files import read_or_none, write_whole
+
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this host is."""
+
+    name: str
+    ca: bytes
+    chain: bytes  # certificate and key, PEM
+
+    def server_context(self) -> ssl.SSLContext:
+        """For the agent's listener: who has no certificate of the cloud is not let in."""
+        return tls.server_context(self.chain, self.ca)
+
+    def client_context(self) -> ssl.SSLContext:
+        """For posts to the control plane."""
+        return tls.client_context(self.chain, self.ca)
+
+
+def load(state: Path) -> Identity | None:
+    """The identity this machine has, or None when it has not joined."""
+    parts = [read_or_none(state / name) for name in ("name", "ca.pem", "host.pem", "key.pem")]
+    name, ca, certificate, key = parts
+    if name is None or ca is None or certificate is None or key is None:
+        return None
+    return Identity(name.decode(), ca, certificate + key)
+
+
+async def join(state: Path, control: str, token: JoinToken, address: str) -> Identity:
+    """Trade the token for a certificate. May be repeated with the same token until it answered. Raises AgentError.
+
+    `control` is the URL of the control plane's listener for agents, `address` where this agent will listen.
+    """
+    key = key_of(state)
+    ca = await fetch_ca(control, token.ca)
+    body = wire.Join(secret=token.secret, csr=tls.signing_request(key, token.host).decode(), address=address)
+    try:
+        async with connection(tls.client_context(None, ca), control) as client:
+            response = await client.post("/agent/v1/join", content=msgspec.json.encode(body), extensions=EXPECT)
+    except httpx.TransportError as e:
+        raise AgentError(f"{control} does not answer: {e or type(e).__name__}") from e
+    if response.status_code != 200:
+        raise AgentError(str(wire.error_of(response, control)))
+    joined = msgspec.json.decode(response.content, type=wire.Joined)
+    if joined.host != token.host:
+        raise AgentError(f"the token is for {token.host}, the certificate for {joined.host}")
+    for name, data in (("ca.pem", ca), ("host.pem", joined.certificate.encode()), ("name", joined.host.encode())):
+        write_whole(state / name, data, durable=True)
+    return Identity(joined.host, ca, joined.certificate.encode() + tls.key_pem(key))
+
+
+EXPECT = {"sni_hostname": tls.CONTROL_NAME}
+
+
+def connection(context: ssl.SSLContext, control: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(verify=context, base_url=control, timeout=TIMEOUT_S, trust_env=False)
+
+
+def key_of(state: Path) -> tls.Key:
+    """The machine's key, made when there is none."""
+    pem = read_or_none(state / "key.pem")
+    if pem is not None:
+        return tls.read_key(pem)
+    key = tls.new_key()
+    write_whole(state / "key.pem", tls.key_pem(key), durable=True)
+    return key
+
+
+async def fetch_ca(control: str, fingerprint: str) -> bytes:
+    """The authority's certificate, if it is the one that the token names. Raises AgentError."""
+    try:
+        async with connection(tls.unverified_context(), control) as client:
+            response = await client.get("/agent/v1/ca")
+    except httpx.TransportError as e:
+        raise AgentError(f"{control} does not answer: {e or type(e).__name__}") from e
+    try:
+        seen = tls.fingerprint(response.content)
+    except ValueError:
+        seen = ""
+    if seen != fingerprint:
+        raise AgentError(f"{control} is not the cloud that made this token, or somebody stands between.")
+    return response.content

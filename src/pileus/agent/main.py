@@ -1,0 +1,235 @@
+"""The agent: the process on a host that serves its engines and renews its lease. It knows no database."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from pileus.agent import join
+from pileus.agent.app import AgentApp
+from pileus.agent.report import Reporter
+from pileus.agent.wire import UNIX, AgentError, JoinToken
+from pileus.engines.files import make_directory
+from pileus.engines.hypervisor import Hypervisor
+from pileus.engines.hypervisor.sim import SimHypervisor
+from pileus.engines.rim import Rim
+from pileus.kernel.clock import Clock, SystemClock
+from pileus.kernel.config import Http
+from pileus.kernel.http.server import Listener, Server
+
+logger = logging.getLogger("pileus.agent")
+
+FORGET_FENCES_AFTER_S = 30 * 86_400.0
+HOUSEKEEPING_S = 86_400.0
+POST_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line. `listen` is HOST:PORT or unix:PATH; `control` is https://HOST:PORT or unix:PATH."""
+
+    state: Path
+    control: str
+    listen: str = "0.0.0.0:8790"
+    join: str | None = None  # the join token; needed once
+    simulate: bool = False
+    advertise: str = ""  # the host by which the control plane reaches this agent; empty: found out
+
+
+async def run(options: Options, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is told the address once the agent listens.
+
+    Raises AgentError.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with AsyncExitStack() as stack:
+            agent = await stack.enter_async_context(RunningAgent(options, SystemClock()))
+            if ready is not None:
+                ready(agent.address)
+            await stop.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+class RunningAgent:
+    """An agent while the block runs: listens, resumes its jobs, reports."""
+
+    def __init__(self, options: Options, clock: Clock) -> None:
+        self._options, self._clock = options, clock
+        self._stack = AsyncExitStack()
+        self.rims: dict[str, Rim[Any]] = {}
+        self.address = ""
+
+    async def __aenter__(self) -> RunningAgent:
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *why: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        options = self._options
+        make_directory(options.state)
+        stack.enter_context(locked(options.state / "agent.lock"))
+        sock = listening_socket(options.listen)
+        stack.callback(sock.close)
+        self.address = address_of(sock, options)
+        identity = await self._identity()
+        client, extensions = posts_to(options.control, identity)
+        await stack.enter_async_context(client)
+        reporter = Reporter(client, self.rims, extensions)
+        reporter.address = self.address
+        self._make_rims(reporter)
+        for rim in self.rims.values():
+            stack.push_async_callback(rim.stop)
+            await rim.resume()
+        trusted = identity is None
+        listener = Listener(sock=sock, tls=None if identity is None else identity.server_context())
+        server = Server(AgentApp(self.rims, trusted=trusted), Http(), [listener])
+        await server.start()
+        stack.push_async_callback(server.stop, 1.0)
+        for forever in (reporter.run, self._keep_house):
+            stack.push_async_callback(ended, asyncio.create_task(forever()))
+        logger.info("the agent listens", extra={"facts": {"address": self.address}})
+
+    async def _identity(self) -> join.Identity | None:
+        """Who this host is; None behind Unix sockets, where the file system says who may speak."""
+        options = self._options
+        if options.listen.startswith(UNIX):
+            return None
+        identity = join.load(options.state)
+        token = None if options.join is None else read_token(options.join)
+        if token is not None and (identity is None or identity.name != token.host):
+            return await join.join(options.state, options.control, token, self.address)
+        if identity is None:
+            raise AgentError(
+                "This machine has not joined: on the control machine say `pileus host token NAME`, "
+                "then start the agent with --join TOKEN."
+            )
+        return identity
+
+    def _make_rims(self, reporter: Reporter) -> None:
+        if not self._options.simulate:
+            raise AgentError("This release has simulated engines only: start the agent with --simulate.")
+        home = self._options.state
+        sim = SimHypervisor(home / "sim" / "hypervisor", self._clock)
+        self.rims["hypervisor"] = Rim(
+            "hypervisor",
+            Hypervisor,
+            sim,
+            home / "engines" / "hypervisor",
+            self._clock,
+            changed=reporter.changed,
+            durable=True,
+        )
+
+    async def _keep_house(self) -> None:
+        while True:
+            for rim in self.rims.values():
+                rim.fences.forget(self._clock.now() - FORGET_FENCES_AFTER_S)
+            await self._clock.sleep(HOUSEKEEPING_S)
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def read_token(text: str) -> JoinToken:
+    try:
+        return JoinToken.parse(text)
+    except ValueError as e:
+        raise AgentError(f"The join token cannot be read: {e}") from e
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Nobody else serves this state directory inside the block. Raises AgentError."""
+    with open(path, "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise AgentError(f"Another agent runs on {path.parent}.") from e
+        yield
+
+
+def listening_socket(listen: str) -> socket.socket:
+    """A bound socket. A Unix socket's file is 0600, and replaces what a killed agent left. Raises AgentError."""
+    try:
+        if listen.startswith(UNIX):
+            return unix_socket(Path(listen.removeprefix(UNIX)))
+        host, _, port = listen.rpartition(":")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, int(port)), family=family)
+    except (OSError, ValueError) as e:
+        raise AgentError(f"The agent cannot listen on {listen}: {e}") from e
+
+
+def unix_socket(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # there must be no moment in which others may connect
+    try:
+        sock.bind(str(path))
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock
+
+
+def address_of(sock: socket.socket, options: Options) -> str:
+    """What the control plane reaches the agent by."""
+    if options.listen.startswith(UNIX):
+        return options.listen
+    host, port = sock.getsockname()[:2]
+    if options.advertise:
+        host = options.advertise
+    elif host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
+        host = own_address(options.control)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def own_address(control: str) -> str:
+    """This machine's address on the way to the control plane. Raises AgentError."""
+    url = urlsplit(control)
+    try:
+        to = socket.getaddrinfo(url.hostname, url.port or 443, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(to[0], to[1]) as probe:
+            probe.connect(to[4])  # sends nothing; the kernel chooses the way
+            return str(probe.getsockname()[0])
+    except OSError as e:
+        raise AgentError(f"No way leads to {control}: {e}") from e
+
+
+def posts_to(control: str, identity: join.Identity | None) -> tuple[httpx.AsyncClient, dict[str, Any]]:
+    """A connection to the control plane's listener for agents, and what each request of it carries along."""
+    if control.startswith(UNIX):
+        transport = httpx.AsyncHTTPTransport(uds=control.removeprefix(UNIX))
+        return httpx.AsyncClient(transport=transport, base_url="http://control", timeout=POST_TIMEOUT_S), {}
+    if identity is None:
+        raise AgentError("An agent behind a Unix socket speaks to a control plane behind another: --control unix:PATH.")
+    verify = identity.client_context()
+    client = httpx.AsyncClient(verify=verify, base_url=control, timeout=POST_TIMEOUT_S, trust_env=False)
+    return client, dict(join.EXPECT)
