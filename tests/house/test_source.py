@@ -67,7 +67,7 @@ def test_nothing_is_patched(module: Module) -> None:
     assert not [f"{module.name}:{line} {what}" for what, line in module.calls() if what in patches]
 
 
-@everywhere
+@pytest.mark.parametrize("module", modules("src", "tests"), ids=lambda m: m.name)
 def test_nobody_sleeps(module: Module) -> None:
     slept = [f"{module.name}:{line} {what}" for what, line in module.calls() if what in SLEEPS]
     assert not slept or module.name in SLEEPS_WITH_A_REASON

@@ -1,0 +1,1 @@
+"""Measured numbers: a load generator for any OpenStack-API cloud, and the gates that this one must keep."""
