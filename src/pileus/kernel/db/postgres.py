@@ -135,8 +135,10 @@ class PostgresDatabase:
             raw = await self._engine.connect()
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as e:
             raise Unavailable(f"The database does not answer: {getattr(e, 'orig', None) or e}.") from e
-        async with raw:
+        try:
             yield raw
+        finally:
+            await raw.close()
 
     async def _give_up(self, raw: AsyncConnection, transaction: Any) -> None:
         try:
@@ -158,4 +160,6 @@ class PostgresDatabase:
             if came_through:
                 return
             raise TryAgain("connection lost before COMMIT took effect") from lost
-        raise Unavailable("The database went away while this was being written; look before you send it again.") from lost
+        raise Unavailable(
+            "The database went away while this was being written; look before you send it again."
+        ) from lost

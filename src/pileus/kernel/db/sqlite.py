@@ -101,7 +101,11 @@ class SqliteDatabase:
         self._reader_free = asyncio.Lock()
         try:
             self._engine = sa.create_engine(
-                "sqlite://", creator=self._connect, poolclass=NullPool, json_serializer=to_json, json_deserializer=from_json
+                "sqlite://",
+                creator=self._connect,
+                poolclass=NullPool,
+                json_serializer=to_json,
+                json_deserializer=from_json,
             )
             self._writer, self._reader = self._engine.connect(), self._engine.connect()
             self._sweeping = self._connect()
@@ -115,7 +119,9 @@ class SqliteDatabase:
         self._sweep: asyncio.Future[Any] | None = None
 
     def _connect(self) -> sqlite3.Connection:
-        raw = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=512)
+        raw = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=512
+        )
         for line in PRAGMAS:
             raw.execute(f"PRAGMA {line}")
         return raw
@@ -252,4 +258,6 @@ def raw_connection(connection: sa.Connection) -> sqlite3.Connection:
 
 def refuse_if(suspended: bool) -> None:
     if suspended:
-        raise AssertionError("a transaction or read awaited something that is not the database; do that before or after")
+        raise AssertionError(
+            "a transaction or read awaited something that is not the database; do that before or after"
+        )

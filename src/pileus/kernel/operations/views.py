@@ -13,8 +13,10 @@ from pileus.kernel.errors import Conflict, NotFound
 from pileus.kernel.operations import start
 from pileus.kernel.operations.saga import sagas
 from pileus.kernel.operations.tables import log, operations, subjects
+from pileus.kernel.paging import Ask, Listing, Page, Sort
 
 PURGE_BATCH = 500
+EVERYTHING = Ask(None)
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -58,18 +60,25 @@ async def get(ctx: Ctx, operation_id: uuid.UUID) -> Operation:
     return Operation(**row._mapping)
 
 
-async def list_(
-    ctx: Ctx, *, state: str | None = None, subject_id: uuid.UUID | None = None, limit: int = 100, marker: Any = None
-) -> list[Operation]:
-    """Newest first, keyset by (created_at, id). `marker` is the last Operation of the page before."""
-    query = sa.select(*SHOWN).order_by(operations.c.created_at.desc(), operations.c.id.desc()).limit(limit)
+LISTING = Listing(
+    operations.c.id,
+    {"created_at": operations.c.created_at},
+    default=(Sort("created_at", descending=True),),
+    max_limit=500,
+)
+
+
+async def page(
+    ctx: Ctx, *, state: str | None = None, subject_id: uuid.UUID | None = None, ask: Ask = EVERYTHING
+) -> tuple[list[Operation], Page]:
+    """One page, newest first."""
+    query = sa.select(*SHOWN)
     if state is not None:
         query = query.where(operations.c.state == state)
     if subject_id is not None:
         query = query.where(operations.c.subject_id == subject_id)
-    if marker is not None:
-        query = query.where(sa.tuple_(operations.c.created_at, operations.c.id) < (marker.created_at, marker.id))
-    return [Operation(**row._mapping) for row in await ctx.execute(query)]
+    found = await LISTING.page(ctx, query, visible=sa.true(), order=LISTING.order(), ask=ask)
+    return [Operation(**row._mapping) for row in found.rows], found
 
 
 async def log_of(ctx: Ctx, operation_id: uuid.UUID) -> list[LogLine]:
