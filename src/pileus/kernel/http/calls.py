@@ -17,7 +17,6 @@ from pileus.kernel.errors import (
     BadRequest,
     ClientGone,
     CloudError,
-    Forbidden,
     MethodNotAllowed,
     TryAgain,
     Unauthorized,
@@ -191,10 +190,9 @@ class Call:
         """The part of the policy rule that needs no target; then the Ctx is the route's. Raises Forbidden."""
         if route.rule is None:
             return
-        caller, policy = self.ctx.caller, self.app.world.policy
-        if not policy.early(route.rule, caller):
-            policy.check(route.rule, caller, {})
-            raise Forbidden(f"Policy doesn't allow {route.rule} to be performed.")
+        policy = self.app.world.policy
+        if not policy.early(route.rule, self.ctx.caller):
+            raise policy.refusal(route.rule, self.ctx.caller)
         self.ctx = replace(self.ctx, rule=route.rule)
         if self.app.audit is not None and self.method not in {"GET", "HEAD"}:
             self.ctx = self.app.audit(self.ctx, route)

@@ -1,0 +1,250 @@
+"""Lists in pages: the same order, the same pages and no row twice on both databases, while others write.
+
+    LISTING = Listing(servers.c.id, {"created_at": servers.c.created_at, "name": servers.c.name},
+                      default=(Sort("created_at", descending=True),))
+
+    order = LISTING.order(by_keys(query.sort_key, query.sort_dir))
+    page = await LISTING.page(ctx, sa.select(servers).where(*filters), visible=servers.c.project_id == project,
+                              order=order, ask=LISTING.ask(query.limit, query.marker))
+    return {"servers": [...page.rows], **next_link(here, "servers", page)}
+
+A place in a list is what stands in (sort keys, id). NULL comes first when ascending, last when descending, as the
+services' own databases have it. A page asks for one row more than it shows, so that it knows whether another follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import BadRequest, CloudError
+from pileus.kernel.http.plan import parse_uuid
+from pileus.kernel.http.queries import integer
+from pileus.kernel.http.urls import Here
+
+POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+Condition = sa.ColumnElement[bool]
+
+
+class Sort(NamedTuple):
+    """One key of an order, by its name in the API."""
+
+    key: str
+    descending: bool = False
+
+
+class Step(NamedTuple):
+    """One key of an order, by its column."""
+
+    column: sa.ColumnElement[Any]
+    descending: bool
+
+
+class Ask(NamedTuple):
+    """Which page: so many rows from after (reverse: from before) the marker; limit None is all there is."""
+
+    limit: int | None
+    marker: str | None = None
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows, in the list's order whichever way they were asked for. `more`: others follow in that way."""
+
+    rows: Sequence[sa.Row[Any]]
+    ask: Ask
+    more: bool
+    ids: Sequence[str]
+
+    @property
+    def next_marker(self) -> str | None:
+        """After which id the next page begins; None when there is none."""
+        after = self.more if not self.ask.reverse else self.ask.marker is not None
+        return self.ids[-1] if after and self.ids else None
+
+    @property
+    def previous_marker(self) -> str | None:
+        """Before which id the previous page ends; None when there is none."""
+        before = self.more if self.ask.reverse else self.ask.marker is not None
+        return self.ids[0] if before and self.ids else None
+
+
+def no_such_marker(marker: str) -> CloudError:
+    """What most services say."""
+    return BadRequest(f"marker [{marker}] not found", field="marker")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """How one kind of thing is listed: by which keys, how many at most, and what it says to a marker that is none.
+
+    `id`: the unique column that a marker names; each SELECT has it. `max_limit` None: any number. `zero_is_all`: limit=0 means no limit, as
+    in network; else it is an empty page.
+    """
+
+    id: sa.ColumnElement[Any]
+    keys: Mapping[str, sa.ColumnElement[Any]]
+    default: tuple[Sort, ...] = ()
+    max_limit: int | None = 1000
+    zero_is_all: bool = False
+    missing: Callable[[str], CloudError] = field(default=no_such_marker)
+
+    def __post_init__(self) -> None:
+        for column in (self.id, *self.keys.values()):
+            if isinstance(column.type, sa.String):
+                postgres = column.type.dialect_impl(POSTGRES)
+                if getattr(postgres, "collation", None) != "C":
+                    raise TypeError(f"{column}: text sorts alike on both databases only as pileus.kernel.db.Text")
+
+    def ask(self, limit: str | int | None = None, marker: str | None = None, *, reverse: bool = False) -> Ask:
+        """The page a client wants, clamped to `max_limit`. Raises BadRequest for a limit that is none."""
+        number = integer("limit", limit) if isinstance(limit, str) else limit
+        if number is not None and number < 0:
+            raise BadRequest("Invalid input for limit: it must not be negative.", field="limit")
+        if number is None or (number == 0 and self.zero_is_all):
+            number = self.max_limit
+        elif self.max_limit is not None:
+            number = min(number, self.max_limit)
+        return Ask(number, marker or None, reverse)
+
+    def order(self, sorts: Sequence[Sort] = ()) -> tuple[Step, ...]:
+        """The whole order: these keys, or the default ones, then the id. Raises BadRequest for an unknown key."""
+        steps: dict[str, Step] = {}
+        for key, descending in sorts or self.default:
+            if key not in self.keys:
+                known = ", ".join(sorted(self.keys))
+                raise BadRequest(f"Invalid input for sort_key: {key[:80]!r} is none of {known}.", field="sort_key")
+            steps.setdefault(key, Step(self.keys[key], descending))
+        last = next(reversed(steps.values())).descending if steps else False
+        return (*steps.values(), Step(self.id, last))
+
+    async def page(
+        self, ctx: Ctx, rows: sa.Select[Any], *, visible: Condition, order: Sequence[Step], ask: Ask
+    ) -> Page:
+        """One page of `rows` (a SELECT with its filters) of what the caller may see (`visible`).
+
+        The marker may be anything visible, filtered away or not. Raises what `missing` says when it is not.
+        """
+        if ask.limit == 0:
+            return Page((), ask, False, ())
+        steps = [Step(column, descending != ask.reverse) for column, descending in order]
+        statement = rows.where(visible).order_by(*map(ordered, steps))
+        async with ctx.read() as reading:
+            if ask.marker is not None:
+                place = await self._place(reading, steps, visible, ask.marker)
+                statement = statement.where(after(steps, place))
+            if ask.limit is not None:
+                statement = statement.limit(ask.limit + 1)
+            found = (await reading.execute(statement)).all()
+        shown = found[: ask.limit]
+        if ask.reverse:
+            shown = shown[::-1]
+        return Page(shown, ask, len(found) > len(shown), [str(row._mapping[self.id]) for row in shown])
+
+    async def _place(self, ctx: Ctx, steps: Sequence[Step], visible: Condition, marker: str) -> Sequence[Any]:
+        """What stands in the order's columns of the marker's row."""
+        key: Any = marker
+        if isinstance(self.id.type, sa.Uuid):
+            try:
+                key = parse_uuid(marker)
+            except ValueError:
+                raise self.missing(marker) from None
+        elif isinstance(self.id.type, sa.Integer):
+            key = integer("marker", marker)
+        columns = [step.column.label(f"k{i}") for i, step in enumerate(steps)]
+        row = (await ctx.execute(sa.select(*columns).where(self.id == key, visible))).one_or_none()
+        if row is None:
+            raise self.missing(marker)
+        return tuple(row)
+
+
+def ordered(step: Step) -> sa.UnaryExpression[Any]:
+    """The ORDER BY of one key, with the place of NULL written out."""
+    return step.column.desc().nulls_last() if step.descending else step.column.asc().nulls_first()
+
+
+def after(steps: Sequence[Step], place: Sequence[Any]) -> Condition:
+    """The rows that come after that place: the first key is beyond it, or it is equal and the second is, and so on."""
+    ways: list[Condition] = []
+    same: list[Condition] = []
+    for step, value in zip(steps, place, strict=True):
+        ways.append(sa.and_(*same, beyond(step, value)))
+        same.append(step.column.is_(None) if value is None else step.column == bound(step, value))
+    return sa.or_(*ways)
+
+
+def beyond(step: Step, value: Any) -> Condition:
+    """The column's values that come later than this one."""
+    if value is None:
+        return sa.false() if step.descending else step.column.is_not(None)
+    limit = bound(step, value)
+    later: Condition = step.column < limit if step.descending else step.column > limit
+    return sa.or_(later, step.column.is_(None)) if step.descending else later
+
+
+def bound(step: Step, value: Any) -> sa.BindParameter[Any]:
+    """The value as a parameter: true and false, too, which SQLAlchemy would not compare by size."""
+    return sa.bindparam(None, value, step.column.type)
+
+
+# How services spell an order
+
+
+def by_keys(keys: Sequence[str], dirs: Sequence[str], *, default: str = "desc", paired: bool = False) -> list[Sort]:
+    """`sort_key` and `sort_dir`, each as often as one likes; a key without a direction has the default one.
+
+    `paired`: as many directions as keys, as network wants it. Raises BadRequest.
+    """
+    if len(dirs) > len(keys) or (paired and len(dirs) != len(keys)):
+        raise BadRequest("The number of sort_keys and sort_dirs must be same.", field="sort_dir")
+    directions = [*dirs, *[default] * (len(keys) - len(dirs))]
+    return [Sort(key, descends(direction)) for key, direction in zip(keys, directions, strict=True)]
+
+
+def by_sort(text: str, *, default: str = "desc") -> list[Sort]:
+    """`sort=key:dir,key`, as volume and image have it. Raises BadRequest."""
+    parts = [part.strip().partition(":")[::2] for part in text.split(",") if part.strip()]
+    return [Sort(key.strip(), descends(direction.strip() or default)) for key, direction in parts]
+
+
+def descends(direction: str) -> bool:
+    """Raises BadRequest for what is neither asc nor desc."""
+    if direction not in {"asc", "desc"}:
+        raise BadRequest(f"Invalid input for sort_dir: {direction[:80]!r} is neither asc nor desc.", field="sort_dir")
+    return direction == "desc"
+
+
+# How services spell the way on
+
+
+def collection_links(here: Here, noun: str, page: Page, *, both: bool = False) -> dict[str, Any]:
+    """{"servers_links": [{"rel": "next", …}]}, as compute, volume and (`both` ways) network have it; {} without any."""
+    links = []
+    if page.next_marker is not None:
+        links.append({"rel": "next", "href": here.base + here.again(marker=page.next_marker, page_reverse=None)})
+    if both and page.previous_marker is not None:
+        href = here.base + here.again(marker=page.previous_marker, page_reverse="True")
+        links.append({"rel": "previous", "href": href})
+    return {f"{noun}_links": links} if links else {}
+
+
+def image_links(here: Here, page: Page) -> dict[str, str]:
+    """{"first": …, "next": …} as paths, as image has it."""
+    links = {"first": here.again(marker=None)}
+    if page.next_marker is not None:
+        links["next"] = here.again(marker=page.next_marker)
+    return links
+
+
+def identity_links(here: Here, page: Page | None = None) -> dict[str, Any]:
+    """{"links": {"self", "previous", "next"}}, as identity has it."""
+    marker = page.next_marker if page is not None else None
+    following = None if marker is None else here.base + here.again(marker=marker)
+    return {"links": {"self": here.base + here.again(), "previous": None, "next": following}}
