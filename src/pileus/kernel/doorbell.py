@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
+
+from pileus.kernel.clock import SystemClock
 
 if TYPE_CHECKING:
     import asyncpg
@@ -39,12 +40,18 @@ class LocalDoorbell:
         self._rung.set()
 
     async def wait(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._rung.wait()
-        except TimeoutError:
-            return
-        self._rung.clear()
+        if await set_within(self._rung, timeout_s):
+            self._rung.clear()
+
+
+async def set_within(event: asyncio.Event, timeout_s: float) -> bool:
+    """Whether the event is set, now or before the time is over."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 class PostgresDoorbell:
@@ -108,7 +115,7 @@ class PostgresDoorbell:
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
                 if not failures:
                     log.warning("The doorbell has no database; workers poll.", extra={"facts": {"cause": e}})
-                await asyncio.sleep(AGAIN_AFTER_S[min(failures, len(AGAIN_AFTER_S) - 1)])
+                await SystemClock().sleep(AGAIN_AFTER_S[min(failures, len(AGAIN_AFTER_S) - 1)])
                 failures += 1
 
     async def _serve(self, connection: asyncpg.Connection[Any]) -> None:
@@ -119,10 +126,8 @@ class PostgresDoorbell:
             self._local.ring()  # whatever was rung while nobody listened
             self._connected.set()
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._alive_every_s):
-                        await self._owed.wait()
-                await self._say("NOTIFY " + CHANNEL if self._owed.is_set() else "SELECT 1", connection)
+                owed = await set_within(self._owed, self._alive_every_s)
+                await self._say(f"NOTIFY {CHANNEL}" if owed else "SELECT 1", connection)
         finally:
             self._connected.clear()
             connection.terminate()
