@@ -272,3 +272,32 @@ def test_defaults_that_make_no_sense_are_refused(rules, said):
     with pytest.raises(PolicyError) as refused:
         Policy.load(rules)
     assert said in str(refused.value)
+
+
+SYSTEM_ADMIN = replace(ADMIN, project_id=None, system=True)
+DOMAIN_ADMIN = replace(ADMIN, project_id=None, domain_id="d1")
+
+
+def test_a_rule_takes_only_tokens_of_its_scopes():
+    scopes = {"compute/list": frozenset({"project"}), "users": frozenset({"system", "domain"})}
+    policy = Policy.load({"compute/admin": "role:admin", "compute/list": "rule:admin", "users": "@"}, scopes=scopes)
+    assert policy.allows("list", ADMIN, {})
+    assert not policy.allows("list", DOMAIN_ADMIN, {}), "an administrator of a domain is not the cloud's"
+    assert not policy.early("list", SYSTEM_ADMIN)
+    assert policy.early("list", ADMIN)
+    assert policy.allows("users", DOMAIN_ADMIN, {})
+    assert policy.allows("users", SYSTEM_ADMIN, {})
+    assert not policy.allows("users", ADMIN, {})
+    assert policy.allows("compute/admin", DOMAIN_ADMIN, {}), "nothing is said of it"
+
+
+def test_a_refusal_of_a_scope_says_so():
+    scopes = {"users": frozenset({"system", "domain"})}
+    policy = Policy.load({"users": "@"}, scopes=scopes)
+    assert "it needs a token for a domain or a system (the rule reads: @)" in policy.refusal("users", ADMIN, {}).message
+    assert policy.explain("users", ADMIN).lines() == [
+        "no   users: the rule does not take this token",
+        "  no   a token for a domain or a system: the caller has none",
+        "  yes  @: for everybody",
+    ]
+    assert policy.explain("users", SYSTEM_ADMIN).outcome is True

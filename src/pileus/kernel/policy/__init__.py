@@ -7,20 +7,22 @@ The defaults are data beside each service; an operator's file is laid over them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pileus.kernel.context import Caller
 from pileus.kernel.errors import Forbidden
-from pileus.kernel.policy.compiled import DENY, Check, compiled
+from pileus.kernel.policy.compiled import DENY, SCOPES, Check, compiled, scope_of, scoped
+from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.policy.explained import Explainer, Explanation
 from pileus.kernel.policy.files import Entry, Names, PolicyError, Problem, cycles, doubts, read_file
 from pileus.kernel.policy.language import Always, Node, PolicySyntaxError, parse
 
-__all__ = ["Explanation", "Policy", "PolicyError", "PolicySyntaxError", "Problem", "check_file"]
+__all__ = ["Explanation", "Policy", "PolicyError", "PolicySyntaxError", "Problem", "check_file", "default_rules"]
 
 LADDER = (
     ("reader",),
@@ -35,15 +37,32 @@ LADDER = (
 class Policy:
     """The rules of a cloud; `load` makes one. A check takes a few microseconds and awaits nothing."""
 
-    def __init__(self, defaults: Mapping[str, Node], path: Path | None) -> None:
+    def __init__(self, defaults: Mapping[str, Node], path: Path | None, scopes: Mapping[str, Container[str]]) -> None:
         self._defaults = dict(defaults)
         self._path = path
+        self._scopes = scopes
         self.reload()
 
     @classmethod
-    def load(cls, defaults: Mapping[str, str], overrides: Path | None = None) -> Policy:
-        """The defaults (`service/rule` or `rule` -> check string) with a file over them. Raises PolicyError."""
-        return cls(parsed(defaults), overrides)
+    def load(
+        cls,
+        defaults: Mapping[str, str],
+        overrides: Path | None = None,
+        *,
+        scopes: Mapping[str, Container[str]] = MappingProxyType({}),
+    ) -> Policy:
+        """The defaults (`service/rule` or `rule` -> check string) with a file over them. Raises PolicyError.
+
+        `scopes` says which tokens (`project`, `domain`, `system`) a rule takes, whatever its check says: else an
+        administrator of one domain would pass `role:admin` as the cloud's. A rule not named there takes any.
+        """
+        return cls(parsed(defaults), overrides, scopes)
+
+    @classmethod
+    def standard(cls, overrides: Path | None = None) -> Policy:
+        """OpenStack's and our own default rules, with an operator's file over them. Raises PolicyError."""
+        rules = default_rules()
+        return cls.load(rules.checks, overrides, scopes=rules.scopes)
 
     def reload(self) -> None:
         """Read the file again. Raises PolicyError, and keeps the rules as they were, when it can't be used."""
@@ -52,7 +71,7 @@ class Policy:
         problems = [*problems, *circular(rules, entries)]
         if problems:
             raise PolicyError(f"{self._path or 'default rules'}: " + "; ".join(map(str, problems)))
-        self._rules = Rules(rules)
+        self._rules = Rules(rules, self._scopes)
 
     def rules(self) -> dict[str, str]:
         """Every rule in force: full name -> check string."""
@@ -73,15 +92,22 @@ class Policy:
 
     def refusal(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> Forbidden:
         """The error that says why not; without a target, the one for a caller whom `early` turns away."""
-        role = self._least_role(self._rules.check(rule), caller, target)
-        needs = f"it needs role {role}{_scope(caller)}" if role else f"no role{_scope(caller)} would do"
+        role, needs = None, f"it needs a token for a {' or a '.join(self._rules.scopes_for(rule))}"
+        if self._rules.takes(rule, caller):
+            role = self._least_role(self._rules.check(rule), caller, target)
+            needs = f"it needs role {role}{_where(caller)}" if role else f"no role{_where(caller)} would do"
         text = self._rules.node(rule)
         return Forbidden(f"Policy does not allow {rule}: {needs} (the rule reads: {text}).", rule=rule, role=role)
 
     def explain(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> Explanation:
         """Each part of the rule with yes, no or (without a target) open, and why."""
-        explainer = Explainer(caller, target, self._rules.resolve)
-        return explainer.rule(self._rules.full_name(rule) or rule, self._rules.node(rule))
+        said = Explainer(caller, target, self._rules.resolve).rule(self._rules.full_name(rule), self._rules.node(rule))
+        if self._rules.takes(rule, caller):
+            return said
+        scope = Explanation(
+            f"a token for a {' or a '.join(self._rules.scopes_for(rule))}", False, "the caller has none"
+        )
+        return Explanation(rule, False, "the rule does not take this token", (scope, said))
 
     def _least_role(self, check: Check, caller: Caller, target: Mapping[str, Any] | None) -> str | None:
         for roles in LADDER:
@@ -94,39 +120,50 @@ class Policy:
 class Rules:
     """Rules that know each other, compiled."""
 
-    def __init__(self, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, nodes: Mapping[str, Node], scopes: Mapping[str, Container[str]]) -> None:
         self.nodes = nodes
+        self._scopes = scopes
         self._names = Names(nodes)
-        self._checks: dict[str, Check] = {}
-        for name in nodes:
-            self._compile(name)
+        self._compiled: dict[str, Check] = {}  # as other rules refer to them
         bare = {name.partition("/")[2] for name in nodes if "/" in name}
-        self._full = {name: name for name in nodes} | {
-            name: full[0] for name in bare if len(full := self._names.meant(name)) == 1
-        }
-        self._checks.update((name, self._checks[full]) for name, full in self._full.items())
+        self._full = {name: full[0] for name in bare if len(full := self._names.meant(name)) == 1}
+        self._full.update((name, name) for name in nodes)
+        self._asked = {name: self._guarded(full) for name, full in self._full.items()}
+        self._default = self._asked.get("default", DENY)
 
     def check(self, name: str) -> Check:
-        found = self._checks.get(name)
-        return found if found is not None else self._checks.get("default", DENY)
+        """The rule as a route asks for it, by its full name or a bare one that only one service has; else the default."""
+        return self._asked.get(name, self._default)
 
-    def full_name(self, name: str) -> str | None:
+    def full_name(self, name: str) -> str:
         """The full name of the rule that `check` takes."""
-        return self._full.get(name) or self._full.get("default")
+        return self._full.get(name, "default")
 
     def node(self, name: str) -> Node:
-        full = self.full_name(name)
-        return Always(False) if full is None else self.nodes[full]
+        return self.nodes.get(self.full_name(name), Always(False))
+
+    def scopes_for(self, name: str) -> list[str]:
+        """The scopes a rule takes; all when nothing is said."""
+        taken = self._scopes.get(self.full_name(name))
+        return [scope for scope in SCOPES if taken is None or scope in taken]
+
+    def takes(self, name: str, caller: Caller) -> bool:
+        """Whether the rule takes the caller's kind of token."""
+        return scope_of(caller) in self.scopes_for(name)
 
     def resolve(self, home: str, name: str) -> tuple[str, Node] | None:
         """What `rule:name` means in the rule `home`."""
         full = self._names.found(home, name)
         return None if full is None else (full, self.nodes[full])
 
+    def _guarded(self, full: str) -> Check:
+        check, scopes = self._compile(full), self._scopes.get(full)
+        return check if scopes is None else scoped(check, scopes)
+
     def _compile(self, name: str) -> Check:
-        if name not in self._checks:
-            self._checks[name] = compiled(self.nodes[name], partial(self._reference, name))
-        return self._checks[name]
+        if name not in self._compiled:
+            self._compiled[name] = compiled(self.nodes[name], partial(self._reference, name))
+        return self._compiled[name]
 
     def _reference(self, home: str, name: str) -> Check:
         full = self._names.found(home, name)
@@ -168,7 +205,7 @@ def circular(rules: Mapping[str, Node], entries: Iterable[Entry]) -> list[Proble
     return list(problems.values())
 
 
-def _scope(caller: Caller) -> str:
-    if caller.project_id:
-        return " in the project"
-    return " in the domain" if caller.domain_id else " in the system" if caller.system else ""
+def _where(caller: Caller) -> str:
+    if caller.system or caller.domain_id or caller.project_id:
+        return f" in the {scope_of(caller)}"
+    return ""

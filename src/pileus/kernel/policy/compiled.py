@@ -8,7 +8,7 @@ equals nothing but the literal `None`: an unscoped caller never matches a thing 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ class _Absent:
 
 
 ABSENT = _Absent()
+SCOPES = ("project", "domain", "system")
 ALLOW = Check(lambda caller, target: True, lambda caller: True)
 DENY = Check(lambda caller, target: False, lambda caller: False)
 
@@ -90,6 +91,20 @@ def credential(kind: str) -> Callable[[Caller], tuple[str, ...]]:
         return lambda caller: tuple(texts(known(caller)))
     steps = tuple(kind.split("."))
     return lambda caller: tuple(texts(caller.facts, steps))
+
+
+def scope_of(caller: Caller) -> str:
+    """What the caller's token is for; an unscoped one counts as one for a project."""
+    return "system" if caller.system else "domain" if caller.domain_id else "project"
+
+
+def scoped(check: Check, scopes: Container[str]) -> Check:
+    """The check, for these scopes only."""
+    allows, early = check
+    return Check(
+        lambda caller, target: scope_of(caller) in scopes and allows(caller, target),
+        lambda caller: early(caller) if scope_of(caller) in scopes else False,
+    )
 
 
 def attribute(name: str) -> Callable[[Target], Any]:

@@ -1,0 +1,1 @@
+"""Image: images and their data."""

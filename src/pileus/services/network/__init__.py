@@ -1,0 +1,1 @@
+"""Networking: networks, ports, routers."""

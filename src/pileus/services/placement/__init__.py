@@ -1,0 +1,1 @@
+"""Placement: what hosts have and who uses it."""

@@ -1,0 +1,1 @@
+"""Block Storage: volumes, snapshots, backups."""
