@@ -23,7 +23,7 @@ from pileus.kernel.http.sendfile import send_file
 from pileus.kernel.ids import Ids
 
 LINGER_S = 2.0  # how long a client that was told off may take to read it
-LINGER_BYTES = 1_048_576  # and how much it may still send meanwhile
+LINGER_BYTES = 8_388_608  # and how much it may still send meanwhile: no less than what socket buffers hold
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class Connection(asyncio.Protocol):
         elif self._exchange is None:
             self._ahead += data
             self._read_head()
-        elif self._exchange.body.ended:
+        elif self._ahead or self._exchange.body.ended:
             self._ahead += data
             self._pause_reading()
         else:
@@ -260,6 +260,14 @@ class Connection(asyncio.Protocol):
             self._after(exchange)
         elif rest or exchange.buffered > HIGH_WATER:
             self._pause_reading()
+        if rest and not exchange.body.ended:
+            self._loop.call_soon(self._feed_on, exchange)
+
+    def _feed_on(self, exchange: Exchange) -> None:
+        if self._exchange is exchange and exchange.gone is None:
+            data = bytes(self._ahead)
+            self._ahead.clear()
+            self._feed(exchange, data)
 
     def await_body(self, exchange: Exchange) -> None:
         """The app waits for the next piece: it must come in time."""

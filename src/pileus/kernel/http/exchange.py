@@ -73,7 +73,7 @@ class Exchange:
     # what the connection says
 
     def feed(self, data: bytes) -> bytes:
-        """Take what belongs to the body, return the rest. Raises BadRequest."""
+        """Take what belongs to the body, return what was not read. Raises BadRequest."""
         before = len(self._pieces)
         rest = self.body.feed(data, self._pieces)
         if self.completed:
