@@ -40,6 +40,7 @@ class World(Protocol):
     doorbell: Doorbell
     policy: Policy
     metrics: Metrics
+    memory: dict[type, Any]  # what services remember in this process, by its type: hints, bounded, never deciding
 
     def engine(self, kind: str, host: str) -> Any:
         """The engine of that kind on that host, or HostDown when the host's lease has run out."""
@@ -81,7 +82,9 @@ class Caller:
 
 
 NOBODY = Caller(user_id="", user_name="nobody")
-PILEUS = Caller(user_id="pileus", user_name="pileus", system=True, roles=frozenset({"admin", "manager", "member", "reader"}))
+PILEUS = Caller(
+    user_id="pileus", user_name="pileus", system=True, roles=frozenset({"admin", "manager", "member", "reader"})
+)
 
 
 @dataclass(frozen=True, slots=True)

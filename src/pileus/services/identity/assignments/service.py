@@ -1,0 +1,151 @@
+"""Who has which role on what: what the rest of Identity may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Forbidden, NotFound
+from pileus.services.identity.assignments import store
+from pileus.services.identity.assignments.store import Assignment
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.projects.service import Project
+from pileus.services.identity.revision import service as revision
+from pileus.services.identity.revision.service import Revision
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.roles.service import Role
+from pileus.services.identity.users import service as users
+
+__all__ = [
+    "SYSTEM",
+    "Assignment",
+    "domains_of",
+    "facts",
+    "get",
+    "grant",
+    "list_",
+    "projects_of",
+    "revoke",
+    "roles_granted",
+    "roles_of",
+]
+
+SYSTEM = "system"
+"""The id of the system as a target."""
+
+
+async def roles_of(ctx: Ctx, user_id: str, target_id: str, at: Revision) -> list[Role]:
+    """The roles a user has on a project, a domain or the system, implied and inherited ones included, by name."""
+    above = await projects.ancestor_ids(ctx, target_id) if target_id != SYSTEM else []
+    return await roles.expanded(ctx, await store.role_ids(ctx, [user_id], target_id, above), at)
+
+
+async def projects_of(ctx: Ctx, user_id: str) -> list[Project]:
+    """The enabled projects on which a user has a role, inherited ones included, by id."""
+    held = [each for each in await store.list_(ctx, {"actor_id": user_id}) if each.target != SYSTEM]
+    direct = {each.target_id for each in held if each.target == "project" and not each.inherited}
+    above = {each.target_id for each in held if each.inherited}
+    below = await projects.ids_below(ctx, above) if above else set()
+    found = await projects.list_(ctx, {"enabled": True}, ids=direct | below)
+    domains = await projects.by_ids(ctx, {each.domain_id for each in found if each.domain_id})
+    return [each for each in found if each.domain_id is None or domains[each.domain_id].enabled]
+
+
+async def domains_of(ctx: Ctx, user_id: str) -> list[Project]:
+    """The enabled domains on which a user has a role, by id."""
+    held = await store.list_(ctx, {"actor_id": user_id, "target": "domain", "inherited": False})
+    return await projects.list_(ctx, {"enabled": True, "is_domain": True}, ids={each.target_id for each in held})
+
+
+async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
+    """The assignments as they were made, with these columns."""
+    return await store.list_(ctx, columns)
+
+
+async def get(ctx: Ctx, wanted: Assignment) -> Assignment:
+    """What was granted exactly so. Raises NotFound."""
+    if wanted not in await store.list_(ctx, {"actor_id": wanted.actor_id, "target_id": wanted.target_id}):
+        raise _missing(wanted)
+    return wanted
+
+
+def _missing(wanted: Assignment) -> NotFound:
+    return NotFound(
+        f"Could not find role assignment with role: {wanted.role_id}, user or group: {wanted.actor_id}, "
+        f"project, domain, or system: {wanted.target_id}."
+    )
+
+
+async def roles_granted(ctx: Ctx, user_id: str, target_id: str) -> list[Role]:
+    """The roles that were granted to a user on exactly this target, by id."""
+    held = await store.list_(ctx, {"actor_id": user_id, "target_id": target_id, "inherited": False})
+    return [await roles.get(ctx, each.role_id) for each in held]
+
+
+async def facts(ctx: Ctx, named: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], NotFound | None]:
+    """What a policy rule may ask of the users, projects, domains and roles that a grant names (kind, id).
+
+    And the error for the first of them that is not there.
+    """
+    found: dict[str, Any] = {}
+    missing = None
+    for kind, id_ in named:
+        try:
+            found |= await _facts_of(ctx, kind, id_)
+        except NotFound as e:
+            missing = missing or e
+    return found, missing
+
+
+async def _facts_of(ctx: Ctx, kind: str, id_: str) -> dict[str, Any]:
+    if kind == "role":
+        role = await roles.get(ctx, id_)
+        return {"target.role.id": id_, "target.role.name": role.name, "target.role.domain_id": role.domain_id}
+    if kind == "user":
+        return {"target.user.id": id_, "target.user.domain_id": (await users.get(ctx, id_)).domain_id}
+    if kind == "domain":
+        return {"target.domain.id": (await projects.get(ctx, id_, domain=True)).id}
+    return {"target.project.id": id_, "target.project.domain_id": (await projects.get(ctx, id_)).domain_id}
+
+
+async def grant(ctx: Ctx, wanted: Assignment) -> None:
+    """Give a role. May be said twice. Raises NotFound, Forbidden."""
+    async with revision.change(ctx) as ctx:
+        role = await roles.get(ctx, wanted.role_id)
+        await _check(ctx, wanted)
+        if role.domain_id is not None:
+            await _check_domain(ctx, wanted, role)
+        if wanted not in await store.list_(ctx, {"actor_id": wanted.actor_id, "target_id": wanted.target_id}):
+            await store.add(ctx, wanted)
+
+
+async def _check(ctx: Ctx, wanted: Assignment) -> None:
+    """Raises NotFound unless actor and target are there."""
+    await users.get(ctx, wanted.actor_id)
+    if wanted.target != SYSTEM:
+        await projects.get(ctx, wanted.target_id, domain=wanted.target == "domain")
+
+
+async def _check_domain(ctx: Ctx, wanted: Assignment, role: Role) -> None:
+    target = await projects.find(ctx, wanted.target_id)
+    if target is None or role.domain_id not in (target.domain_id, target.id):
+        raise Forbidden(f"Project {wanted.target_id} must be in the same domain as the role {role.id} being assigned.")
+
+
+async def revoke(ctx: Ctx, wanted: Assignment) -> None:
+    """Take a role away; the next request of whoever had it is without it. Raises NotFound when it was not granted."""
+    async with revision.change(ctx) as ctx:
+        columns = {name: getattr(wanted, name) for name in ("actor_id", "target_id", "role_id", "inherited")}
+        if not await store.delete(ctx, columns):
+            raise _missing(wanted)
+
+
+@users.on_delete
+async def forget_actor(ctx: Ctx, actor_id: str) -> None:
+    await store.delete(ctx, {"actor_id": actor_id})
+
+
+@projects.on_delete
+async def forget_target(ctx: Ctx, target_id: str) -> None:
+    await store.delete(ctx, {"target_id": target_id})

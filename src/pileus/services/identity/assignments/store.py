@@ -1,0 +1,65 @@
+"""The table behind role assignments. Only this noun imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.db import Text, metadata
+
+assignments = sa.Table(
+    "identity_assignment",
+    metadata,
+    sa.Column("actor_id", Text, primary_key=True),
+    sa.Column("target_id", Text, primary_key=True),
+    sa.Column("role_id", Text, sa.ForeignKey("identity_role.id", ondelete="CASCADE"), primary_key=True, index=True),
+    sa.Column("inherited", sa.Boolean, primary_key=True),  # not on the target itself, but on all below it
+    sa.Column("actor", Text, nullable=False),  # user | group
+    sa.Column("target", Text, nullable=False),  # project | domain | system: then the target's id is `system`
+    sa.Index("identity_assignment_target_id_ix", "target_id"),
+)
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    actor_id: str
+    target_id: str
+    role_id: str
+    inherited: bool
+    actor: str
+    target: str
+
+
+ALL = sa.select(*(assignments.c[name] for name in Assignment.__struct_fields__))
+ON_TARGET = sa.select(assignments.c.role_id).where(
+    assignments.c.actor_id.in_(sa.bindparam("actor_ids", expanding=True)),
+    sa.or_(
+        sa.and_(assignments.c.target_id == sa.bindparam("target_id"), assignments.c.inherited.is_(False)),
+        sa.and_(
+            assignments.c.target_id.in_(sa.bindparam("above_ids", expanding=True)), assignments.c.inherited.is_(True)
+        ),
+    ),
+)
+
+
+async def role_ids(ctx: Ctx, actor_ids: Sequence[str], target_id: str, above_ids: Sequence[str]) -> set[str]:
+    params = {"actor_ids": list(actor_ids), "target_id": target_id, "above_ids": list(above_ids)}
+    return {row[0] for row in await ctx.execute(ON_TARGET, params)}
+
+
+async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
+    query = ALL.where(*(assignments.c[name] == value for name, value in columns.items()))
+    order = query.order_by(*(assignments.c[name] for name in ("actor_id", "target_id", "role_id", "inherited")))
+    return [Assignment(*row) for row in await ctx.execute(order)]
+
+
+async def add(ctx: Ctx, assignment: Assignment) -> None:
+    await ctx.execute(assignments.insert().values(**msgspec.structs.asdict(assignment)))
+
+
+async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> int:
+    done = await ctx.execute(assignments.delete().where(*(assignments.c[n] == value for n, value in columns.items())))
+    return done.rowcount

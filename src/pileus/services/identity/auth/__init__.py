@@ -1,0 +1,1 @@
+"""Logging in, and what a caller could log in to."""

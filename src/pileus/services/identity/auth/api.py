@@ -1,0 +1,49 @@
+"""POST /v3/auth/tokens, and what a caller may log in to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Forbidden
+from pileus.kernel.http import Answer, Here, Query
+from pileus.services.identity.assignments import service as assignments
+from pileus.services.identity.auth import service
+from pileus.services.identity.auth.rules import Auth
+from pileus.services.identity.catalog import service as catalog
+from pileus.services.identity.http import api, cloud, collection
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.tokens import service as tokens
+
+
+@api.post("/v3/auth/tokens", anonymous=True, wrap_body="auth", status=201, atomic=False)
+async def issue_token(ctx: Ctx, body: Auth, query: Query, here: Here) -> Answer:
+    text, valid = await service.login(ctx, body)
+    document = await tokens.document(ctx, valid, None if "nocatalog" in query else cloud(here))
+    return Answer({"token": document}, headers={"X-Subject-Token": text})
+
+
+@api.get("/v3/auth/catalog", rule="identity:get_auth_catalog")
+async def show_catalog(ctx: Ctx, here: Here) -> dict[str, Any]:
+    if ctx.caller.project_id is None:
+        raise Forbidden("A project-scoped token is required to produce a service catalog.")
+    offered = await catalog.now(ctx, base=cloud(here), user_id=ctx.caller.user_id, project_id=ctx.caller.project_id)
+    return {"catalog": offered, "links": {"self": here.url("/v3/auth/catalog")}}
+
+
+@api.get("/v3/auth/projects", rule="identity:get_auth_projects")
+async def list_projects(ctx: Ctx, here: Here) -> dict[str, Any]:
+    found = await assignments.projects_of(ctx, ctx.caller.user_id)
+    return collection(here, "projects", map(projects.shown, found))
+
+
+@api.get("/v3/auth/domains", rule="identity:get_auth_domains")
+async def list_domains(ctx: Ctx, here: Here) -> dict[str, Any]:
+    found = await assignments.domains_of(ctx, ctx.caller.user_id)
+    return collection(here, "domains", map(projects.shown_domain, found))
+
+
+@api.get("/v3/auth/system", rule="identity:get_auth_system")
+async def list_system(ctx: Ctx, here: Here) -> dict[str, Any]:
+    held = await assignments.roles_granted(ctx, ctx.caller.user_id, assignments.SYSTEM)
+    return {"system": [{"all": True}] if held else [], "links": {"self": here.url("/v3/auth/system")}}

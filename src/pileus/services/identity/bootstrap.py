@@ -1,0 +1,70 @@
+"""The first identity of a cloud: what must be there before anybody can log in."""
+
+from __future__ import annotations
+
+from pileus.kernel.context import Ctx
+from pileus.services.identity.assignments import service as assignments
+from pileus.services.identity.assignments.service import SYSTEM, Assignment
+from pileus.services.identity.catalog import service as catalog
+from pileus.services.identity.keys import service as keys
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.revision import service as revision
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.users import service as users
+
+ROLES = ("admin", "manager", "member", "reader", "service")
+IMPLIED = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
+PROJECTS = {"admin": "Bootstrap project for initializing the cloud.", "service": "Users that services act as."}
+
+register_service = catalog.register_service
+
+
+async def bootstrap(ctx: Ctx, password: str, *, region: str = "") -> None:
+    """See to it that there are the `default` domain, the default roles, the projects admin and service, and a user admin
+    with this password who may do everything, and Identity in the catalogue. Idempotent: what is there stays as it is, the
+    password too. Outside of a transaction.
+    """
+    async with ctx.transaction() as writing:
+        await revision.begin(writing)
+    async with revision.change(ctx) as writing:
+        await keys.begin(writing)
+        await _domain_and_projects(writing)
+        await _roles(writing)
+        await catalog.register_service(writing, "identity", "keystone", "/identity", region=region)
+    await _admin(ctx, password)
+
+
+async def _domain_and_projects(ctx: Ctx) -> None:
+    default = projects.DEFAULT
+    if await projects.find(ctx, default) is None:
+        facts = {"description": "The default domain"}
+        await projects.create(ctx, "Default", project_id=default, parent_id=None, domain_id=None, facts=facts)
+    for name, description in PROJECTS.items():
+        if await projects.named(ctx, name, domain_id=default) is None:
+            await projects.create(ctx, name, parent_id=None, domain_id=default, facts={"description": description})
+
+
+async def _roles(ctx: Ctx) -> None:
+    for name in ROLES:
+        if await roles.named(ctx, name) is None:
+            await roles.create(ctx, name, facts={"options": {"immutable": True}})
+    for prior, implied in IMPLIED:
+        await roles.imply(ctx, await _role_id(ctx, prior), await _role_id(ctx, implied))
+
+
+async def _role_id(ctx: Ctx, name: str) -> str:
+    found = await roles.named(ctx, name)
+    assert found is not None
+    return found.id
+
+
+async def _admin(ctx: Ctx, password: str) -> None:
+    user = await users.named(ctx, "admin", projects.DEFAULT)
+    if user is None:
+        user = await users.create(ctx, "admin", projects.DEFAULT, password=password, facts={})
+    async with revision.change(ctx) as ctx:
+        project = await projects.named(ctx, "admin", domain_id=projects.DEFAULT)
+        assert project is not None
+        role_id = await _role_id(ctx, "admin")
+        await assignments.grant(ctx, Assignment(user.id, project.id, role_id, False, "user", "project"))
+        await assignments.grant(ctx, Assignment(user.id, SYSTEM, role_id, False, "user", "system"))

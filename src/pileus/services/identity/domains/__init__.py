@@ -1,0 +1,1 @@
+"""Domains: projects that act as domains."""

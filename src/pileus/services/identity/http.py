@@ -1,0 +1,85 @@
+"""How Identity speaks HTTP: its versions, its faults, its links, and what it tells to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import BadRequest, NotFound
+from pileus.kernel.http import ApiVersion, Here, Query, Service, VersionDocument, converted
+
+T = TypeVar("T")
+Target = Mapping[str, Any]
+
+api = Service("identity", "/identity", vary=("X-Auth-Token",), port=5000)
+
+MEDIA_TYPES = [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}]
+V3 = ApiVersion(
+    id="v3.14",
+    path="/v3/",
+    status="stable",
+    extra={"updated": "2020-04-07T00:00:00Z", "media-types": MEDIA_TYPES},
+)
+VersionDocument(versions=(V3,), values=True).declare(api)
+
+TRUTH = {"true": True, "1": True, "": True, "yes": True, "false": False, "0": False, "no": False}
+OWN = frozenset({"id", "links"})
+
+
+def cloud(here: Here) -> str:
+    """The address of this cloud as the caller reached it: what the catalogue's URLs begin with."""
+    return here.base.removesuffix(api.prefix)
+
+
+def require(ctx: Ctx, target: Target) -> None:
+    """The part of the route's rule that needs a target. Raises Forbidden, in words that tell nothing of the target."""
+    if not ctx.world.policy.allows(ctx.rule, ctx.caller, target):
+        raise ctx.world.policy.refusal(ctx.rule, ctx.caller, {})
+
+
+async def sought(ctx: Ctx, found: Awaitable[T], target: Callable[[T], Target]) -> T:
+    """The item, for who may see it. Who may not gets the same 403 whether it is there or not; who may, the 404."""
+    try:
+        item = await found
+    except NotFound:
+        require(ctx, {})
+        raise
+    require(ctx, target(item))
+    return item
+
+
+def member(here: Here, path: str, document: dict[str, Any]) -> dict[str, Any]:
+    """An item as it is shown: with a link to itself at `path`/id."""
+    return {**document, "links": {"self": here.url(f"/v3/{path}/{document['id']}")}}
+
+
+def collection(here: Here, path: str, documents: Iterable[dict[str, Any]], key: str = "") -> dict[str, Any]:
+    """A list as it is shown, under `key` (or the last part of `path`)."""
+    links = {"next": None, "self": here.base + here.again(), "previous": None}
+    return {key or path.rpartition("/")[2]: [member(here, path, each) for each in documents], "links": links}
+
+
+def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:
+    """What Identity knows of a body, and what callers keep in it beside: any other key. Raises BadRequest."""
+    known = {each.encode_name for each in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
+    return converted(body, kind, under), {k: v for k, v in body.items() if k not in known and k not in OWN}
+
+
+def given(struct: msgspec.Struct) -> dict[str, Any]:
+    """The fields of a body that the caller sent."""
+    return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}
+
+
+def filters(query: Query, names: Sequence[str], truths: Sequence[str] = ()) -> dict[str, Any]:
+    """The columns that a list is narrowed by: texts, and truth values. Raises BadRequest."""
+    found: dict[str, Any] = {name: query[name][-1] for name in names if name in query}
+    for name in truths:
+        if name in query:
+            word = query[name][-1].lower()
+            if word not in TRUTH:
+                raise BadRequest(f"Invalid input for {name}: {word[:80]!r} is no boolean.")
+            found[name] = TRUTH[word]
+    return found

@@ -1,0 +1,1 @@
+"""Projects, and the domains that hold them: one tree, one table."""

@@ -1,0 +1,1 @@
+"""The number that says whether anything that decides about tokens has changed."""

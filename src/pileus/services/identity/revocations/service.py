@@ -1,0 +1,63 @@
+"""Revocations: tokens that are refused although everything they say is still true.
+
+A role taken away or a user disabled needs none: validation reads the rows. A revocation outlives the cause: who was
+disabled and enabled again, or has a new password, gets no old token back. What it means is counted in revisions, which
+all processes share, not in the time of day, which they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pileus.kernel.context import Ctx
+from pileus.services.identity.revision import service as revision
+from pileus.services.identity.revocations import store
+from pileus.services.identity.revocations.store import Revocation
+
+__all__ = ["add", "means"]
+
+
+async def add(
+    ctx: Ctx,
+    *,
+    audit_id: str | None = None,
+    audit_chain_id: str | None = None,
+    user_id: str | None = None,
+    project_id: str | None = None,
+    domain_id: str | None = None,
+) -> None:
+    """Refuse from now on all tokens issued before that are of this token, chain, user, project or domain. Inside of a change."""
+    now = ctx.now()
+    await store.forget(ctx, now=now)
+    await store.add(
+        ctx,
+        Revocation(
+            id=ctx.world.ids.hex(),
+            revision=(await revision.current(ctx)).number,
+            audit_id=audit_id,
+            audit_chain_id=audit_chain_id,
+            user_id=user_id,
+            project_id=project_id,
+            domain_id=domain_id,
+            issued_before=now,
+            revoked_at=now,
+            expires_at=now + ctx.world.config.identity.token_ttl_s,
+        ),
+    )
+
+
+async def means(
+    ctx: Ctx,
+    *,
+    issued_at: int,
+    audit_ids: Sequence[str],
+    user_id: str,
+    project_id: str | None,
+    trust_id: str | None,
+    domain_ids: Sequence[str],
+) -> bool:
+    """Whether a token of these, issued at that revision, was revoked."""
+    scope = {"project_id": project_id, "trust_id": trust_id}
+    return await store.means(
+        ctx, at=issued_at, audit_ids=audit_ids, user_id=user_id, scope=scope, domain_ids=domain_ids
+    )

@@ -1,0 +1,86 @@
+"""The rows behind revocations. Only this noun imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.db import Text, metadata
+
+events = sa.Table(
+    "identity_revocation_event",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False),  # tokens issued at a lower revision are meant
+    sa.Column("audit_id", Text, index=True),
+    sa.Column("audit_chain_id", Text, index=True),
+    sa.Column("user_id", Text, index=True),
+    sa.Column("project_id", Text, index=True),
+    sa.Column("domain_id", Text, index=True),
+    sa.Column("role_id", Text),
+    sa.Column("trust_id", Text, index=True),
+    sa.Column("consumer_id", Text),
+    sa.Column("access_token_id", Text, index=True),
+    sa.Column("issued_before", sa.Float, nullable=False),  # seconds since the epoch; shown, decides nothing
+    sa.Column("revoked_at", sa.Float, nullable=False, index=True),
+    sa.Column("expires_at", sa.Float, nullable=False, index=True),  # by then every token it means has expired
+)
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """What is set must fit for a token to be meant."""
+
+    id: str
+    revision: int
+    audit_id: str | None = None
+    audit_chain_id: str | None = None
+    user_id: str | None = None
+    project_id: str | None = None
+    domain_id: str | None = None
+    trust_id: str | None = None
+    issued_before: float
+    revoked_at: float
+    expires_at: float
+
+
+ADD = events.insert()
+FORGET = events.delete().where(events.c.expires_at < sa.bindparam("now"))
+MEANS = (
+    sa.select(sa.literal(1))
+    .where(
+        events.c.revision > sa.bindparam("at"),
+        sa.or_(
+            events.c.audit_id == sa.bindparam("audit_id"),
+            events.c.audit_chain_id == sa.bindparam("audit_chain_id"),
+            events.c.user_id == sa.bindparam("user_id"),
+            events.c.project_id == sa.bindparam("project_id", type_=Text),
+            events.c.trust_id == sa.bindparam("trust_id", type_=Text),
+            events.c.domain_id.in_(sa.bindparam("domain_ids", expanding=True)),
+        ),
+    )
+    .limit(1)
+)
+
+
+async def add(ctx: Ctx, revocation: Revocation) -> None:
+    await ctx.execute(ADD, msgspec.structs.asdict(revocation))
+
+
+async def forget(ctx: Ctx, *, now: float) -> None:
+    await ctx.execute(FORGET, {"now": now})
+
+
+async def means(
+    ctx: Ctx,
+    *,
+    at: int,
+    audit_ids: Sequence[str],
+    user_id: str,
+    scope: dict[str, str | None],
+    domain_ids: Sequence[str],
+) -> bool:
+    params = {"at": at, "audit_id": audit_ids[0], "audit_chain_id": audit_ids[-1], "user_id": user_id, **scope}
+    return (await ctx.execute(MEANS, {**params, "domain_ids": list(domain_ids)})).first() is not None

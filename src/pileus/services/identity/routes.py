@@ -1,0 +1,17 @@
+"""Every route of Identity: importing this module declares them on `api`."""
+
+from pileus.services.identity.assignments import api as assignments
+from pileus.services.identity.auth import api as auth
+from pileus.services.identity.domains import api as domains
+from pileus.services.identity.endpoints import api as endpoints
+from pileus.services.identity.http import api
+from pileus.services.identity.projects import api as projects
+from pileus.services.identity.regions import api as regions
+from pileus.services.identity.roles import api as roles
+from pileus.services.identity.services import api as services
+from pileus.services.identity.tokens import api as tokens
+from pileus.services.identity.users import api as users
+
+NOUNS = (assignments, auth, domains, endpoints, projects, regions, roles, services, tokens, users)
+
+__all__ = ["NOUNS", "api"]

@@ -1,0 +1,1 @@
+"""Tokens: made, read, validated, revoked."""

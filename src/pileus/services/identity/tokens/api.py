@@ -1,0 +1,40 @@
+"""GET, HEAD and DELETE /v3/auth/tokens: somebody asks about a token, or takes it back."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.http import Answer, Here, Query
+from pileus.services.identity.http import api, cloud, require
+from pileus.services.identity.tokens import service
+from pileus.services.identity.tokens.service import Valid
+
+SUBJECT = "X-Subject-Token"
+
+
+async def asked_about(ctx: Ctx, request: Request) -> tuple[str, Valid]:
+    """The token in X-Subject-Token, for who may know. Raises NotFound, Forbidden."""
+    text = request.headers.get(SUBJECT, "")
+    valid = await service.subject(ctx, text)
+    require(ctx, {"target.token.user_id": valid.token.user_id})
+    return text, valid
+
+
+@api.get("/v3/auth/tokens", rule="identity:validate_token")
+async def validate_token(ctx: Ctx, request: Request, query: Query, here: Here) -> Answer:
+    text, valid = await asked_about(ctx, request)
+    document = await service.document(ctx, valid, None if "nocatalog" in query else cloud(here))
+    return Answer({"token": document}, headers={SUBJECT: text})
+
+
+@api.head("/v3/auth/tokens", rule="identity:check_token")
+async def check_token(ctx: Ctx, request: Request) -> Answer:
+    text, _ = await asked_about(ctx, request)
+    return Answer(headers={SUBJECT: text})
+
+
+@api.delete("/v3/auth/tokens", rule="identity:revoke_token", status=204)
+async def revoke_token(ctx: Ctx, request: Request, query: Query) -> None:
+    _, valid = await asked_about(ctx, request)
+    await service.revoke(ctx, valid.token, cascade=query.get("cascade", ["true"])[-1].lower() != "false")

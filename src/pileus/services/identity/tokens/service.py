@@ -1,0 +1,231 @@
+"""Tokens: issue, validate, revoke.
+
+What a token is worth is derived from the rows of its user, scope and roles and kept for as long as the revision stands:
+validating a known token is one small SELECT and one look into a dict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from cryptography.fernet import MultiFernet
+
+from pileus.kernel.clock import iso
+from pileus.kernel.context import Caller, Ctx
+from pileus.kernel.errors import NotFound, Unauthorized
+from pileus.services.identity.assignments import service as assignments
+from pileus.services.identity.catalog import service as catalog
+from pileus.services.identity.keys import service as keys
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.projects.service import Project
+from pileus.services.identity.recent import Recent
+from pileus.services.identity.revision import service as revision
+from pileus.services.identity.revision.service import Revision
+from pileus.services.identity.revocations import service as revocations
+from pileus.services.identity.roles.service import Role
+from pileus.services.identity.tokens import rules
+from pileus.services.identity.tokens.rules import Scope, Token
+from pileus.services.identity.users import service as users
+from pileus.services.identity.users.service import WHO, User
+
+__all__ = ["Scope", "Token", "Valid", "authenticate", "document", "issue", "revoke", "subject", "validated"]
+
+
+class Valid(msgspec.Struct, frozen=True):
+    """A token and what it is worth at one revision."""
+
+    at: Revision
+    token: Token
+    caller: Caller
+    document: dict[str, Any]  # as the API shows it, but for the catalogue
+
+
+class Kept:
+    """What this process remembers of tokens."""
+
+    def __init__(self, limit: int) -> None:
+        self.valid: Recent[bytes, Valid] = Recent(limit)
+        self.ring: tuple[Revision, MultiFernet] | None = None
+
+
+def kept(ctx: Ctx) -> Kept:
+    found: Kept | None = ctx.world.memory.get(Kept)
+    if found is None:
+        found = ctx.world.memory[Kept] = Kept(ctx.world.config.identity.tokens_kept)
+    return found
+
+
+async def authenticate(ctx: Ctx, text: str) -> Caller:
+    """Whose token this is, with all roles it brings. Raises Unauthorized. The first thing that a request does."""
+    return (await validated(ctx, text)).caller
+
+
+async def validated(ctx: Ctx, text: str) -> Valid:
+    """What the token is worth now. Raises Unauthorized."""
+    at = await revision.current(ctx)
+    memory = kept(ctx)
+    digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
+    known = memory.valid.get(digest)
+    token = known.token if known else rules.decode(text, await _ring(ctx, at))
+    if token is None or token.expires_at <= ctx.now():
+        raise Unauthorized(WHO)
+    if known is not None and known.at == at:
+        return known
+    valid = await _worth(ctx, token, at)
+    memory.valid.put(digest, valid)
+    return valid
+
+
+async def _ring(ctx: Ctx, at: Revision) -> MultiFernet:
+    memory = kept(ctx)
+    if memory.ring is None or memory.ring[0] != at:
+        memory.ring = at, await keys.ring(ctx)
+    return memory.ring[1]
+
+
+async def issue(
+    ctx: Ctx,
+    user_id: str,
+    scope: Scope,
+    *,
+    at: Revision,
+    methods: tuple[str, ...],
+    parent: Token | None = None,
+) -> tuple[str, Valid]:
+    """A new token, as text and as what it is worth. Raises Unauthorized when the user has no role in that scope.
+
+    `at` is the revision at which the proof of who it is was begun to be looked at. With a parent it ends when that ends.
+    """
+    now = int(ctx.now())
+    chain = (parent.audit_ids[-1],) if parent else ()
+    token = Token(
+        user_id=user_id,
+        methods=methods,
+        scope=scope,
+        issued_at=now,
+        expires_at=parent.expires_at if parent else now + ctx.world.config.identity.token_ttl_s,
+        revision=at.number,
+        audit_ids=(rules.audit_id(ctx.world.ids.bytes(16)), *chain),
+    )
+    now_at = await revision.current(ctx)
+    valid = await _worth(ctx, token, now_at)
+    return rules.encode(token, await _ring(ctx, now_at)), valid
+
+
+async def document(ctx: Ctx, valid: Valid, cloud: str | None) -> dict[str, Any]:
+    """The token as the API shows it, with the catalogue under the address `cloud` if that is said and it has a scope."""
+    scope = valid.token.scope
+    if cloud is None or scope.target_id is None:
+        return valid.document
+    user_id, project_id = valid.token.user_id, scope.project_id
+    offered = await catalog.of(ctx, valid.at, base=cloud, user_id=user_id, project_id=project_id)
+    return {**valid.document, "catalog": offered}
+
+
+async def subject(ctx: Ctx, text: str | None) -> Valid:
+    """The token that somebody asks about. Raises NotFound."""
+    if not text:
+        raise NotFound("No token in the request")
+    try:
+        return await validated(ctx, text)
+    except Unauthorized:
+        raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
+
+
+async def revoke(ctx: Ctx, token: Token, *, cascade: bool = True) -> None:
+    """Refuse the token from the next request on; with `cascade` also all that were made from it."""
+    async with revision.change(ctx) as ctx:
+        await revocations.add(ctx, audit_id=token.audit_ids[0])
+        if cascade:
+            await revocations.add(ctx, audit_chain_id=token.audit_ids[0])
+
+
+async def _worth(ctx: Ctx, token: Token, at: Revision) -> Valid:
+    scope = token.scope
+    async with ctx.read() as ctx:
+        user = await users.find(ctx, token.user_id)
+        if user is None or not user.enabled:
+            raise Unauthorized(WHO)
+        target, above = await _places(ctx, user, scope)
+        domains = [each.id for each in above.values() if each.is_domain]
+        if await _revoked(ctx, token, domains):
+            raise Unauthorized(WHO)
+        roles = await assignments.roles_of(ctx, user.id, scope.target_id, at) if scope.target_id else []
+    if scope.target_id and not roles:
+        raise Unauthorized(WHO)
+    shown = _document(token, user, above[user.domain_id])
+    if scope.target_id:
+        shown |= _scope_document(target, above, roles)
+    return Valid(at, token, _caller(token, user, target, roles), shown)
+
+
+async def _places(ctx: Ctx, user: User, scope: Scope) -> tuple[Project | None, dict[str, Project]]:
+    """The project or domain of the scope, and all domains and projects concerned. Raises Unauthorized if one is disabled."""
+    target_id = scope.project_id or scope.domain_id
+    above = await projects.by_ids(ctx, {user.domain_id, target_id or user.domain_id})
+    target = above.get(target_id) if target_id else None
+    if target is not None and target.domain_id is not None and target.domain_id not in above:
+        above |= await projects.by_ids(ctx, {target.domain_id})
+    if target_id and (target is None or (scope.domain_id and not target.is_domain)):
+        raise Unauthorized(WHO)
+    if not all(each.enabled for each in above.values()):
+        raise Unauthorized(WHO)
+    return target, above
+
+
+async def _revoked(ctx: Ctx, token: Token, domain_ids: list[str]) -> bool:
+    return await revocations.means(
+        ctx,
+        issued_at=token.revision,
+        audit_ids=token.audit_ids,
+        user_id=token.user_id,
+        project_id=token.scope.project_id,
+        trust_id=None,
+        domain_ids=domain_ids,
+    )
+
+
+def _caller(token: Token, user: User, target: Project | None, roles: list[Role]) -> Caller:
+    project = target if token.scope.project_id else None
+    return Caller(
+        user_id=user.id,
+        user_name=user.name,
+        user_domain_id=user.domain_id,
+        project_id=project.id if project else None,
+        project_domain_id=(project.domain_id or project.id) if project else None,
+        domain_id=token.scope.domain_id,
+        system=token.scope.system,
+        roles=frozenset(role.name for role in roles),
+        token_id=token.audit_ids[0],
+        expires_at=float(token.expires_at),
+        facts={"methods": token.methods, "audit_ids": token.audit_ids},
+    )
+
+
+def _document(token: Token, user: User, domain: Project) -> dict[str, Any]:
+    return {
+        "methods": list(token.methods),
+        "user": {
+            "domain": {"id": domain.id, "name": domain.name},
+            "id": user.id,
+            "name": user.name,
+            "password_expires_at": users.shown_expiry(user),
+        },
+        "audit_ids": list(token.audit_ids),
+        "expires_at": iso(token.expires_at, microseconds=True),
+        "issued_at": iso(token.issued_at, microseconds=True),
+    }
+
+
+def _scope_document(target: Project | None, above: dict[str, Project], roles: list[Role]) -> dict[str, Any]:
+    held = {"roles": [{"id": role.id, "name": role.name} for role in roles]}
+    if target is None:
+        return {"system": {"all": True}, **held}
+    if target.is_domain:
+        return {"domain": {"id": target.id, "name": target.name}, **held}
+    assert target.domain_id is not None
+    domain = above[target.domain_id]
+    project = {"domain": {"id": domain.id, "name": domain.name}, "id": target.id, "name": target.name}
+    return {"project": project, "is_domain": False, **held}
