@@ -68,7 +68,7 @@ def planned(handler: Callable[..., Any], names: list[str], method: str, body: Ca
     `body` makes the plan of the body from its type and its default.
     """
     wanted = inspect.signature(handler).parameters
-    hints = typing.get_type_hints(handler)
+    hints = typing.get_type_hints(handler, include_extras=True)
     where = f"{handler.__module__}.{handler.__qualname__}"
     if next(iter(wanted), "") != "ctx":
         raise TypeError(f"{where}: the first argument is ctx")
@@ -81,10 +81,15 @@ def planned(handler: Callable[..., Any], names: list[str], method: str, body: Ca
     return Plan(
         path=tuple((n, i, PARSERS[hints[n]][0]) for i, n in enumerate(names) if n in wanted),
         samples={n: PARSERS[hints.get(n, str)][1] for n in names},
-        body=body(hints["body"], wanted["body"].default) if "body" in wanted else None,
+        body=body(hints["body"], required_or(wanted["body"].default)) if "body" in wanted else None,
         query=QueryPlan(hints["query"]) if "query" in wanted else None,
         request="request" in wanted,
         here="here" in wanted,
         socket="socket" in wanted,
         streams="request" in wanted and "body" not in wanted and method not in READS_NO_BODY,
     )
+
+
+def required_or(default: Any) -> Any:
+    """The default of an argument; `...` when it has none."""
+    return ... if default is inspect.Parameter.empty else default

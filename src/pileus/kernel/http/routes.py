@@ -63,7 +63,8 @@ class Route:
         return {self.action: value} if self.action else value
 
     def __str__(self) -> str:
-        span = "" if (self.since, self.until) == (FIRST, LAST) else f" {dotted(self.since)}-{dotted(self.until)}"
+        until = "" if self.until == LAST else dotted(self.until)
+        span = "" if self.since == FIRST else f" {dotted(self.since)}-{until}"
         return f"{self.method} {self.prefix}{self.path}{f' {self.action}' if self.action else ''}{span}"
 
 
