@@ -18,7 +18,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     clock = SteppingClock()
     sim = SimHypervisor(tmp_path / "sim", clock)
     rig = Rig(None, sim.troubles, elapse=lambda seconds: elapse(clock, seconds), changes=[])  # type: ignore[arg-type]
-    rim = Rim("hypervisor", Hypervisor, sim, tmp_path / "rim", clock, changed=rig.changes.append)
+    rim = Rim(Hypervisor, sim, tmp_path / "rim", clock, changed=rig.changes.append)
     rig.hypervisor = rim.engine
     yield rig
     await rim.stop()

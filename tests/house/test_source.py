@@ -13,6 +13,7 @@ BANNED_NAME = re.compile(r"manager|helper|utils?$|^_?handle_|^_?process_|^_?do_"
 SLEEPS = {"asyncio.sleep", "time.sleep", "anyio.sleep", "trio.sleep"}
 
 SLEEPS_WITH_A_REASON = {
+    "src/pileus/engines/fences.py": "asks again for a lock that another process holds; no event tells of it",
     "src/pileus/kernel/clock.py": "the one place where time is slept away",
     "src/pileus/kernel/db/postgres.py": "asks again whether a COMMIT came through; the database's time, not the cloud's",
     "src/pileus/kernel/metrics.py": "measures how late the event loop wakes it: the loop's own time",
@@ -20,6 +21,7 @@ SLEEPS_WITH_A_REASON = {
 """Where a sleep is right, and why (`sleep(0)` is none). A test waits for an event, a port or a process, or moves the cloud's clock."""
 
 WIDE_EXCEPTS_WITH_A_REASON: dict[str, str] = {
+    "src/pileus/agent/app.py": "the HTTP rim of an agent: whatever an engine raises is told to the control plane",
     "src/pileus/kernel/operations/": "the worker: whatever a step raises is its failure, and is stored",
     "src/pileus/kernel/http/": "the HTTP rim: whatever a handler raises is a 500 without a word of it",
 }

@@ -22,6 +22,7 @@ from pileus.agent import tls, wire
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import StaleFence
 from pileus.kernel.errors import BadRequest, CloudError, Forbidden, MethodNotAllowed, NotAcceptable, NotFound
+from pileus.kernel.tls import peer_name
 
 logger = logging.getLogger("pileus.agent")
 
@@ -51,8 +52,8 @@ class AgentApp:
             return wire.refusal(CloudError(f"{type(e).__name__}: {e}"))
 
     def _require_control(self, scope: wire.Scope) -> None:
-        peer = tls.peer_of(scope)
-        if peer is None or peer.role != "control":
+        certificate = tls.peer_certificate(scope)
+        if certificate is None or peer_name(certificate) != tls.CONTROL_NAME:
             raise Forbidden("Only the control plane may command an agent.")
 
     async def _route(self, request: Request) -> Response:

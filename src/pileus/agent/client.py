@@ -42,11 +42,12 @@ class Agent:
             self._extensions["sni_hostname"] = name  # the certificate must say this name, whatever the address
         self._client = httpx.AsyncClient(transport=transport, base_url=base, timeout=VERB_ANSWERS_WITHIN_S)
 
-    def engine(self, kind: str, protocol: type[E]) -> E:
-        """The engine of that kind, as its protocol has it."""
+    def engine(self, protocol: type[E]) -> E:
+        """The host's engine that speaks this protocol."""
+        kind, version = protocol.KIND, protocol.VERSION  # type: ignore[attr-defined]
 
         async def say(verb: Verb, body: msgspec.Struct) -> Any:
-            return await self._say(kind, protocol.VERSION, verb, body)  # type: ignore[attr-defined]
+            return await self._say(kind, version, verb, body)
 
         return cast(E, facade(protocol, say))
 
@@ -101,7 +102,7 @@ class Agents:
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
             agent = self._agents[host] = Agent(host, address, self._context)
-        return agent.engine(kind, PROTOCOLS[kind])
+        return agent.engine(PROTOCOLS[kind])
 
     async def close(self) -> None:
         """Close every connection."""

@@ -18,6 +18,7 @@ import msgspec
 from pileus.agent import tls, wire
 from pileus.agent.wire import AgentError, JoinToken
 from pileus.engines.files import read_or_none, write_whole
+from pileus.kernel.tls import request as make_request
 
 TIMEOUT_S = 10.0
 
@@ -53,9 +54,9 @@ async def join(state: Path, control: str, token: JoinToken, address: str) -> Ide
 
     `control` is the URL of the control plane's listener for agents, `address` where this agent will listen.
     """
-    key = key_of(state)
+    request, key = ensure_request(state, token.host)
     ca = await fetch_ca(control, token.ca)
-    body = wire.Join(secret=token.secret, csr=tls.signing_request(key, token.host).decode(), address=address)
+    body = wire.Join(secret=token.secret, csr=request.decode(), address=address)
     try:
         async with connection(tls.client_context(None, ca), control) as client:
             response = await client.post("/agent/v1/join", content=msgspec.json.encode(body), extensions=EXPECT)
@@ -68,7 +69,7 @@ async def join(state: Path, control: str, token: JoinToken, address: str) -> Ide
         raise AgentError(f"the token is for {token.host}, the certificate for {joined.host}")
     for name, data in (("ca.pem", ca), ("host.pem", joined.certificate.encode()), ("name", joined.host.encode())):
         write_whole(state / name, data, durable=True)
-    return Identity(joined.host, ca, joined.certificate.encode() + tls.key_pem(key))
+    return Identity(joined.host, ca, joined.certificate.encode() + key)
 
 
 EXPECT = {"sni_hostname": tls.CONTROL_NAME}
@@ -78,14 +79,14 @@ def connection(context: ssl.SSLContext, control: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=context, base_url=control, timeout=TIMEOUT_S, trust_env=False)
 
 
-def key_of(state: Path) -> tls.Key:
-    """The machine's key, made when there is none."""
-    pem = read_or_none(state / "key.pem")
-    if pem is not None:
-        return tls.read_key(pem)
-    key = tls.new_key()
-    write_whole(state / "key.pem", tls.key_pem(key), durable=True)
-    return key
+def ensure_request(state: Path, name: str) -> tuple[bytes, bytes]:
+    """The machine's signing request and its key, PEM; made when there is none."""
+    request, key = read_or_none(state / "request.pem"), read_or_none(state / "key.pem")
+    if request is None or key is None:
+        request, key = make_request(name)
+        write_whole(state / "key.pem", key, durable=True)
+        write_whole(state / "request.pem", request, durable=True)  # last: it is of this key
+    return request, key
 
 
 async def fetch_ca(control: str, fingerprint: str) -> bytes:

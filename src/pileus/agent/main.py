@@ -96,7 +96,7 @@ class RunningAgent:
         identity = await self._identity()
         client, extensions = posts_to(options.control, identity)
         await stack.enter_async_context(client)
-        reporter = Reporter(client, self.rims, extensions)
+        reporter = Reporter(client, self.rims, self._clock, extensions)
         reporter.address = self.address
         self._make_rims(reporter)
         for rim in self.rims.values():
@@ -133,7 +133,6 @@ class RunningAgent:
         home = self._options.state
         sim = SimHypervisor(home / "sim" / "hypervisor", self._clock)
         self.rims["hypervisor"] = Rim(
-            "hypervisor",
             Hypervisor,
             sim,
             home / "engines" / "hypervisor",

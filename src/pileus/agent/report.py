@@ -14,6 +14,7 @@ import msgspec
 from pileus.agent import wire
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import Change
+from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Unavailable
 
 logger = logging.getLogger("pileus.agent")
@@ -24,9 +25,11 @@ RETRY_S = 1.0
 class Reporter:
     """Posts to the control plane until stopped. What could not be told is told again."""
 
-    def __init__(self, client: httpx.AsyncClient, rims: Mapping[str, Rim[Any]], extensions: dict[str, Any]) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, rims: Mapping[str, Rim[Any]], clock: Clock, extensions: dict[str, Any]
+    ) -> None:
         self.address = ""
-        self._client, self._rims, self._extensions = client, rims, extensions
+        self._client, self._rims, self._clock, self._extensions = client, rims, clock, extensions
         self._pending: list[Change] = []
         self._news = asyncio.Event()
 
@@ -46,7 +49,7 @@ class Reporter:
                     due = loop.time() + await self._renew()
             except Unavailable as e:
                 logger.warning("the control plane was not reached: %s", e.message)
-                await asyncio.sleep(RETRY_S)
+                await self._clock.sleep(RETRY_S)
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):

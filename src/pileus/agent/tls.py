@@ -1,69 +1,19 @@
-"""Who is at the other end: certificates of the cloud's own authority, and what they say.
+"""Who is at the other end of an agent's connections. TLS 1.3, certificates of the authority of the hosts, nothing else.
 
-A certificate names its holder twice: a DNS name, which whoever connects verifies, and a URI that says the role. Only
-`control` may command an agent; only `host` may post to the control plane. TLS 1.3, and nothing else.
+A certificate proves a name. The control plane's is `CONTROL_NAME`, which no host may have: only it may command agents.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import ssl
 from collections.abc import MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
 
 CONTROL_NAME = "control.pileus"  # what agents expect the control plane's certificate to say, whatever its address
-ROLE_URI = "urn:pileus:"
-
-Key = ec.EllipticCurvePrivateKey
-
-
-@dataclass(frozen=True)
-class Peer:
-    """What a verified certificate says of its holder. `role` is "control" or "host"; `serial` is hexadecimal."""
-
-    role: str
-    name: str
-    serial: str
-
-
-def new_key() -> Key:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def key_pem(key: Key) -> bytes:
-    """The key without a password: for files of mode 0600 and for sealing."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def read_key(pem: bytes) -> Key:
-    key = serialization.load_pem_private_key(pem, password=None)
-    if not isinstance(key, Key):
-        raise ValueError("not an elliptic curve key")
-    return key
-
-
-def key_digest(csr: x509.CertificateSigningRequest) -> str:
-    """Which key a request is for."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(csr.public_key().public_bytes(serialization.Encoding.DER, form))
-    return digest.finalize().hex()
-
-
-def signing_request(key: Key, name: str) -> bytes:
-    """A PEM request for a certificate of this name."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM)
 
 
 def fingerprint(pem: bytes) -> str:
@@ -96,28 +46,14 @@ def armed(context: ssl.SSLContext, chain: bytes | None, ca: bytes) -> ssl.SSLCon
     context.load_verify_locations(cadata=ca.decode())
     if chain is not None:
         fd = os.memfd_create("chain")  # the ssl module reads keys from files only; this one is on no disk
-        try:
-            with open(fd, "wb", closefd=False) as file:
-                file.write(chain)
+        with open(fd, "wb") as file:
+            file.write(chain)
+            file.flush()
             context.load_cert_chain(f"/proc/self/fd/{fd}")
-        finally:
-            os.close(fd)
     return context
 
 
-@functools.lru_cache(maxsize=4096)
-def read_peer(der: bytes) -> Peer | None:
-    """None for a certificate that says no role."""
-    certificate = x509.load_der_x509_certificate(der)
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
-        role, _, name = uri.removeprefix(ROLE_URI).partition(":")
-        if uri.startswith(ROLE_URI) and role in {"control", "host"}:
-            return Peer(role, name, f"{certificate.serial_number:x}")
-    return None
-
-
-def peer_of(scope: MutableMapping[str, Any]) -> Peer | None:
-    """Who sends this request, as TLS has verified; None for a stranger."""
-    der = scope.get("extensions", {}).get("tls", {}).get("client_certificate")
-    return None if der is None else read_peer(der)
+def peer_certificate(scope: MutableMapping[str, Any]) -> bytes | None:
+    """The certificate (DER) of who sends this request, which TLS has verified; None for a stranger."""
+    der: bytes | None = scope.get("extensions", {}).get("tls", {}).get("client_certificate")
+    return der

@@ -6,4 +6,4 @@ from collections.abc import Mapping
 
 from pileus.engines.hypervisor import Hypervisor
 
-PROTOCOLS: Mapping[str, type] = {"hypervisor": Hypervisor}
+PROTOCOLS: Mapping[str, type] = {protocol.KIND: protocol for protocol in (Hypervisor,)}

@@ -68,7 +68,6 @@ class Rim(Generic[E]):
 
     def __init__(
         self,
-        kind: str,
         protocol: type[E],
         behind: E,
         home: Path,
@@ -77,8 +76,9 @@ class Rim(Generic[E]):
         changed: Callable[[Change], None] | None = None,
         durable: bool = False,
     ) -> None:
-        self.kind, self.verbs = kind, verbs_of(protocol)
+        self.kind: str = protocol.KIND  # type: ignore[attr-defined]
         self.version: int = protocol.VERSION  # type: ignore[attr-defined]
+        self.verbs = verbs_of(protocol)
         self.changed = changed or (lambda change: None)
         self.engine = cast(E, facade(protocol, self.say))
         self._behind, self._clock, self._durable = behind, clock, durable

@@ -136,6 +136,9 @@ class Hosts:
         silent = {name: seen for name, seen in self._seen.items() if self.is_down(name) and not seen.fenced}
         if silent:
             await self._take_out_of_use(ctx, silent)
+        fenced = [name for name, seen in self._seen.items() if seen.fenced]
+        if fenced:
+            await forgive_those_that_owe(ctx, fenced)
 
     async def _show_that_we_listen(self, ctx: Ctx) -> None:
         async with ctx.transaction() as tx:
@@ -175,7 +178,8 @@ class Hosts:
             owes = await owes_something(tx, name)
             said = {"beat": row.beat + 1, "renewed_at": tx.now(), "address": address, "facts": facts}
             await change(tx, name, usable=not owes and not row.fenced, **said)
-        self._seen[name] = Seen(address, row.beat + 1, row.fenced)
+        counted_already_s = self._clock.monotonic() - self._counted_until  # the next look will count it again
+        self._seen[name] = Seen(address, row.beat + 1, row.fenced, -counted_already_s)
         if owes and not row.fenced and name not in self._paying:
             task = self._paying[name] = asyncio.create_task(self._pay(ctx, name), name=f"debts of {name}")
             task.add_done_callback(partial(self._paid, name))
@@ -187,12 +191,13 @@ class Hosts:
         except Unavailable as e:  # the next renewal tries again
             logger.warning("a host cannot pay its debts yet: %s", e.message, extra={"facts": {"host": name}})
             return
-        if paid:
-            async with ctx.transaction() as tx:
-                if not await owes_something(tx, name):
-                    back = hosts.update().where(hosts.c.name == name, hosts.c.fenced.is_(False))
-                    await tx.execute(back.values(usable=True))
-                    tx.after_commit(lambda: logger.info("a host has paid its debts", extra={"facts": {"host": name}}))
+        if not paid:
+            return
+        owes = sa.exists().where(debts.c.host == name, debts.c.paid_at.is_(None))
+        async with ctx.transaction() as tx:
+            back = hosts.update().where(hosts.c.name == name, hosts.c.fenced.is_(False), ~owes)
+            await tx.execute(back.values(usable=True))
+        logger.info("a host has paid its debts", extra={"facts": {"host": name}})
 
     def _paid(self, name: str, task: asyncio.Task[None]) -> None:
         del self._paying[name]
@@ -216,6 +221,17 @@ async def owes_something(ctx: Ctx, name: str) -> bool:
     """Whether a debt of this host is unpaid."""
     query = sa.select(debts.c.id).where(debts.c.host == name, debts.c.paid_at.is_(None)).limit(1)
     return (await ctx.execute(query)).first() is not None
+
+
+async def forgive_those_that_owe(ctx: Ctx, names: list[str]) -> None:
+    """Settle the debts of fenced hosts: undo and delete go on writing some, and what they name must not stay reserved."""
+    owed = sa.select(debts.c.host).where(debts.c.host.in_(names), debts.c.paid_at.is_(None)).distinct()
+    async with ctx.read() as read:
+        owing = (await read.execute(owed)).scalars().all()
+    if owing:
+        async with ctx.transaction() as tx:
+            for name in sorted(owing):
+                await forgive(tx, name)
 
 
 async def get(ctx: Ctx, name: str) -> Host:
@@ -269,16 +285,14 @@ def new_row(ctx: Ctx, name: str, *, serial: str | None, address: str, usable: bo
 async def fence(ctx: Ctx, name: str) -> int:
     """An administrator states it dead: nothing on it runs, and nothing will come back by itself. Forgives its debts.
 
-    Returns how many debts that settled. Raises NotFound.
+    Returns how many debts that settled; later ones are settled by whoever looks. Raises NotFound.
     """
     async with ctx.transaction() as tx:
-        if not await change(tx, name, fenced=True, usable=False):
-            raise NotFound(f"There is no host {name}.", host=name)
+        await change(tx, (await get(tx, name)).name, fenced=True, usable=False)
         return await forgive(tx, name)
 
 
 async def lift_fence(ctx: Ctx, name: str) -> None:
     """It was mended, and holds nothing of what it had: it may come back with its next renewal. Raises NotFound."""
     async with ctx.transaction() as tx:
-        if not await change(tx, name, fenced=False):
-            raise NotFound(f"There is no host {name}.", host=name)
+        await change(tx, (await get(tx, name)).name, fenced=False)

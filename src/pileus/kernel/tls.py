@@ -61,13 +61,7 @@ def ensure_ca(directory: Path) -> Ca:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     certificate_path, key_path = directory / "ca.pem", directory / "ca.key"
     if not certificate_path.exists():  # written last: a start that was killed between the two begins anew
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pileus CA")])
-        builder = unsigned(name, key.public_key(), CA_DAYS, datetime.now(UTC)).issuer_name(name)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(key_usage(CA_USAGE), critical=True)
-        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-        certificate = builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256())
+        certificate, key = new_authority("Pileus CA", CA_DAYS)
         write(key_path, pem_of(key), 0o600)
         write(certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
     try:
@@ -78,6 +72,17 @@ def ensure_ca(directory: Path) -> Ca:
     if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.public_key() != certificate.public_key():
         raise TlsError(f"{directory}: ca.key is not the key of ca.pem; restore both from the same backup")
     return Ca(certificate, loaded, certificate_path)
+
+
+def new_authority(common_name: str, days: float) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate that may sign those of servers and clients, and its key; kept nowhere yet."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = unsigned(name, key.public_key(), days, datetime.now(UTC)).issuer_name(name)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(key_usage(CA_USAGE), critical=True)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256()), key
 
 
 def issue(

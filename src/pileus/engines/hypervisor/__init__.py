@@ -36,6 +36,7 @@ class DomainFacts(msgspec.Struct, frozen=True, kw_only=True):
 class Hypervisor(Protocol):
     """Guests on one host."""
 
+    KIND: ClassVar[str] = "hypervisor"
     VERSION: ClassVar[int] = 1
 
     async def ensure_defined(self, domain: Domain, *, fence: int) -> Answer:

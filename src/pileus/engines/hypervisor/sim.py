@@ -41,6 +41,7 @@ class Begun(msgspec.Struct, frozen=True):
 class SimHypervisor:
     """Guests that are files. `delays_s` is how long a verb's job takes; a verb not in it is done at once."""
 
+    KIND = "hypervisor"
     VERSION = 1
 
     def __init__(self, home: Path, clock: Clock, *, delays_s: Mapping[str, float] | None = None) -> None:
