@@ -4,107 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from email.utils import formatdate
 from typing import Any, cast
 from urllib.parse import unquote
 
-import msgspec
-from uvicorn.server import ServerState
-
-from pileus.kernel.config import Http
 from pileus.kernel.errors import BadRequest, ClientGone, CloudError, RequestTimeout
 from pileus.kernel.http import wire
-from pileus.kernel.http.exchange import HIGH_WATER, App, Exchange, status_line
+from pileus.kernel.http.deadline import Deadline
+from pileus.kernel.http.exchange import HIGH_WATER, Exchange
 from pileus.kernel.http.sendfile import send_file
-from pileus.kernel.ids import Ids
+from pileus.kernel.http.site import Site
 
 LINGER_S = 2.0  # how long a client that was told off may take to read it
 LINGER_BYTES = 8_388_608  # and how much it may still send meanwhile: no less than what socket buffers hold
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Site:
-    """What the connections of one server share."""
-
-    app: App
-    http: Http
-    ids: Ids
-    threads: ThreadPoolExecutor  # where files are read: a disk must not stop the loop
-    websocket: Callable[[], asyncio.Protocol]  # a protocol that starts with the bytes of an upgrade request
-    left: Callable[[], None]  # called when a connection has ended
-    state: ServerState = field(default_factory=ServerState)  # connections and tasks, in the shape websockets want
-    _date: tuple[int, bytes] = (0, b"")
-
-    def date_line(self) -> bytes:
-        now = int(time.time())
-        if self._date[0] != now:
-            self._date = now, f"date: {formatdate(now, usegmt=True)}\r\n".encode()
-        return self._date[1]
-
-    def refusal(self, error: CloudError) -> bytes:
-        """The response to a request that does not reach the app."""
-        content = {"code": error.status, "title": error.title, "message": error.message}
-        body = msgspec.json.encode({"error": content})
-        return b"".join(
-            (
-                status_line(error.status),
-                self.date_line(),
-                b"content-type: application/json\r\n",
-                f"content-length: {len(body)}\r\nx-openstack-request-id: {self.ids.request()}\r\n".encode(),
-                b"connection: close\r\n\r\n",
-                body,
-            )
-        )
-
-
-class Deadline:
-    """Calls `late` once it is passed. Moving it costs nothing: the timer looks again when it fires."""
-
-    __slots__ = ("_at", "_late", "_loop", "_timer")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._at = 0.0
-        self._late: Callable[[], None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def set(self, seconds: float, late: Callable[[], None]) -> None:
-        self._at, self._late = self._loop.time() + seconds, late
-        if self._timer is not None and self._timer.when() <= self._at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._at, self._look)
-
-    def is_for(self, late: Callable[[], None]) -> bool:
-        return self._late == late
-
-    def clear(self) -> None:
-        self._late = None
-
-    def end(self) -> None:
-        """Never call again, and hold nothing."""
-        self._late = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self) -> None:
-        self._timer = None
-        late = self._late
-        if late is None:
-            return
-        if self._loop.time() < self._at:
-            self._timer = self._loop.call_at(self._at, self._look)
-            return
-        self._late = None
-        late()
 
 
 class Connection(asyncio.Protocol):

@@ -21,8 +21,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from pileus.kernel.config import Http
-from pileus.kernel.http.connection import Connection, Site
+from pileus.kernel.http.connection import Connection
 from pileus.kernel.http.exchange import App
+from pileus.kernel.http.site import Site
 from pileus.kernel.ids import Ids
 
 BACKLOG = 4096
@@ -133,7 +134,8 @@ class Server:
                 client, _ = await loop.sock_accept(sock)
             except OSError as e:  # out of descriptors, or the client left again: neither is an end
                 log.warning("a connection could not be accepted: %s", e)
-                await asyncio.sleep(ACCEPT_PAUSE_S)
+                self._room.clear()
+                loop.call_later(ACCEPT_PAUSE_S, self._count)
                 continue
             task = loop.create_task(self._welcome(client, listener))
             self._arriving.add(task)
