@@ -1,0 +1,116 @@
+"""Measure a cloud on this machine, and hold the figures against bench/gates.toml.
+
+    script/bench                 every workload, three times each: a table, and bench/results/<time>.json
+    script/bench --check         the same; exits 1 when a median is over its gate, or void
+    script/bench --only start,get_one_row --repeat 5 --seconds 10
+
+The target is one process of its own: a whole cloud on SQLite, with the demonstration service of the tests beside Identity.
+CPU is the target's alone, from the scheduler's accounts. A run is void when anything but the target, the bench and the
+kernel used more than 0.4 core; void runs are repeated, at most as often again as was asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import statistics
+import sys
+import tempfile
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.machine import Use
+from bench.site import started
+from bench.workloads import WORKLOADS, Figures
+
+HERE = Path(__file__).parent
+
+
+@dataclass
+class Result:
+    """The valid runs of one workload, and how many were void."""
+
+    runs: list[Figures] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    void: int = 0
+
+    def median(self, name: str) -> float:
+        return statistics.median(run[name] for run in self.runs)
+
+
+async def measured(workload: str, repeat: int, seconds: float) -> Result:
+    """Run a workload on a fresh cloud each time, until `repeat` runs are valid or as many again were void."""
+    result = Result()
+    while len(result.runs) < repeat and result.void <= repeat:
+        with tempfile.TemporaryDirectory(prefix="pileus-bench-", dir=HERE / "results") as state:
+            async with started(Path(state)) as site:
+                figures, use = await WORKLOADS[workload](site, seconds)
+        if use.void:
+            result.void += 1
+            print(f"{workload}: void, others used {use.others_cores:.2f} core; {shown(figures)}", file=sys.stderr)
+        else:
+            result.runs.append(figures)
+            result.uses.append(use)
+            print(f"{workload}: {shown(figures)}", file=sys.stderr)
+    return result
+
+
+def shown(figures: Figures) -> str:
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+
+
+def verdicts(results: dict[str, Result], repeat: int) -> list[dict[str, object]]:
+    """One row for each gate whose workload was run. `ok` is None when too few runs were valid to say."""
+    gates = tomllib.loads((HERE / "gates.toml").read_text())["gate"]
+    rows: list[dict[str, object]] = []
+    for name, gate in gates.items():
+        found = next((r for r in results.values() if any(name in run for run in r.runs)), None)
+        if found is None and gate["workload"] not in results:
+            continue
+        row: dict[str, object] = {"gate": name, **gate, "median": None, "runs": [], "ok": None}
+        if found is not None:
+            row |= {"median": found.median(name), "runs": [run[name] for run in found.runs]}
+            row["ok"] = found.median(name) <= gate["most"] if len(found.runs) >= repeat else None
+        rows.append(row)
+    return rows
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """Markdown."""
+    lines = ["| figure | median | runs | gate | |", "| --- | ---: | --- | ---: | --- |"]
+    for row in rows:
+        runs = ", ".join(f"{value:.3g}" for value in row["runs"])  # type: ignore[attr-defined]
+        median = "" if row["median"] is None else f"{row['median']:.3g} {row['unit']}"
+        verdict = {True: "ok", False: "OVER", None: "void"}[row["ok"]]  # type: ignore[index]
+        lines.append(f"| {row['what']} | {median} | {runs} | {row['most']:g} {row['unit']} | {verdict} |")
+    return "\n".join(lines)
+
+
+def parsed() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--check", action="store_true", help="exit 1 when a median is over its gate, or void")
+    p.add_argument("--only", default=",".join(WORKLOADS), help=f"of: {', '.join(WORKLOADS)}")
+    p.add_argument("--repeat", type=int, default=3)
+    p.add_argument("--seconds", type=float, default=5.0, help="of each timed run")
+    return p.parse_args()
+
+
+async def main(args: argparse.Namespace) -> int:
+    (HERE / "results").mkdir(exist_ok=True)
+    results = {name: await measured(name, args.repeat, args.seconds) for name in args.only.split(",")}
+    rows = verdicts(results, args.repeat)
+    with open("/proc/cpuinfo") as f:
+        cpu = next((line.partition(":")[2].strip() for line in f if line.startswith("model name")), "unknown")
+    machine = {"cpu": cpu, "python": platform.python_version(), "kernel": platform.release()}
+    out = HERE / "results" / time.strftime("%Y%m%dT%H%M%SZ.json", time.gmtime())
+    out.write_text(json.dumps({"machine": machine, "gates": rows}, indent=1))
+    print(f"{table(rows)}\n\n{machine}\n{out}")
+    return 1 if args.check and not all(row["ok"] for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(parsed())))

@@ -1,0 +1,120 @@
+"""What is measured of a running cloud. Each returns figures by the name of their gate, and how the machine was used."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+
+from bench.load.image import astream
+from bench.load.loops import closed_loop
+from bench.machine import Use, pss_mb, watched
+from bench.site import Site
+
+GB = 10**9
+Figures = dict[str, float]
+Workload = Callable[[Site, float], Awaitable[tuple[Figures, Use]]]
+WORKERS = 4
+
+
+async def start(site: Site, seconds: float) -> tuple[Figures, Use]:
+    """How long the start took, and what the idle process costs."""
+    with watched(site.pid) as use:
+        await asyncio.sleep(seconds)
+    idle = 100 * use.cpu_s / use.seconds
+    return {"start_s": site.started_in_s, "idle_pss_mb": pss_mb(site.pid), "idle_cpu_percent": idle}, use
+
+
+async def get_one_row(site: Site, seconds: float) -> tuple[Figures, Use]:
+    """GET of the admin's project, with its token."""
+
+    async def get(_: int) -> None:
+        await site.call("GET", f"/identity/v3/projects/{site.project_id}")
+
+    await closed_loop(get, WORKERS, 1.0)
+    with watched(site.pid) as use:
+        sample = await closed_loop(get, WORKERS, seconds, warmup=0)
+    site.refuse_errors(sample)
+    return {"get_one_row_ms": 1000 * use.cpu_s / len(sample.latencies)}, use
+
+
+async def start_operation(site: Site, seconds: float) -> tuple[Figures, Use]:
+    """POST of machines while no worker runs; then a worker, until all of them are ACTIVE."""
+    names = itertools.count()
+
+    async def post(_: int) -> None:
+        await site.call("POST", "/demo/v1/machines", {"machine": {"name": f"m{next(names)}"}}, want=202)
+
+    await closed_loop(post, WORKERS, 1.0)
+    with watched(site.pid) as posting:
+        sample = await closed_loop(post, WORKERS, seconds, warmup=0)
+    site.refuse_errors(sample)
+    with watched(site.pid) as working:
+        done = (await site.call("POST", "/site/drain", {}))["active"]
+    if done != next(names):
+        raise RuntimeError(f"{done} machines are ACTIVE, not all")
+    use = max(posting, working, key=lambda u: u.others_cores)
+    figures = {
+        "start_operation_ms": 1000 * posting.cpu_s / len(sample.latencies),
+        "operation_ms": 1000 * working.cpu_s / done,
+    }
+    return figures, use
+
+
+async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
+    """Reads and writes while a process beside writes 4 GB to the disk of the state directory, and syncs them."""
+    names = itertools.count()
+
+    async def read_and_write(_: int) -> None:
+        await site.call("GET", f"/identity/v3/projects/{site.project_id}")
+        await site.call("POST", "/demo/v1/machines", {"machine": {"name": f"s{next(names)}"}}, want=202)
+
+    await closed_loop(read_and_write, WORKERS, 1.0)
+    await site.call("POST", "/site/lag", {})
+    with watched(site.pid) as use:
+        writer = await asyncio.create_subprocess_exec(
+            *("dd", "if=/dev/zero", f"of={site.state / 'ballast'}", "bs=1M", "count=4096", "conv=fsync", "status=none")
+        )
+        load = asyncio.create_task(closed_loop(read_and_write, 2, 3600, warmup=0))
+        await writer.wait()
+        load.cancel()
+        await asyncio.gather(load, return_exceptions=True)
+    (site.state / "ballast").unlink()
+    return {"loop_stall_ms": (await site.call("POST", "/site/lag", {}))["longest_ms"]}, use
+
+
+async def stream_growth(site: Site, seconds: float) -> tuple[Figures, Use]:
+    """Four uploads and four downloads of 1 GB at once; the memory is looked at ten times a second."""
+    blob = site.state / "blob"
+    with blob.open("wb") as f:
+        f.truncate(GB)
+    await asyncio.gather(*(down(site, 10**6) for _ in range(8)), *(up(site, 10**6) for _ in range(8)))
+    before, most = pss_mb(site.pid), 0.0
+    with watched(site.pid) as use:
+        streams = asyncio.gather(*(up(site, GB) for _ in range(4)), *(down(site, GB) for _ in range(4)))
+        while not streams.done():
+            most = max(most, pss_mb(site.pid))
+            await asyncio.wait([streams], timeout=0.1)
+        await streams
+    return {"stream_growth_mb": most - before}, use
+
+
+async def up(site: Site, size: int) -> None:
+    async with site.http.put(f"{site.url}/site/blob", data=astream(size), headers=site.headers) as answer:
+        if answer.status != 200 or (await answer.json())["bytes"] != size:
+            raise RuntimeError(f"upload: {answer.status} {await answer.text()}")
+
+
+async def down(site: Site, size: int) -> None:
+    headers = {**site.headers, "Range": f"bytes=0-{size - 1}"}
+    got = 0
+    async with site.http.get(f"{site.url}/site/blob", headers=headers) as answer:
+        async for piece in answer.content.iter_any():
+            got += len(piece)
+    if answer.status != 206 or got != size:
+        raise RuntimeError(f"download: {answer.status}, {got} bytes")
+
+
+WORKLOADS: dict[str, Workload] = {
+    work.__name__: work for work in (start, get_one_row, start_operation, loop_stall, stream_growth)
+}

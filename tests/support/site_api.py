@@ -1,0 +1,90 @@
+"""What benchmarks and crash tests ask of a demonstration cloud beyond the demonstration itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from starlette.requests import Request
+
+from demo.machines.store import machines
+from demo.networks.store import networks
+from pileus.kernel.context import Ctx
+from pileus.kernel.http import FilePart, Service, Stream
+from pileus.kernel.http.stream import receive_stream
+from pileus.kernel.operations import Worker
+
+RULE = "site:anything"
+POLICIES = {RULE: "role:admin"}
+MOST_BYTES = 2**40
+TICK_S = 0.001
+
+api = Service("site", "/site")
+
+
+class Lag:
+    """How late the event loop was at most, looked at a thousand times a second."""
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self.watching: asyncio.Task[None] | None = None
+
+    async def watch(self, ctx: Ctx) -> None:
+        while True:
+            before = time.perf_counter()
+            await ctx.world.clock.sleep(TICK_S)
+            self.longest_s = max(self.longest_s, time.perf_counter() - before - TICK_S)
+
+
+lag = Lag()
+
+
+async def by_status(ctx: Ctx, table: sa.Table) -> dict[str, int]:
+    rows = await ctx.execute(sa.select(table.c.status, sa.func.count()).group_by(table.c.status))
+    return {status: number for status, number in rows}
+
+
+@api.get("/counts", rule=RULE)
+async def count(ctx: Ctx) -> dict[str, Any]:
+    """How many machines and networks are in each status."""
+    return {"machines": await by_status(ctx, machines), "networks": await by_status(ctx, networks)}
+
+
+@api.post("/drain", rule=RULE, atomic=False)
+async def drain(ctx: Ctx) -> dict[str, Any]:
+    """Carry out every operation on machines there is, as a worker of this process; how many are ACTIVE then."""
+    worker = Worker(Ctx(ctx.world))
+    running = asyncio.create_task(worker.run())
+    while set(await by_status(ctx, machines)) - {"ACTIVE", "ERROR"}:
+        await ctx.world.clock.sleep(0.25)
+    worker.stop()
+    await running
+    return {"active": (await by_status(ctx, machines)).get("ACTIVE", 0)}
+
+
+@api.post("/lag", rule=RULE, atomic=False)
+async def measure_lag(ctx: Ctx) -> dict[str, Any]:
+    """The longest stall of the event loop since the last call, ms; the first call begins to look."""
+    if lag.watching is None:
+        lag.watching = asyncio.create_task(lag.watch(ctx))
+    longest_s, lag.longest_s = lag.longest_s, 0.0
+    return {"longest_ms": 1000 * longest_s}
+
+
+@api.put("/blob", rule=RULE, media=("application/octet-stream",), atomic=False)
+async def take_blob(ctx: Ctx, request: Request) -> dict[str, Any]:
+    """Read a body of any size and count its bytes."""
+    taken = 0
+    async for piece in receive_stream(request, MOST_BYTES, ctx.world.config.http.body_timeout_s):
+        taken += len(piece)
+    return {"bytes": taken}
+
+
+@api.get("/blob", rule=RULE)
+async def give_blob(ctx: Ctx) -> Stream:
+    """The file `blob` of the state directory."""
+    path = Path(ctx.world.config.state, "blob")
+    return Stream(FilePart(path, 0, path.stat().st_size))
