@@ -7,7 +7,6 @@ X-OpenStack-Nova-API-Version: 2.93           the older way of some
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from pileus.kernel.context import Version, version
 from pileus.kernel.errors import BadRequest, NotAcceptable
@@ -78,8 +77,7 @@ class Microversions:
             said[f"{stem}-Maximum-Version"] = f"{lead}{dotted(self.maximum)}"
         return said
 
-    @lru_cache(maxsize=256)  # noqa: B019 (a service lives as long as the process)
-    def answered(self, number: Version) -> tuple[RawHeaders, str]:
+    def answered(self, number: Version) -> tuple[RawHeaders, list[str]]:
         """The headers that say which version answered, and the names for Vary."""
         said = [(name.lower().encode(), f"{kind} {dotted(number)}".strip().encode()) for name, kind in self._names]
-        return said, ", ".join(dict.fromkeys(name for name, _ in self._names))
+        return said, list(dict.fromkeys(name for name, _ in self._names))

@@ -95,7 +95,7 @@ class QueryPlan:
                 many, reader = self._fields[name]
                 read = [reader(name, v) for v in values] if reader else values
                 document[name] = read if many else read[-1]
-            elif self._others and name != OTHERS:
+            elif self._others:
                 others[name] = values
             else:
                 document[name] = None  # unknown: the Struct knows whether that matters

@@ -31,7 +31,7 @@ def root_url(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], public_ur
         scheme = "http"
     if HOST.fullmatch(host) is None:
         name, port = scope.get("server") or ("localhost", None)
-        host = f"[{name}]" if ":" in name else name
+        host = f"[{name}]" if ":" in name else "localhost" if "/" in name else name  # a path: a Unix socket
         host = f"{host}:{port}" if port else host
     return f"{scheme}://{host}"
 
