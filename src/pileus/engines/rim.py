@@ -79,6 +79,7 @@ class Rim(Generic[E]):
         self.kind: str = protocol.KIND  # type: ignore[attr-defined]
         self.version: int = protocol.VERSION  # type: ignore[attr-defined]
         self.verbs = verbs_of(protocol)
+        self.patience_s = PATIENCE_S
         self.changed = changed or (lambda change: None)
         self.engine = cast(E, facade(protocol, self.say))
         self._behind, self._clock, self._durable = behind, clock, durable
@@ -112,7 +113,7 @@ class Rim(Generic[E]):
         """The engine's answer, if there is one soon; else there is a job from now on."""
         call = asyncio.ensure_future(self._call(job.verb, job.body))
         try:
-            await asyncio.wait({call}, timeout=PATIENCE_S)
+            await asyncio.wait({call}, timeout=self.patience_s)
         except asyncio.CancelledError:
             call.cancel()
             raise

@@ -62,13 +62,13 @@ class SimHypervisor:
         )
 
     async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int) -> Answer:
-        if not self._file(domain_id, "json").exists():
-            return Failed(f"There is no guest {domain_id} on this host.")
+        missing = Failed(f"There is no guest {domain_id} on this host.")
+        file = self._file(domain_id, "json")
         return await self._say(
             "ensure_power",
             domain_id,
             power,
-            is_so=lambda: self._power(domain_id) is power,
+            is_so=lambda: self._power(domain_id) is power if file.exists() else missing,
             make_so=lambda: write_whole(self._file(domain_id, "power"), power.encode()),
         )
 
@@ -105,12 +105,12 @@ class SimHypervisor:
         return {domain_id: self._facts(domain_id) for domain_id in sorted(self._ids())}
 
     async def _say(
-        self, verb: str, domain_id: UUID, wish: str, *, is_so: Callable[[], bool], make_so: Callable[[], Any]
+        self, verb: str, domain_id: UUID, wish: str, *, is_so: Callable[[], bool | Failed], make_so: Callable[[], Any]
     ) -> Answer:
         trouble = self.troubles.of(verb, str(domain_id))
         answer = await self._suffer(trouble)
-        if answer is None and is_so():
-            answer = Done()
+        if answer is None and (so := is_so()):
+            answer = so if isinstance(so, Failed) else Done()
         answer = answer or self._stopped(trouble, verb) or self._going(verb, domain_id, wish, trouble)
         if answer is None:
             make_so()
