@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,18 +41,12 @@ class LocalDoorbell:
         self._rung.set()
 
     async def wait(self, timeout_s: float) -> None:
-        if await set_within(self._rung, timeout_s):
-            self._rung.clear()
-
-
-async def set_within(event: asyncio.Event, timeout_s: float) -> bool:
-    """Whether the event is set, now or before the time is over."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+        self._rung.clear()
 
 
 class PostgresDoorbell:
@@ -70,7 +65,8 @@ class PostgresDoorbell:
         self._local = LocalDoorbell()
         self._owed = asyncio.Event()
         self._connected = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._rings = self._said = 0
+        self._passed_on = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -90,11 +86,14 @@ class PostgresDoorbell:
 
     async def settled(self) -> None:
         """Return when every ring so far was passed on."""
-        await self._settled.wait()
+        wanted = self._rings
+        while self._said < wanted:
+            self._passed_on.clear()
+            await self._passed_on.wait()
 
     def ring(self) -> None:
         self._local.ring()
-        self._settled.clear()
+        self._rings += 1
         self._owed.set()
 
     async def wait(self, timeout_s: float) -> None:
@@ -103,6 +102,8 @@ class PostgresDoorbell:
     async def _run(self) -> None:
         import asyncpg
 
+        # a connection that the server ends while it is asked may fall over its own feet
+        broken = (asyncpg.InterfaceError, asyncpg.InternalClientError)
         failures = 0
         while True:
             try:
@@ -112,7 +113,7 @@ class PostgresDoorbell:
                     )
                 failures = 0
                 await self._serve(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
+            except (OSError, TimeoutError, asyncpg.PostgresError, *broken) as e:
                 if not failures:
                     log.warning("The doorbell has no database; workers poll.", extra={"facts": {"cause": e}})
                 await SystemClock().sleep(AGAIN_AFTER_S[min(failures, len(AGAIN_AFTER_S) - 1)])
@@ -126,19 +127,26 @@ class PostgresDoorbell:
             self._local.ring()  # whatever was rung while nobody listened
             self._connected.set()
             while True:
-                owed = await set_within(self._owed, self._alive_every_s)
-                await self._say(f"NOTIFY {CHANNEL}" if owed else "SELECT 1", connection)
+                await self._say(await self._next_statement(), connection)
         finally:
             self._connected.clear()
             connection.terminate()
 
+    async def _next_statement(self) -> str:
+        """What is owed; after a while without rings a question that shows whether the server is still there."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._alive_every_s):
+                await self._owed.wait()
+        return f"NOTIFY {CHANNEL}" if self._owed.is_set() else "SELECT 1"
+
     async def _say(self, statement: str, connection: asyncpg.Connection[Any]) -> None:
         """Within the deadline, for a peer that vanished without a word answers never. What failed is owed still."""
         self._owed.clear()
+        rings = self._rings
         try:
             await connection.execute(statement, timeout=ANSWERS_WITHIN_S)
         except BaseException:
             self._owed.set()
             raise
-        if not self._owed.is_set():
-            self._settled.set()
+        self._said = rings
+        self._passed_on.set()
