@@ -1,0 +1,67 @@
+"""/v1/events: server-sent events, as browsers and `curl -N` read them."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+
+from pileus.kernel.clock import iso
+from pileus.kernel.context import Ctx
+from pileus.kernel.events import Event
+from pileus.kernel.http import Stream
+from pileus.services.cloud.events import service
+from pileus.services.cloud.events.service import Feed, News
+from pileus.services.cloud.http import api
+
+AGAIN_AFTER_MS = 2000
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second: nginx must not hold events back
+ENCODER = msgspec.json.Encoder()
+WORDS = {
+    "lost": b"event: lost\ndata: {}\n\n",
+    "nothing": b": still here\n\n",
+    "expired": b"event: expired\ndata: {}\n\n",
+}
+
+
+@api.get("/v1/events", rule="pileus:events:list")
+async def follow_events(ctx: Ctx, request: Request) -> Stream:
+    """`Last-Event-ID`: go on behind that event; `0.0`: from the oldest that is kept; none: from now on."""
+    feed = await service.follow(ctx, request.headers.get("last-event-id"))
+    return Stream(Frames(feed), None, "text/event-stream", HEADERS)
+
+
+class Frames:
+    """A feed as the bytes of an event stream."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._greeted = False
+
+    def __aiter__(self) -> Frames:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._greeted:
+            self._greeted = True
+            return b"retry: %d\n\n" % AGAIN_AFTER_MS
+        return frames(await anext(self._feed))
+
+    async def aclose(self) -> None:
+        await self._feed.aclose()
+
+
+def frames(news: News) -> bytes:
+    return WORDS[news] if isinstance(news, str) else b"".join(map(frame, news))
+
+
+def frame(event: Event) -> bytes:
+    document = {
+        "at": iso(event.at, microseconds=True),
+        "project_id": event.project_id,
+        "kind": event.kind,
+        "verb": event.verb,
+        "id": event.id,
+        "facts": event.facts,
+    }
+    name = f"{event.kind}.{event.verb}".encode()
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(event.place).encode(), name, ENCODER.encode(document))

@@ -1,0 +1,101 @@
+"""Following events: a bounded number of followers, each with what it may see, until its token expires."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from typing import Literal
+
+from pileus.kernel import events
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import TooManyRequests
+from pileus.kernel.events import Event, Place
+
+FOLLOWERS = 20  # at once of one project (of one user, for who has none), in one process
+PAGE = 100
+BREATH_S = 0.05  # between two looks: a burst of changes becomes a page, not a query each
+SILENCE_S = 15.0  # after this long without an event the follower is told that we are still here
+
+News = list[Event] | Literal["lost", "nothing", "expired"]
+"""Events; or: the place to go on from is gone, nothing happened for a while, the token has expired."""
+
+
+class Followers:
+    """How many follow now, in this process."""
+
+    def __init__(self) -> None:
+        self.open: Counter[str] = Counter()
+
+
+class Feed:
+    """The news for one follower. To be closed, also when it was never read."""
+
+    def __init__(self, ctx: Ctx, news: AsyncGenerator[News, None]) -> None:
+        """Raises TooManyRequests when too many of the same project follow already."""
+        self._open = ctx.world.memory.setdefault(Followers, Followers()).open
+        self._whose: str | None = ctx.caller.project_id or ctx.caller.user_id
+        if self._open[self._whose] >= FOLLOWERS:
+            raise TooManyRequests(f"{FOLLOWERS} others of you follow the events already.", retry_after_s=SILENCE_S)
+        self._open[self._whose] += 1
+        self._news = news
+
+    def __aiter__(self) -> Feed:
+        return self
+
+    async def __anext__(self) -> News:
+        return await anext(self._news)
+
+    async def aclose(self) -> None:
+        """May be called twice."""
+        if self._whose is not None:
+            self._open[self._whose] -= 1
+            if not self._open[self._whose]:
+                del self._open[self._whose]
+            self._whose = None
+        await self._news.aclose()
+
+
+async def follow(ctx: Ctx, last: str | None, *, silence_s: float = SILENCE_S) -> Feed:
+    """News behind the event `last`; from now on when it is None, and also, after a "lost", when it is gone or not ours.
+
+    Whatever commits after this has returned is in the feed. Raises TooManyRequests.
+    """
+    asked = Place.parse(last) if last is not None else None
+    known = asked is not None and await events.still_knows(ctx, ctx.caller, asked)
+    place = asked if asked is not None and known else await events.head(ctx)
+    return Feed(ctx, _news(ctx, place, lost=last is not None and not known, silence_s=silence_s))
+
+
+async def _news(ctx: Ctx, place: Place, *, lost: bool, silence_s: float) -> AsyncGenerator[News, None]:
+    if lost:
+        yield "lost"
+    while not expired(ctx):
+        rung = events.bell(ctx.world).next()
+        found = await events.since(ctx, ctx.caller, place, PAGE)
+        if found:
+            place = found[-1].place
+            yield found
+        elif not await _woken(ctx, rung, place, silence_s):
+            yield "nothing"
+        await asyncio.sleep(BREATH_S)
+    yield "expired"
+
+
+async def _woken(ctx: Ctx, rung: asyncio.Event, place: Place, silence_s: float) -> bool:
+    """Wait for something behind `place`. False when there was nothing for so long, or the token has expired."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + silence_s
+    while loop.time() < until and not expired(ctx):
+        try:
+            async with asyncio.timeout(min(ctx.world.config.operations.poll_s, silence_s)):
+                await rung.wait()
+            return True
+        except TimeoutError:  # another process may have had news: look, as seldom as workers do
+            if await events.since(ctx, ctx.caller, place, 1):
+                return True
+    return False
+
+
+def expired(ctx: Ctx) -> bool:
+    return 0 < ctx.caller.expires_at <= ctx.now()
