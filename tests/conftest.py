@@ -16,6 +16,7 @@ import pytest
 
 from pileus.kernel.db import Database, open_database
 from support import postgres
+from support.cloud import RunningCloud, running_cloud
 from support.databases import postgres_database, sqlite_database
 
 KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"]}
@@ -48,21 +49,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not asked for. Deselected, not skipped: a skip would look like a result."""
     unwanted = [mark for mark in ("long", "real") if not config.getoption(mark)]
-    kept = [item for item in items if not any(item.get_closest_marker(mark) for mark in unwanted)]
+    kept = [item for item in items if on_wanted_database(item) and not any(map(item.get_closest_marker, unwanted))]
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
 
 
+def on_wanted_database(item: pytest.Item) -> bool:
+    kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
+    only = item.get_closest_marker("database")
+    return kind is None or (kind in KINDS[item.config.getoption("db")] and (only is None or kind in only.args))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_kind" in metafunc.fixturenames:
-        marks = {"postgresql": [pytest.mark.postgres], "sqlite": []}
-        kinds = KINDS[metafunc.config.getoption("db")]
-        only = metafunc.definition.get_closest_marker("database")
-        wanted = [kind for kind in kinds if only is None or kind in only.args]
-        metafunc.parametrize(
-            "database_kind", [pytest.param(kind, marks=marks[kind]) for kind in wanted], scope="function"
-        )
+        metafunc.parametrize("database_kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +92,26 @@ def database_url(
 
 
 @pytest.fixture
+def blank_database_url(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database in which there is nothing at all."""
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/blank.sqlite"
+    else:
+        with request.getfixturevalue("postgres_server").database() as url:
+            yield url
+
+
+@pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A started Database with every table that is imported, empty."""
     database = open_database(database_url)
     await database.start()
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def cloud(database_url: str, tmp_path: Path) -> AsyncIterator[RunningCloud]:
+    """A whole cloud in this process, with simulators behind; itself the client of its admin."""
+    async with running_cloud(database_url, tmp_path / "state") as cloud:
+        yield cloud

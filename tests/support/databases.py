@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import SchemaItem
 
+from pileus.kernel import migrate
 from pileus.kernel.db import metadata
 from support.postgres import PostgresServer
 
@@ -34,7 +35,7 @@ def postgres_database(server: PostgresServer) -> Iterator[str]:
 
 
 def schema(dialect: str) -> tuple[str, ...]:
-    """The statements that make every table imported so far. A test that imports a new table gets a new template."""
+    """The statements that make every table imported so far, stamped as current. A new table makes a new template."""
     return _schema(dialect, tuple(sorted(metadata.tables)))
 
 
@@ -48,7 +49,9 @@ def _schema(dialect: str, tables: tuple[str, ...]) -> tuple[str, ...]:
 
     engine = sa.create_mock_engine(f"{dialect}+asyncpg://" if dialect == "postgresql" else "sqlite://", note)
     metadata.create_all(engine, checkfirst=False)
-    return tuple(made)
+    migrate.STAMP.create(engine)
+    stamp = migrate.STAMP.insert().values(version_num=sa.literal_column(f"'{migrate.revisions()[-1]}'"))
+    return (*made, str(stamp.compile(dialect=kind)))
 
 
 @cache

@@ -23,7 +23,7 @@ from pileus.services.identity.routes import api
 from pileus.services.identity.tokens.service import authenticate
 
 PASSWORD = "correct horse battery staple"
-POLICY = Policy.load(default_rules().checks)
+POLICY = Policy.load(default_rules().checks, scopes=default_rules().scopes)
 CONFIG = Config(identity=Identity(bcrypt_rounds=4, token_ttl_s=3600, tokens_kept=100))
 
 

@@ -1,0 +1,62 @@
+"""A list page costs the same number of queries for 1 and for 100 items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from pileus.kernel.http import Route
+from support.cloud import RunningCloud
+from support.sample import REAL, parameters
+
+MORE = 100
+
+WITHOUT_GROWTH = {
+    "/identity/v3/auth/domains": "domains in which the caller has a role: as many as role assignments, not as rows",
+    "/identity/v3/auth/projects": "as above",
+    "/identity/v3/auth/system": "one line: all or nothing",
+    "/identity/v3/role_assignments": "grows by assignments; tests/spec/identity counts it",
+}
+"""Lists that new rows of their noun do not make longer, and why."""
+
+
+async def test_a_list_costs_the_same_for_1_and_for_100_items(cloud: RunningCloud) -> None:
+    lists = [r for r in cloud.routes if r.method == "GET" and not parameters(r) and not r.anonymous]
+    before = {r.path: await costs(cloud, r) for r in lists}
+    for make in REAL.values():
+        for _ in range(MORE):
+            await make(cloud)
+    after = {r.path: await costs(cloud, r) for r in lists}
+    dearer = {path: (before[path], cost) for path, cost in after.items() if cost[0] != before[path][0]}
+    assert not dearer, "(queries, items) before and after"
+    grown = {r.prefix + r.path for r in lists if after[r.path][1] > before[r.path][1]}
+    flat = {r.prefix + r.path for r in lists if before[r.path][1]} - grown
+    assert flat <= WITHOUT_GROWTH.keys(), "a list that was not made longer proves nothing"
+
+
+async def costs(cloud: RunningCloud, route: Route) -> tuple[int, int]:
+    """How many statements the second of two requests runs, and how many items it shows."""
+    path = route.prefix + route.path
+    await cloud.get(path)
+    with statements(cloud) as run:
+        answer = await cloud.get(path)
+    return len(run), items(answer)
+
+
+def items(answer: httpx.Response) -> int:
+    """The length of the longest list at the top of the document."""
+    document = answer.json() if answer.status_code == 200 and answer.text else {}
+    return max((len(value) for value in document.values() if isinstance(value, list)), default=0)
+
+
+@contextmanager
+def statements(cloud: RunningCloud) -> Iterator[list[str]]:
+    """What is run on the database during the block."""
+    run: list[str] = []
+    cloud.db.on_statement.append(run.append)
+    try:
+        yield run
+    finally:
+        cloud.db.on_statement.remove(run.append)

@@ -1,0 +1,114 @@
+"""Each deciding function holds what it decides on when 16 callers ask at once, on PostgreSQL, where they truly overlap.
+
+Whoever decides on a count, a sum or a name that must be unique has a line in DECISIONS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from demo.machines import sagas
+from demo.machines import service as machines
+from demo.machines import store as machine_rows
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import CloudError, OverQuota
+from pileus.kernel.facts import facts
+from pileus.kernel.operations.tables import operations
+from pileus.kernel.quota import QuotaKind, claim
+from pileus.services.identity.domains import service as domains
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.users import service as users
+from support.cloud import RunningCloud
+
+RIVALS = 16
+
+Decide = Callable[[Ctx, int], Awaitable[Any]]
+"""One of the rivals, by its number. Raises CloudError when it is told no."""
+
+
+async def one_user_name(ctx: Ctx, _: int) -> Any:
+    return await users.create(ctx, "the only one", projects.DEFAULT, facts={})
+
+
+async def one_project_name(ctx: Ctx, _: int) -> Any:
+    return await projects.create(ctx, "the only one", parent_id=None, domain_id=projects.DEFAULT, facts={})
+
+
+async def one_domain_name(ctx: Ctx, _: int) -> Any:
+    return await domains.create(ctx, "the only one", {})
+
+
+async def one_role_name(ctx: Ctx, _: int) -> Any:
+    return await roles.create(ctx, "the only one", facts={})
+
+
+DECISIONS: list[Decide] = [one_user_name, one_project_name, one_domain_name, one_role_name]
+
+
+@pytest.mark.database("postgresql")
+@pytest.mark.parametrize("decide", DECISIONS, ids=lambda d: d.__name__)
+async def test_of_16_who_want_the_only_one_one_gets_it(cloud: RunningCloud, decide: Decide) -> None:
+    answers = await together(cloud, decide)
+    assert len(won(answers)) == 1
+    lost = [a for a in answers if isinstance(a, Exception)]
+    assert all(isinstance(a, CloudError) and a.status == 409 for a in lost), lost
+
+
+@pytest.mark.database("postgresql")
+async def test_of_16_who_want_a_machine_busy_one_gets_it(cloud: RunningCloud) -> None:
+    """An exclusive operation claims its subject once."""
+    machine = await machines.create(cloud.ctx(), name="wanted")
+    async with cloud.ctx().transaction() as ctx:  # as if it had been built
+        await ctx.execute(sa.text("DELETE FROM operation_subject"))
+        await machine_rows.change(ctx, machine.id, status="ACTIVE", host="h1")
+
+    async def move(ctx: Ctx, number: int) -> UUID:
+        async with ctx.transaction() as writing:
+            return await sagas.move_machine.start(writing, machine.id, source="h1", target=f"h{number}")
+
+    answers = await together(cloud, move)
+    assert len(won(answers)) == 1
+    query = sa.select(sa.func.count()).where(operations.c.saga.startswith(sagas.move_machine.name))
+    assert (await cloud.ctx().execute(query)).scalar_one() == 1
+
+
+@pytest.mark.database("postgresql")
+async def test_of_16_who_want_the_last_of_a_quota_no_more_get_it_than_there_is(cloud: RunningCloud) -> None:
+    """Counted from the rows, under the lock of the project."""
+    kind = QuotaKind("compute", "instances")
+    limit = facts("compute", "quotas")["limits"]["instances"]
+    used = sa.select(sa.func.count()).select_from(machine_rows.machines)
+    assert limit < RIVALS
+
+    async def build(ctx: Ctx, number: int) -> None:
+        async with ctx.transaction() as writing:
+            await claim(writing, kind, "p" * 32, wanted=1, used=used)
+            row = machine_rows.Machine(id=uuid4(), project_id="p" * 32, name=f"m{number}", status="BUILD")
+            await machine_rows.add(writing, row)
+
+    answers = await together(cloud, build)
+    assert len(won(answers)) == limit
+    assert all(isinstance(a, OverQuota) for a in answers if isinstance(a, Exception))
+    assert (await cloud.ctx().execute(used)).scalar_one() == limit
+
+
+async def together(cloud: RunningCloud, decide: Decide) -> list[Any]:
+    """What each of the rivals got: a result, or the exception."""
+    started = asyncio.Barrier(RIVALS)
+
+    async def rival(number: int) -> Any:
+        await started.wait()
+        return await decide(cloud.ctx(), number)
+
+    return await asyncio.gather(*(rival(n) for n in range(RIVALS)), return_exceptions=True)
+
+
+def won(answers: list[Any]) -> list[Any]:
+    return [a for a in answers if not isinstance(a, BaseException)]

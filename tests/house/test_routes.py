@@ -1,0 +1,176 @@
+"""What holds for every route of every service, whoever writes it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pileus.kernel.http import Route
+from support.cloud import RunningCloud
+from support.sample import REAL, missing_path, parameters, real_path
+from support.source import ROOT
+
+ANONYMOUS_WITH_A_REASON = {
+    "GET /": "what there is, before anybody can log in",
+    "GET /identity": "version discovery",
+    "GET /identity/v3": "version discovery",
+    "POST /identity/v3/auth/tokens": "the login",
+    "POST /identity/v3/users/{user_id}/password": "proves itself by the old password, as in Keystone: it may have expired",
+    "GET /pileus": "version discovery",
+    "GET /metrics": "for Prometheus",
+}
+
+OPEN_WITH_A_REASON = {
+    "GET /identity/v3/regions": "Keystone's rule is empty: where a cloud is, is no secret to who can log in",
+    "GET /identity/v3/regions/{region_id}": "Keystone's rule is empty",
+}
+"""Where a stranger may learn that something exists."""
+
+
+def title(route: Route) -> str:
+    return (
+        f"{route.method} {route.prefix}{route.path}".rstrip("/")
+        if route.path
+        else f"{route.method} {route.prefix or '/'}"
+    )
+
+
+def test_every_route_has_a_rule_that_exists_or_a_reason(cloud: RunningCloud) -> None:
+    known = cloud.world.policy.rules()
+    without = {title(r) for r in cloud.routes if r.rule is None}
+    assert without <= ANONYMOUS_WITH_A_REASON.keys()
+    unknown = {str(r): r.rule for r in cloud.routes if r.rule and r.rule not in bare(known)}
+    assert not unknown
+
+
+def bare(rules: Any) -> set[str]:
+    """Rules under the names that routes use: `identity/identity:get_user` is `identity:get_user`."""
+    return {name.rpartition("/")[2] for name in rules} | set(rules)
+
+
+def test_every_parameter_of_a_path_can_be_sampled(cloud: RunningCloud) -> None:
+    """A new noun gives tests/support/sample.py a line, without which the tests below could not try it."""
+    assert {p for r in cloud.routes for p in parameters(r)} <= REAL.keys()
+
+
+async def test_every_route_refuses_who_has_no_token(cloud: RunningCloud) -> None:
+    wrong = {}
+    for route in cloud.routes:
+        if not route.anonymous:
+            answer = await ask(cloud, route, route.sample_path(), {"X-Auth-Token": None})
+            if answer.status_code != 401:
+                wrong[str(route)] = answer.status_code
+    assert not wrong
+
+
+async def test_every_route_refuses_a_token_that_is_none(cloud: RunningCloud) -> None:
+    wrong = {}
+    for route in cloud.routes:
+        if not route.anonymous:
+            answer = await ask(cloud, route, route.sample_path(), {"X-Auth-Token": "gAAAAA" + "x" * 200})
+            if answer.status_code != 401:
+                wrong[str(route)] = answer.status_code
+    assert not wrong
+
+
+async def test_a_stranger_gets_what_a_missing_item_would_give(cloud: RunningCloud) -> None:
+    """Whatever there is at a path, who may not see it learns no more than that they may not."""
+    told = {}
+    for route in cloud.routes:
+        if parameters(route) and title(route) not in OPEN_WITH_A_REASON:
+            there, missing = await real_path(cloud, route), missing_path(route)
+            real = await ask(cloud, route, there, cloud.stranger)
+            none = await ask(cloud, route, missing, cloud.stranger)
+            if said(real, there) != said(none, missing):
+                told[str(route)] = (real.status_code, real.text[:160], none.status_code, none.text[:160])
+    assert not told
+
+
+async def test_what_a_stranger_may_list_is_not_what_others_have(cloud: RunningCloud) -> None:
+    told = {}
+    secrets = {cloud.project_id, cloud.user_id, cloud.as_("member").project_id, cloud.as_("member").user_id}
+    for route in cloud.routes:
+        if route.method == "GET" and not parameters(route) and title(route) not in OPEN_WITH_A_REASON:
+            answer = await ask(cloud, route, route.prefix + route.path, cloud.stranger)
+            if found := [each for each in secrets if each in answer.text]:
+                told[str(route)] = found
+    assert not told
+
+
+async def ask(cloud: RunningCloud, route: Route, path: str, headers: dict[str, Any]) -> Any:
+    """One request to the route with the smallest body it takes."""
+    body = route.sample_body()
+    sent = {} if body is None else {"json": body}
+    return await cloud.request(route.method, path, headers=headers, **sent)
+
+
+def said(answer: Any, path: str) -> tuple[int, str]:
+    """Status and body, without the ids that the caller sent and without the request's own."""
+    text = answer.text
+    for word in [*re.findall(r"[^/]+", path), answer.headers.get("x-openstack-request-id", "\0")]:
+        if len(word) > 20:
+            text = text.replace(word, "ID").replace(str(dashed(word)), "ID")
+    return answer.status_code, text
+
+
+def dashed(word: str) -> str:
+    """The other way to write a UUID."""
+    if re.fullmatch(r"[0-9a-f]{32}", word):
+        return re.sub(r"(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", word)
+    return word.replace("-", "")
+
+
+@pytest.mark.database("sqlite")
+def test_every_route_has_a_test_that_asks_it(cloud: RunningCloud) -> None:
+    """Some test below tests/spec/ or tests/kernel/ names the path of the route and its verb in one function."""
+    asked = list(spoken())
+    untold = []
+    for route in cloud.routes:
+        pattern = re.compile(re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(route.path)) + r"/?(\?.*)?$")
+        verbs = {route.method.lower(), "head"} if route.method == "GET" else {route.method.lower()}
+        if not any(verbs & said_verbs and any(pattern.search(p) for p in paths) for said_verbs, paths in asked):
+            untold.append(str(route))
+    assert not untold
+
+
+def spoken() -> Iterator[tuple[set[str], list[str]]]:
+    """For each test function: the verbs it calls, and the paths it names. What is computed is an X."""
+    for file in sorted((ROOT / "tests/spec").rglob("*.py")):
+        tree = ast.parse(file.read_text())
+        constants = {
+            t.id: n.value.value
+            for n in tree.body
+            if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant) and isinstance(n.value.value, str)
+            for t in n.targets
+            if isinstance(t, ast.Name)
+        }
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield verbs_of(function), [p for n in ast.walk(function) if "/" in (p := text_of(n, constants))]
+
+
+def verbs_of(function: ast.AST) -> set[str]:
+    """`cloud.get(...)`, and `request("GET", ...)`."""
+    verbs = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            verbs.add((node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id).lower())
+        if isinstance(node, ast.Constant) and node.value in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}:
+            verbs.add(node.value.lower())
+    return verbs
+
+
+def text_of(node: ast.AST, constants: dict[str, str]) -> str:
+    """The text of a string, with X for what is not known before it runs."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(text_of(part, constants) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        known = node.value.id if isinstance(node.value, ast.Name) else ""
+        return constants.get(known, "X")
+    return ""

@@ -1,0 +1,156 @@
+"""A whole cloud in this process, with simulators behind, asked by HTTP without a socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pileus.kernel import config
+from pileus.kernel.clock import SteppingClock
+from pileus.kernel.context import PILEUS, Ctx
+from pileus.kernel.db import Database
+from pileus.kernel.operations import Worker
+from pileus.services.identity.assignments import service as assignments
+from pileus.services.identity.assignments.service import Assignment
+from pileus.services.identity.bootstrap import bootstrap
+from pileus.services.identity.domains import service as domains
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.revision import service as revision
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.tokens import service as tokens
+from pileus.services.identity.tokens.rules import Scope
+from pileus.services.identity.users import service as users
+from pileus.world import Cloud, open_cloud
+
+ROLES = ("manager", "member", "reader")
+BASE = "http://cloud.test"
+PASSWORD = "the admin's, for tests"
+HOSTS = 2
+
+
+@dataclass
+class Client:
+    """Somebody who asks a cloud. `headers` hold the token."""
+
+    http: httpx.AsyncClient
+    headers: dict[str, str]
+    user_id: str = ""
+    project_id: str = ""
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, **sent: Any
+    ) -> httpx.Response:
+        """One request as this client; a header given as None is not sent."""
+        merged = {**self.headers, **(headers or {})}
+        return await self.http.request(method, path, headers={k: v for k, v in merged.items() if v is not None}, **sent)
+
+    async def get(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.request("GET", path, **sent)
+
+    async def post(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.request("POST", path, **sent)
+
+    async def put(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.request("PUT", path, **sent)
+
+    async def patch(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.request("PATCH", path, **sent)
+
+    async def delete(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.request("DELETE", path, **sent)
+
+    async def head(self, path: str, **sent: Any) -> httpx.Response:
+        return await self.request("HEAD", path, **sent)
+
+
+@dataclass
+class RunningCloud(Client):
+    """A cloud; itself the client of its admin, who is scoped to the project `admin`."""
+
+    world: Cloud = None  # type: ignore[assignment]
+    people: dict[str, Client] = None  # type: ignore[assignment]
+
+    def as_(self, role: str) -> Client:
+        """A user with this role alone (manager, member or reader) in the project `people`."""
+        return self.people[role]
+
+    @property
+    def stranger(self) -> dict[str, str]:
+        """The headers of a user who is member of another project, in another domain, and of nothing else."""
+        return self.people["stranger"].headers
+
+    @property
+    def db(self) -> Database:
+        return self.world.db
+
+    @property
+    def routes(self) -> list[Any]:
+        return self.world.app.routes
+
+    def ctx(self) -> Ctx:
+        """A Ctx of the cloud itself, for what no API says."""
+        return Ctx(self.world, PILEUS, request_id=self.world.ids.request())
+
+    async def settle(self) -> None:
+        """Run every due operation to its end."""
+        await Worker(self.ctx()).drain()
+
+
+@asynccontextmanager
+async def running_cloud(
+    database_url: str, state: Path, overrides: Mapping[str, Any] | None = None
+) -> AsyncIterator[RunningCloud]:
+    """A cloud on that database, with its files in `state`. `overrides` are options by their dotted names."""
+    given = {
+        "state": str(state),
+        "database.url": database_url,
+        "identity.bcrypt_rounds": 4,
+        "api.public_url": BASE,
+        **(overrides or {}),
+    }
+    state.mkdir(mode=0o700)
+    world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, clock=SteppingClock())
+    await bootstrap(world.ctx, PASSWORD)
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url=BASE, timeout=30)
+    try:
+        yield await peopled(world, http)
+    finally:
+        await http.aclose()
+        await world.stop()
+
+
+async def peopled(world: Cloud, http: httpx.AsyncClient) -> RunningCloud:
+    """The cloud with its admin, one user per role, and a stranger, all logged in."""
+    cloud = RunningCloud(http, {}, world=world, people={})
+    ctx = cloud.ctx()
+    default = projects.DEFAULT
+    people = await projects.create(ctx, "people", parent_id=None, domain_id=default, facts={})
+    domain = await domains.create(ctx, "elsewhere", {})
+    elsewhere = await projects.create(ctx, "elsewhere", parent_id=None, domain_id=domain.id, facts={})
+    made = {}
+    for name, project in (*((role, people) for role in ROLES), ("stranger", elsewhere)):
+        user = await users.create(ctx, name, project.domain_id or default, facts={})
+        role = await roles.named(ctx, "member" if name == "stranger" else name)
+        assert role is not None
+        async with ctx.transaction() as writing:
+            await assignments.grant(writing, Assignment(user.id, project.id, role.id, False, "user", "project"))
+        made[name] = (user.id, project.id)
+    admin, project = await users.named(ctx, "admin", default), await projects.named(ctx, "admin", domain_id=default)
+    assert admin is not None
+    assert project is not None
+    for name, (user_id, project_id) in made.items():
+        cloud.people[name] = Client(http, await logged_in(ctx, user_id, project_id), user_id, project_id)
+    cloud.headers, cloud.user_id, cloud.project_id = await logged_in(ctx, admin.id, project.id), admin.id, project.id
+    return cloud
+
+
+async def logged_in(ctx: Ctx, user_id: str, project_id: str) -> dict[str, str]:
+    """The header with a token of that user in that project."""
+    at = await revision.current(ctx)
+    text, _ = await tokens.issue(ctx, user_id, Scope(project_id=project_id), at=at, methods=("password",))
+    return {"X-Auth-Token": text}
