@@ -21,8 +21,8 @@ GLOBAL_ID = re.compile(rb"req-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{1
 Authenticate = Callable[[Ctx, str], Awaitable[Caller]]
 """The caller whom a token names. Raises Unauthorized."""
 
-Audit = Callable[[Ctx, Route], Ctx]
-"""The Ctx of a request that may write, with `closing` and `probe` set."""
+Audit = Callable[[Ctx, Route, str], Ctx]
+"""The Ctx of a request (its route, its path without the query) that may write, with `closing` and `probe` set."""
 
 
 class App:
@@ -60,6 +60,8 @@ class App:
 
     def service_of(self, segments: list[str], scope: Mapping[str, Any]) -> tuple[Service | None, list[str]]:
         """Whose path this is, and the segments below its prefix."""
+        if segments[0]:  # no slash to begin with: OPTIONS * and the like
+            return None, []
         service = self._by_prefix.get(segments[1]) if len(segments) > 1 and segments[1] else None
         if service is not None:
             return service, segments[2:]

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.requests import HTTPConnection, Request
 
 from pileus.kernel import log
-from pileus.kernel.context import NOBODY, Ctx
+from pileus.kernel.context import NOBODY, Ctx, Version
 from pileus.kernel.errors import (
     BadRequest,
     ClientGone,
@@ -64,6 +64,7 @@ class Call:
     __slots__ = (
         "_to_client",
         "app",
+        "caller",
         "ctx",
         "failure",
         "global_id",
@@ -78,6 +79,7 @@ class Call:
         "service",
         "started",
         "status",
+        "version",
     )
 
     def __init__(self, app: App, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,6 +90,8 @@ class Call:
         self.request_id = app.world.ids.request()
         self.global_id = app.global_id(self.headers.get(b"x-openstack-request-id"))
         self.ctx = Ctx(app.world, NOBODY, self.request_id, self.global_id)
+        self.caller = NOBODY
+        self.version: Version | None = None
         self.service: Service | None = None
         self.route: Route | None = None
         self.failure: CloudError | None = None
@@ -129,14 +133,14 @@ class Call:
             return self._unknown()
         self.path = "/" + "/".join(rest)
         leaf, values = found
-        choice = leaf.choice(self.method)
-        if choice is None or (choice is leaf.methods.get(WEBSOCKET) and self.method != WEBSOCKET):
+        is_no_socket = self.method == WEBSOCKET and self.scope["type"] == "http"
+        choice = None if is_no_socket else leaf.choice(self.method)
+        if choice is None:
             return self._no_such_method(leaf)
         if not choice.anonymous:
             await self._authenticate()
         if self.service.microversions is not None:
-            asked = self.service.microversions.negotiate(self._version_headers())
-            self.ctx = replace(self.ctx, version=asked)
+            self.version = self.service.microversions.negotiate(self._version_headers())
         return await self._call(choice, values)
 
     def _unknown(self) -> Rendered:
@@ -155,8 +159,7 @@ class Call:
         token = self.headers.get(b"x-auth-token", b"").decode("latin-1")
         if not token:
             raise Unauthorized("The request you have made requires authentication.")
-        caller = await self.app.authenticate(self.ctx, token)
-        self.ctx = replace(self.ctx, caller=caller)
+        self.caller = caller = await self.app.authenticate(self.ctx, token)
         self.app.rates.take(caller.project_id or caller.user_id, self.started)
 
     def _version_headers(self) -> dict[bytes, bytes]:
@@ -174,7 +177,7 @@ class Call:
             asked.body = await self._body()
             asked.key, asked.value = action_of(asked.body, self._content_type())
             routes = choice.of_action(asked.key)
-        self.route = route = at_version(routes, self.ctx.version)
+        self.route = route = at_version(routes, self.version)
         self._admit(route)
         if route.plan.body is not None and not choice.actions:
             asked.body = await self._body()
@@ -188,14 +191,12 @@ class Call:
 
     def _admit(self, route: Route) -> None:
         """The part of the policy rule that needs no target; then the Ctx is the route's. Raises Forbidden."""
-        if route.rule is None:
-            return
-        policy = self.app.world.policy
-        if not policy.early(route.rule, self.ctx.caller):
-            raise policy.refusal(route.rule, self.ctx.caller)
-        self.ctx = replace(self.ctx, rule=route.rule)
-        if self.app.audit is not None and self.method not in {"GET", "HEAD"}:
-            self.ctx = self.app.audit(self.ctx, route)
+        world = self.app.world
+        if route.rule is not None and not world.policy.early(route.rule, self.caller):
+            raise world.policy.refusal(route.rule, self.caller)
+        self.ctx = Ctx(world, self.caller, self.request_id, self.global_id, self.version, rule=route.rule or "")
+        if route.rule is not None and self.app.audit is not None and self.method not in {"GET", "HEAD"}:
+            self.ctx = self.app.audit(self.ctx, route, route.prefix + self.path)
 
     def _once(self, route: Route, body: bytes) -> Callable[[idempotency.Run], Awaitable[Rendered | Stream]]:
         """Who calls the handler: this request alone, or its Idempotency-Key."""
@@ -293,7 +294,7 @@ class Call:
 
     def _own_headers(self) -> RawHeaders:
         """What each answer carries."""
-        own = self.app.said(self.service, self.ctx.version, self.request_id.encode())
+        own = self.app.said(self.service, self.version, self.request_id.encode())
         return own + self.app.cors.headers(self.headers.get(b"origin"))
 
     async def _send(self, message: Message) -> None:
@@ -315,7 +316,7 @@ class Call:
             ACCESS.info("%s %s %d", self.method, facts["path"], self.status, extra={"facts": facts})
 
     def _facts(self, service: str, route: str, seconds: float) -> dict[str, Any]:
-        caller, client = self.ctx.caller, self.scope.get("client")
+        caller, client = self.caller, self.scope.get("client")
         facts: dict[str, Any] = {
             "method": self.method,
             "path": quote(self.scope["path"]),  # without the query, which may hold secrets
@@ -333,8 +334,8 @@ class Call:
             facts["global_request"] = self.global_id
         if caller.user_id:
             facts |= {"user": caller.user_id, "project": caller.project_id}
-        if self.ctx.version is not None:
-            facts["version"] = dotted(self.ctx.version)
+        if self.version is not None:
+            facts["version"] = dotted(self.version)
         if self.failure is not None:
             facts["error"] = {"code": self.failure.code, **self.failure.facts}
         return facts
