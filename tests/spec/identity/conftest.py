@@ -12,12 +12,18 @@ from support.identity import PASSWORD, World
 
 
 @pytest.fixture
-async def identity(database: Database) -> AsyncIterator[World]:
-    """Identity with its administrator, in one process."""
+async def empty(database: Database) -> AsyncIterator[World]:
+    """Identity in one process, on a database without a row."""
     world = World(database)
     await world.process()
-    await bootstrap(world.ctx, PASSWORD)
-    await register_service(world.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
     yield world
     for client in world.clients:
         await client.aclose()
+
+
+@pytest.fixture
+async def identity(empty: World) -> World:
+    """Identity with its administrator, in one process."""
+    await bootstrap(empty.ctx, PASSWORD)
+    await register_service(empty.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
+    return empty

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
+from cryptography.fernet import Fernet, MultiFernet
 
+from pileus.services.identity.tokens import rules
+from pileus.services.identity.tokens.rules import Scope, Token
 from support.identity import PASSWORD, World, by_password, by_token
 
 NO = {
@@ -111,6 +115,7 @@ async def test_a_login_by_ids(identity: World) -> None:
         by_password("admin", scope={"project": {"id": "0" * 32}}),
         by_password("admin", scope={"domain": {"id": "0" * 32}}),
         by_password("admin", scope={"domain": {"id": "default"}}),  # no role there
+        by_password("admin", scope={"project": {"id": "default"}}),  # a domain is no project to log in to
         by_password("admin", scope={"project": {"name": "admin", "domain": {"name": "nowhere"}}}),
         by_password("admin", scope={"OS-TRUST:trust": {"id": "0" * 32}}),
         {"auth": {"identity": {"methods": []}}},
@@ -271,3 +276,20 @@ async def test_a_revocation_without_cascade_is_of_one_token(identity: World) -> 
     await other.delete("/v3/auth/tokens?cascade=false", X_Subject_Token=origin.token)
     assert (await other.get("/v3/auth/tokens", X_Subject_Token=origin.token)).status_code == 404
     assert (await other.get("/v3/auth/tokens", X_Subject_Token=made)).status_code == 200
+
+
+def test_what_is_signed_but_of_another_form_is_no_token() -> None:
+    ring = MultiFernet([Fernet(Fernet.generate_key())])
+    scope = Scope(project_id="1" * 32)
+    token = Token(
+        user_id="ldap user",
+        methods=("password",),
+        scope=scope,
+        issued_at=1,
+        expires_at=2,
+        revision=3,
+        audit_ids=(rules.audit_id(bytes(16)),),
+    )
+    assert rules.decode(rules.encode(token, ring), ring) == token
+    for payload in (b"", b"\xc0", msgspec.msgpack.encode([2, b"", [], 1, 2, 3, []])):
+        assert rules.decode(ring.encrypt(payload).rstrip(b"=").decode(), ring) is None

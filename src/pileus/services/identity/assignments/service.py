@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden, NotFound
 from pileus.services.identity.assignments import store
@@ -66,15 +68,11 @@ async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
 async def get(ctx: Ctx, wanted: Assignment) -> Assignment:
     """What was granted exactly so. Raises NotFound."""
     if wanted not in await store.list_(ctx, {"actor_id": wanted.actor_id, "target_id": wanted.target_id}):
-        raise _missing(wanted)
+        raise NotFound(
+            f"Could not find role assignment with role: {wanted.role_id}, user or group: {wanted.actor_id}, "
+            f"project, domain, or system: {wanted.target_id}."
+        )
     return wanted
-
-
-def _missing(wanted: Assignment) -> NotFound:
-    return NotFound(
-        f"Could not find role assignment with role: {wanted.role_id}, user or group: {wanted.actor_id}, "
-        f"project, domain, or system: {wanted.target_id}."
-    )
 
 
 async def roles_granted(ctx: Ctx, user_id: str, target_id: str) -> list[Role]:
@@ -136,9 +134,8 @@ async def _check_domain(ctx: Ctx, wanted: Assignment, role: Role) -> None:
 async def revoke(ctx: Ctx, wanted: Assignment) -> None:
     """Take a role away; the next request of whoever had it is without it. Raises NotFound when it was not granted."""
     async with revision.change(ctx) as ctx:
-        columns = {name: getattr(wanted, name) for name in ("actor_id", "target_id", "role_id", "inherited")}
-        if not await store.delete(ctx, columns):
-            raise _missing(wanted)
+        await get(ctx, wanted)
+        await store.delete(ctx, msgspec.structs.asdict(wanted))
 
 
 @users.on_delete

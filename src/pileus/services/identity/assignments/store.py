@@ -60,6 +60,5 @@ async def add(ctx: Ctx, assignment: Assignment) -> None:
     await ctx.execute(assignments.insert().values(**msgspec.structs.asdict(assignment)))
 
 
-async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> int:
-    done = await ctx.execute(assignments.delete().where(*(assignments.c[n] == value for n, value in columns.items())))
-    return done.rowcount
+async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> None:
+    await ctx.execute(assignments.delete().where(*(assignments.c[n] == value for n, value in columns.items())))

@@ -45,9 +45,11 @@ async def _proven(ctx: Ctx, auth: Auth, methods: list[str]) -> tuple[str, tuple[
     used = list(methods)
     parent = None
     for method in methods:
-        if method == "password" and auth.identity.password is not None:
+        if method == "password":
+            assert auth.identity.password is not None
             found.add(await _by_password(ctx, auth.identity.password.user))
-        elif auth.identity.token is not None:
+        else:
+            assert auth.identity.token is not None
             parent = (await tokens.subject(ctx, auth.identity.token.id)).token
             found.add(parent.user_id)
             used += parent.methods
@@ -83,8 +85,8 @@ async def _scope(ctx: Ctx, wanted: object, user_id: str) -> Scope:
 
 async def _default_scope(ctx: Ctx, user_id: str) -> Scope:
     """The user's default project if the user may act in it; else none."""
-    user = await users.get(ctx, user_id)
-    if user.default_project_id:
+    user = await users.find(ctx, user_id)
+    if user is not None and user.default_project_id:
         usable = {each.id for each in await assignments.projects_of(ctx, user_id)}
         if user.default_project_id in usable:
             return Scope(project_id=user.default_project_id)

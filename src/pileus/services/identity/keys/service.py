@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet, MultiFernet
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict, Unavailable
+from pileus.kernel.seal import SealError
 from pileus.services.identity.keys import store
 from pileus.services.identity.keys.store import Key
 from pileus.services.identity.revision import service as revision
@@ -22,11 +23,14 @@ ORDER = {"primary": 0, "staged": 1, "secondary": 2}
 
 
 async def ring(ctx: Ctx) -> MultiFernet:
-    """Makes tokens with the primary key, reads those of every key. Raises SealError when the site key is another."""
+    """Makes tokens with the primary key, reads those of every key. Raises Unavailable."""
     found = sorted(await store.list_(ctx), key=lambda key: ORDER[key.state])
     if not found:
         raise Unavailable("This cloud has no token keys yet: run `pileus up`, or `pileus db upgrade` and try again.")
-    return MultiFernet([Fernet(ctx.world.seal.open(key.sealed, place=place(key.id))) for key in found])
+    try:
+        return MultiFernet([Fernet(ctx.world.seal.open(key.sealed, place=place(key.id))) for key in found])
+    except SealError as e:
+        raise Unavailable(f"The token keys cannot be opened: {e}. Bring back the site key of this database.") from e
 
 
 async def begin(ctx: Ctx) -> None:

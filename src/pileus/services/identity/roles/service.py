@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,9 +15,7 @@ from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.roles import store
 from pileus.services.identity.roles.store import Role
 
-__all__ = ["Role", "change", "create", "delete", "expanded", "get", "imply", "list_", "named", "on_delete"]
-
-_deleted: list[Callable[[Ctx, str], Awaitable[None]]] = []
+__all__ = ["Role", "change", "create", "delete", "expanded", "get", "imply", "list_", "named"]
 
 
 class Graph(msgspec.Struct, frozen=True):
@@ -26,12 +24,6 @@ class Graph(msgspec.Struct, frozen=True):
     revision: Revision
     roles: dict[str, Role]
     implied: dict[str, list[str]]
-
-
-def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str], Awaitable[None]]:
-    """Call this with the id of a role, in the transaction that deletes it. For the nouns and services above."""
-    _deleted.append(call)
-    return call
 
 
 async def get(ctx: Ctx, role_id: str) -> Role:
@@ -132,11 +124,9 @@ async def imply(ctx: Ctx, prior_id: str, implied_id: str) -> None:
 
 
 async def delete(ctx: Ctx, role_id: str) -> None:
-    """Delete a role; nobody has it from the next request on. Raises NotFound, Forbidden."""
+    """Delete a role with its assignments; nobody has it from the next request on. Raises NotFound, Forbidden."""
     async with revision.change(ctx) as ctx:
         role = await get(ctx, role_id)
         if role.options.get("immutable"):
             raise Forbidden(f"The role {role_id} is immutable; it can be deleted once its option 'immutable' is false.")
-        for call in _deleted:
-            await call(ctx, role_id)
         await store.delete(ctx, role_id)

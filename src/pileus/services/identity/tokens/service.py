@@ -168,7 +168,7 @@ async def _places(ctx: Ctx, user: User, scope: Scope) -> tuple[Project | None, d
     target = above.get(target_id) if target_id else None
     if target is not None and target.domain_id is not None and target.domain_id not in above:
         above |= await projects.by_ids(ctx, {target.domain_id})
-    if target_id and (target is None or (scope.domain_id and not target.is_domain)):
+    if target_id and (target is None or target.is_domain != (scope.domain_id is not None)):
         raise Unauthorized(WHO)
     if not all(each.enabled for each in above.values()):
         raise Unauthorized(WHO)

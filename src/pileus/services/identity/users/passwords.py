@@ -29,7 +29,7 @@ class Hasher:
 
     def __init__(self, rounds: int) -> None:
         self._rounds = rounds
-        self._nobody = f"{SCHEME}$2b${rounds:02}${NOBODY}"
+        self.nobody = f"{SCHEME}$2b${rounds:02}${NOBODY}"
         self._cores = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def hash(self, password: str) -> str:
@@ -39,7 +39,7 @@ class Hasher:
 
     async def check(self, password: str, kept: str | None) -> bool:
         """Whether `kept` is of this password. None, for a user who is not there or has no password, takes as long."""
-        known = (kept or self._nobody).removeprefix(SCHEME).encode()
+        known = (kept or self.nobody).removeprefix(SCHEME).encode()
         fits = await self._work(lambda: bcrypt.checkpw(digest(password), known))
         return fits and kept is not None
 
