@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 
 from pileus.kernel.db.base import LockOrder, Params, Probe, from_json, lock_number, metadata, to_json
 from pileus.kernel.errors import TryAgain, Unavailable
@@ -18,21 +19,27 @@ TOO_LONG = {"57014", "55P03"}  # query_canceled (statement_timeout), lock_not_av
 LOST = ("08", "57P")  # connection exceptions, server shutting down
 TAKE_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("n", type_=sa.BigInteger)))
 WAITS_MS = {"statement_timeout": "30000", "lock_timeout": "10000", "idle_in_transaction_session_timeout": "60000"}
-PROBE_TRIES = 5
+SLOW = "The database took too long to answer this; narrow the query or ask again."
+UNREACHABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+def sqlstate(error: Exception) -> str:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the connection is gone, and with it any answer."""
+    if isinstance(error, sa.exc.DBAPIError):
+        return error.connection_invalidated or sqlstate(error).startswith(LOST)
+    return isinstance(error, OSError)
 
 
 def translated(error: Exception) -> Exception:
     """TryAgain, Unavailable with the cause, or the error itself when it is the statement's own fault."""
-    if isinstance(error, (OSError, TimeoutError)):
-        return Unavailable(f"The database does not answer: {error or type(error).__name__}.")
-    if not isinstance(error, sa.exc.DBAPIError):
-        return error
-    code = getattr(error.orig, "sqlstate", None) or ""
-    if code in UNDONE or error.connection_invalidated or code.startswith(LOST):
-        return TryAgain(f"{code or 'connection lost'}: {error.orig}")
-    if code in TOO_LONG:
-        return Unavailable("The database took too long to answer this; narrow the query or ask again.")
-    return error
+    code = sqlstate(error)
+    if code in UNDONE or is_lost(error):
+        return TryAgain(f"{code or 'connection lost'}: {error}")
+    return Unavailable(SLOW) if code in TOO_LONG else error
 
 
 class PostgresConnection:
@@ -53,10 +60,7 @@ class PostgresConnection:
         try:
             return await self._connection.execute(statement, params)
         except (sa.exc.DBAPIError, OSError) as e:
-            known = translated(e)
-            if known is e:
-                raise
-            raise known from e
+            raise translated(e) from e.__cause__
 
     async def lock(self, kind: str, key: object) -> None:
         if self._order.take(kind, str(key)):
@@ -76,6 +80,7 @@ class PostgresDatabase:
         self.pool_size = pool_size
         self.read_deadline_s = read_deadline_s
         self.on_statement: list[Callable[[str], None]] = []
+        self.probe_pauses_s = (0.05, 0.2, 0.5, 1.0, 2.0)  # when COMMIT's answer was lost and the server is away
 
     async def start(self) -> None:
         self._engine = create_async_engine(
@@ -102,15 +107,18 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[PostgresConnection]:
+        deadline = asyncio.timeout(self.read_deadline_s)
         try:
-            async with asyncio.timeout(self.read_deadline_s), self._reading.connect() as connection:
-                yield PostgresConnection(connection, writes=False, on_statement=self.on_statement)
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as e:
-            raise translated(e) from e
+            async with deadline, self._connected(self._reading) as raw:
+                yield PostgresConnection(raw, writes=False, on_statement=self.on_statement)
+        except TimeoutError as e:
+            if deadline.expired():
+                raise Unavailable(SLOW) from e
+            raise
 
     @asynccontextmanager
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[PostgresConnection]:
-        async with self._connected() as raw:
+        async with self._connected(self._engine) as raw:
             connection = PostgresConnection(raw, writes=True, on_statement=self.on_statement)
             transaction = await raw.begin()
             try:
@@ -118,29 +126,34 @@ class PostgresDatabase:
             except BaseException:
                 await self._give_up(raw, transaction)
                 raise
-            try:
-                await transaction.commit()
-            except (sa.exc.DBAPIError, OSError) as e:
-                known = translated(e)
-                code = getattr(getattr(e, "orig", None), "sqlstate", None)
-                if code in UNDONE or not isinstance(known, TryAgain):
-                    raise known from e
-                await self._ask_whether_it_came_through(probe, e)
+            lost = await self._commit(transaction)
+        if lost is not None:
+            await self._ask_whether_it_came_through(probe, lost)
         for call in connection.committed:
             call()
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
-            raw = await self._engine.connect()
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, TimeoutError) as e:
+            raw = await engine.connect()
+        except UNREACHABLE as e:
             raise Unavailable(f"The database does not answer: {getattr(e, 'orig', None) or e}.") from e
         try:
             yield raw
         finally:
             await raw.close()
 
-    async def _give_up(self, raw: AsyncConnection, transaction: Any) -> None:
+    async def _commit(self, transaction: AsyncTransaction) -> Exception | None:
+        """None when it is durable; what happened when the connection was lost on the way, and nobody knows."""
+        try:
+            await transaction.commit()
+        except (sa.exc.DBAPIError, OSError) as e:
+            if is_lost(e):
+                return e
+            raise translated(e) from e.__cause__
+        return None
+
+    async def _give_up(self, raw: AsyncConnection, transaction: AsyncTransaction) -> None:
         try:
             await transaction.rollback()
         except (sa.exc.DBAPIError, OSError):
@@ -150,7 +163,7 @@ class PostgresDatabase:
         """COMMIT was sent and its answer lost. Returns when it took effect, raises TryAgain when it did not."""
         if probe is None:
             raise TryAgain("connection lost in COMMIT") from lost
-        for pause_s in (0.05, 0.2, 0.5, 1.0, 2.0)[:PROBE_TRIES]:
+        for pause_s in self.probe_pauses_s:
             try:
                 async with self.transaction() as connection:
                     came_through = await probe(connection)

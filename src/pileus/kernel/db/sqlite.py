@@ -11,6 +11,7 @@ Who awaits something else would hold up everybody; that is asserted at the end o
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import time
@@ -27,8 +28,9 @@ from sqlalchemy.pool import NullPool
 from pileus.kernel.db.base import LockOrder, Params, Probe, from_json, metadata, to_json
 from pileus.kernel.errors import Unavailable
 
-WAL_SWEEP_BYTES = 8 * 2**20
-WAL_RESTART_BYTES = 64 * 2**20
+logger = logging.getLogger(__name__)
+
+UNDONE = "The database undid this transaction: its disk is full or failing."
 PROGRESS_STEPS = 10_000
 PRAGMAS = (
     "journal_mode=WAL",
@@ -64,6 +66,8 @@ class SqliteConnection:
             raise AssertionError("a read connection was asked to write")
         for tell in self._on_statement:
             tell(str(statement))
+        if not raw_connection(self._connection).in_transaction:  # or each statement would be committed by itself
+            raise Unavailable(UNDONE)
         try:
             result = self._connection.execute(statement, params)
             if result.returns_rows:  # all rows now: the cursor must not outlive the transaction
@@ -90,10 +94,14 @@ class SqliteDatabase:
         self.path = path
         self.read_deadline_s = read_deadline_s
         self.on_statement: list[Callable[[str], None]] = []
+        self.wal_sweep_bytes = 8 * 2**20  # beyond this the log is copied into the file, beside whoever writes
+        self.wal_restart_bytes = 64 * 2**20  # beyond this writers are held until all of it is
         self._read_until = 0.0
         self._batch: asyncio.Future[None] | None = None  # durable when done; None: the next transaction begins one
         self._changes_before = 0
-        self._inside = self._suspended = self._restart_wal = False
+        self._writing: asyncio.Task[Any] | None = None  # whose block is open
+        self._reading: asyncio.Task[Any] | None = None
+        self._suspended = self._restart_wal = False
 
     async def start(self) -> None:
         self._free = asyncio.Event()  # no block is open and no COMMIT on its way
@@ -122,8 +130,12 @@ class SqliteDatabase:
         raw = sqlite3.connect(
             self.path, isolation_level=None, check_same_thread=False, timeout=0, cached_statements=512
         )
-        for line in PRAGMAS:
-            raw.execute(f"PRAGMA {line}")
+        try:
+            for line in PRAGMAS:
+                raw.execute(f"PRAGMA {line}")
+        except sqlite3.Error:
+            raw.close()
+            raise
         return raw
 
     async def close(self) -> None:
@@ -149,7 +161,9 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqliteConnection]:
+        refuse_to_wait_for(self._reading)
         async with self._reader_free:
+            self._reading = asyncio.current_task()
             self._read_until = time.monotonic() + self.read_deadline_s
             self._raw_reader.execute("BEGIN DEFERRED")
             ticked: list[int] = []
@@ -159,10 +173,13 @@ class SqliteDatabase:
                 refuse_if(bool(ticked))
             finally:
                 tick.cancel()
-                self._raw_reader.execute("ROLLBACK")
+                self._reading = None
+                if self._raw_reader.in_transaction:  # a failing disk may have ended it
+                    self._raw_reader.execute("ROLLBACK")
 
     @asynccontextmanager
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[SqliteConnection]:
+        refuse_to_wait_for(self._writing)
         while not self._free.is_set():
             await self._free.wait()
         durable = self._begin()
@@ -170,6 +187,8 @@ class SqliteDatabase:
         try:
             yield connection
             refuse_if(self._suspended)
+            if not self._raw.in_transaction:
+                raise Unavailable(UNDONE)
             self._raw.execute("RELEASE member")
         except BaseException:
             if self._raw.in_transaction:  # a full disk has undone the whole batch already
@@ -195,25 +214,28 @@ class SqliteDatabase:
             self._batch.add_done_callback(lambda durable: durable.exception())  # it may have no member left to see it
             loop.call_soon(self._commit)
         self._raw.execute("SAVEPOINT member")
-        self._inside = True
+        self._writing = asyncio.current_task()
         self._free.clear()
         return self._batch
 
     def _end_block(self) -> None:
-        self._inside = False
+        self._writing = None
         self._free.set()
         if self._suspended:
             self._suspended = False
             asyncio.get_running_loop().call_soon(self._commit)
+        elif not self._raw.in_transaction:
+            self._commit()  # now: nobody may join a batch that is lost
 
     def _commit(self) -> None:
-        if self._inside:  # the open block awaited something that is no database: it comes back to this, and is told
+        if self._writing:  # the open block awaited something that is no database: it comes back to this, and is told
             self._suspended = True
             return
         durable, self._batch = self._batch, None
-        assert durable is not None
+        if durable is None:  # it was lost, and its members know
+            return
         if not self._raw.in_transaction:
-            durable.set_exception(Unavailable("The database undid this transaction: its disk is full or failing."))
+            durable.set_exception(Unavailable(UNDONE))
         elif self._raw.total_changes == self._changes_before:
             self._raw.execute("ROLLBACK")
             durable.set_result(None)
@@ -232,7 +254,7 @@ class SqliteDatabase:
             raise
         if self._restart_wal:  # readers and sweeps never catch up with a steady stream of writes: hold it once
             self._restart_wal = False
-            self._raw.execute("PRAGMA wal_checkpoint(RESTART)")
+            checkpoint(self._raw, "RESTART")
 
     def _committed(self, durable: asyncio.Future[None], error: BaseException | None) -> None:
         self._free.set()
@@ -241,19 +263,29 @@ class SqliteDatabase:
         else:
             durable.set_exception(translated(error) if isinstance(error, Exception) else error)
         wal_bytes = os.stat(f"{self.path}-wal").st_size
-        self._restart_wal = wal_bytes > WAL_RESTART_BYTES
-        if wal_bytes > WAL_SWEEP_BYTES and (self._sweep is None or self._sweep.done()):
-            self._sweep = asyncio.get_running_loop().run_in_executor(self._sweeper, self._checkpoint)
+        self._restart_wal = wal_bytes > self.wal_restart_bytes
+        if wal_bytes > self.wal_sweep_bytes and (self._sweep is None or self._sweep.done()):
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.run_in_executor(self._sweeper, checkpoint, self._sweeping, "PASSIVE")
 
-    def _checkpoint(self) -> None:
-        """In the sweeper's thread: copy the log into the file beside whoever reads and writes."""
-        self._sweeping.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+def checkpoint(raw: sqlite3.Connection, kind: str) -> None:
+    """Copy the log into the file. What fails is tried again after the next commit: the log has it all."""
+    try:
+        raw.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
+    except sqlite3.Error as e:
+        logger.warning("The write-ahead log cannot be copied into the database: %s", e)
 
 
 def raw_connection(connection: sa.Connection) -> sqlite3.Connection:
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)
     return raw
+
+
+def refuse_to_wait_for(holder: asyncio.Task[Any] | None) -> None:
+    if holder is not None and holder is asyncio.current_task():
+        raise AssertionError("this task has one open already and would wait for itself: pass the open Ctx on")
 
 
 def refuse_if(suspended: bool) -> None:

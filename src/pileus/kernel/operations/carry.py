@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError, HostDown, LeaseLost, TryAgain, Unavailable
 from pileus.kernel.operations import start
+from pileus.kernel.operations.chain import Chain
 from pileus.kernel.operations.op import Op
 from pileus.kernel.operations.saga import Saga, Step, Wait
 from pileus.kernel.verbs import Done, Failed, Going
@@ -26,6 +25,7 @@ JOB_POLL_S = 1.0
 LONGEST_PAUSE_S = 30.0
 CAUSE_CHARACTERS = 2_000
 CANCELLED = "it was cancelled"
+GENERATION = "wanted generation"  # in the memo of a converge operation; no step can be called so
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ class Carrier:
     # forward
 
     async def _forward(self, step: Step) -> bool:
-        if self.index == 0 and self.saga.kind == "converge":
-            async with self.op.ctx.transaction() as ctx:
-                self.op.memo["generation"] = await start.lock_wanted_row(ctx, self.saga, self.op.subject_id)
+        if self.index == 0 and self.saga.kind == "converge":  # before anything is looked at: at worst too old
+            query = start.wanted(self.saga, self.op.subject_id)
+            self.op.memo = {GENERATION: (await self.op.ctx.execute(query)).scalar()}
         if step.rows:
             outcome = await self._commit_forward(None)
         else:
@@ -100,7 +100,7 @@ class Carrier:
             if not isinstance(outcome, (Again, Broken, Wait)):
                 outcome = await self._commit_forward(outcome)
         if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
-            return await self._release(step, outcome.seconds, note=outcome.note)
+            return await self._release(step, outcome)
         if isinstance(outcome, Wait):
             outcome = Broken(f"not done within {step.deadline_s:g} s" + (f": {outcome.note}" if outcome.note else ""))
         if isinstance(outcome, (Again, Broken)):
@@ -114,25 +114,26 @@ class Carrier:
             return await self._turn_back(step, "failed", why.cause)
         if late:
             return await self._park(step, why.cause)
-        return await self._release(step, self._pause(), cause=why.cause)
+        return await self._release(step, self._pause(why), cause=why.cause)
 
-    def _pause(self) -> float:
-        return float(min(LONGEST_PAUSE_S, 0.1 * 2**self.tries))
+    def _pause(self, why: Again | Broken) -> Wait:
+        return Wait(min(LONGEST_PAUSE_S, 0.1 * 2.0 ** min(self.tries, 16)), note=why.cause[:CAUSE_CHARACTERS])
 
     async def _attempt(self, step: Step, function: Callable[[Op], Awaitable[Any]]) -> Any:
         """Call a step that acts. Returns its result, Wait, Again or Broken; counts the time against the deadline."""
         began = self.clock.monotonic()
+        deadline = asyncio.timeout(max(0.0, step.deadline_s - self.spent_s))
         try:
-            await self._at(step, "before")
-            async with asyncio.timeout(max(0.0, step.deadline_s - self.spent_s)):
+            await self.at(step, "before")
+            async with deadline:
                 result = await function(self.op)
-            await self._at(step, "after")
+            await self.at(step, "after")
         except LeaseLost:
             raise
-        except TimeoutError:
-            self.spent_s = step.deadline_s
-            return Again(f"not done within {step.deadline_s:g} s")
         except Exception as e:
+            if deadline.expired():
+                self.spent_s = step.deadline_s
+                return Again(f"not done within {step.deadline_s:g} s")
             return self._named(step, e)
         finally:
             self.spent_s += self.clock.monotonic() - began
@@ -140,7 +141,7 @@ class Carrier:
 
     def _plain(self, result: Any) -> Any:
         if isinstance(result, Going):
-            return Wait(JOB_POLL_S, note=f"{result.percent} % {result.note}".strip())
+            return Wait(JOB_POLL_S, note=result.note, percent=result.percent)
         if isinstance(result, Failed):
             return Broken(result.cause)
         return result.facts if isinstance(result, Done) else result
@@ -156,7 +157,7 @@ class Carrier:
             return Broken(f"{type(error).__name__} in {step.name}; the log has it under operation {self.op.id}")
         return Broken(error.message)
 
-    async def _at(self, step: Step, when: str) -> None:
+    async def at(self, step: Step, when: str) -> None:
         if self.seam is not None:
             await self.seam(Seam(self.saga.key, step.name, self.state, when), self.op)
 
@@ -172,24 +173,25 @@ class Carrier:
                 while chain.goes_on():
                     await chain.run(ctx)
                 more = await self._record(ctx, chain)
-        except LeaseLost:
-            raise
+                chain.whole = True
         except Exception as e:
-            if len(chain.names) + (not chain.step.rows) > 1 and not self.alone:
+            if chain.whole or isinstance(e, (LeaseLost, TryAgain)):
+                raise  # the database undid it, or nobody knows: the row says where we are
+            if chain.index != self.index and not self.alone:
                 self.alone = True
                 return await self._commit_forward(result)
             return self._named(chain.step, e)
         self._moved(chain)
         return more
 
-    def _is_called_off(self, chain: Chain) -> bool:
+    def is_called_off(self, chain: Chain) -> bool:
         """Whether a cancellation came while the last step of this chain could still be taken back."""
         return self.op.cancel and chain.index > 0 and self.saga.may_return(self.saga.steps[chain.index - 1].name)
 
     async def _record(self, ctx: Ctx, chain: Chain) -> bool:
         await self.op.write_debts(ctx)
         await chain.write_log(ctx)
-        if self._is_called_off(chain):
+        if self.is_called_off(chain):
             chain.index -= 1
             await self._write(ctx, step=chain.step.name, memo=chain.memo)
             await self._write_turn(ctx, chain.step, "cancelled", CANCELLED)
@@ -209,8 +211,8 @@ class Carrier:
     async def _caught_up(self, ctx: Ctx, chain: Chain) -> bool:
         """Note the generation that was brought about; False when the row has come to want more meanwhile."""
         table = self.saga.table  # type: ignore[attr-defined]
-        wanted = await start.lock_wanted_row(ctx, self.saga, self.op.subject_id)
-        done = chain.memo["generation"]
+        wanted = (await ctx.execute(start.wanted(self.saga, self.op.subject_id))).scalar()  # the fence has locked it
+        done = chain.memo[GENERATION]
         if wanted is None:
             return True
         await ctx.execute(table.update().where(table.c.id == self.op.subject_id).values(done_generation=done))
@@ -224,15 +226,15 @@ class Carrier:
         self.op.memo, self.spent_s, self.tries = chain.memo, 0.0, 0
         if chain.turned:
             self.state, self.op.cause = "undoing", CANCELLED
-        if chain.index != self.index:
-            self.alone = False
+        self.alone = False
         self.index = chain.index % len(self.saga.steps)
 
     # backward
 
     async def _turn_back(self, step: Step, event: str, cause: str) -> bool:
+        cause = cause[:CAUSE_CHARACTERS]
         async with self.op.ctx.transaction() as ctx:
-            await self._write_turn(ctx, step, event, cause[:CAUSE_CHARACTERS])
+            await self._write_turn(ctx, step, event, cause)
         self.state, self.op.cause, self.spent_s, self.tries, self.alone = "undoing", cause, 0.0, 0, False
         return True
 
@@ -248,13 +250,13 @@ class Carrier:
             if not isinstance(outcome, (Again, Broken, Wait)):
                 outcome = await self._commit_backward(taken_back=True)
         if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
-            return await self._release(step, outcome.seconds, note=outcome.note)
+            return await self._release(step, outcome)
         if isinstance(outcome, Wait):
             outcome = Again(f"not undone within {step.deadline_s:g} s")
         if isinstance(outcome, (Again, Broken)):
             if self.spent_s >= step.deadline_s:
                 return await self._park(step, outcome.cause)
-            return await self._release(step, self._pause(), cause=outcome.cause)
+            return await self._release(step, self._pause(outcome), cause=outcome.cause)
         return bool(outcome)
 
     async def _commit_backward(self, *, taken_back: bool) -> Any:
@@ -274,10 +276,11 @@ class Carrier:
                     await self._write(ctx, step=chain.step.name, spent_s=0.0, tries=0, progress=None)
                 else:
                     await self._end_undone(ctx)
-        except LeaseLost:
-            raise
+                chain.whole = True
         except Exception as e:
-            if len(chain.names) > 1 and not self.alone:
+            if chain.whole or isinstance(e, (LeaseLost, TryAgain)):
+                raise
+            if chain.index != self.index and not self.alone:
                 self.alone = True
                 return await self._commit_backward(taken_back=taken_back)
             return self._named(self.saga.steps[self.index], e)
@@ -298,16 +301,19 @@ class Carrier:
 
     # rest
 
-    async def _release(self, step: Step, seconds: float, *, note: str = "", cause: str | None = None) -> bool:
-        """Give the operation free until it is due again; what it waits for is shown."""
+    async def _release(self, step: Step, wait: Wait, *, cause: str | None = None) -> bool:
+        """Give the operation free until it is due again; what it waits for, or why it tries again, is shown."""
         async with self.op.ctx.transaction() as ctx:
             now = ctx.now()
-            seconds = 0.0 if self.op.cancel and self.state == "running" else seconds
-            values: dict[str, Any] = {"holder": None, "wake_at": now + seconds, "waiting_since": now}
-            values |= {"spent_s": self.spent_s, "progress": {"note": note} if note else None}
+            seconds = 0.0 if self.op.rung else wait.seconds
+            values: dict[str, Any] = {"holder": None, "spent_s": self.spent_s}
+            values |= {"wake_at": now + seconds, "waiting_since": now, "pause_s": seconds}
+            values |= {"progress": {"percent": wait.percent, "note": wait.note}}
             if cause is not None:
-                values |= {"cause": cause[:CAUSE_CHARACTERS], "tries": self.tries + 1}
-                await start.note(ctx, self.op.id, step.name, "retry", cause[:CAUSE_CHARACTERS])
+                values |= {"tries": self.tries + 1}
+                await start.note(ctx, self.op.id, step.name, "retry", wait.note)
+            if cause is not None and self.state == "running":  # while it unwinds, the cause is why it does
+                values |= {"cause": wait.note}
             await self.op.write_debts(ctx)
             await self._write(ctx, **values)
         self.wake_in_s = seconds
@@ -316,13 +322,6 @@ class Carrier:
     async def _park(self, step: Step, cause: str) -> bool:
         """Neither forward nor back: show it, raise the alarm, and let it be deleted or retried."""
         self.op.cause = cause = f"{step.name}: {cause}"[:CAUSE_CHARACTERS]
-        facts = {
-            "operation": str(self.op.id),
-            "saga": self.saga.key,
-            "subject": str(self.op.subject_id),
-            "cause": cause,
-        }
-        logger.error("operation parked", extra={"facts": facts})
         async with self.op.ctx.transaction() as ctx:
             await self.op.write_debts(ctx)
             await start.note(ctx, self.op.id, step.name, "parked", cause)
@@ -333,71 +332,11 @@ class Carrier:
             else:
                 await self._write(ctx, state="parked", holder=None, cause=cause, progress={"parked": self.state})
                 await start.wake_parent(ctx, self.row["parent_id"])
-        self.op.ctx.world.metrics.parked(self.saga.key)
+        if self.op.successor is None:
+            facts = {"operation": str(self.op.id), "saga": self.saga.key, "subject": str(self.op.subject_id)}
+            logger.error("operation parked", extra={"facts": facts | {"cause": cause}})
+            self.op.ctx.world.metrics.parked(self.saga.key)
         return False
 
     async def _write(self, ctx: Ctx, **values: Any) -> None:
         await ctx.execute(start.CHANGE.values(**values), {"id_": self.op.id})
-
-
-class Chain:
-    """The steps that share one commit: where it stands, what it would remember, what it would log."""
-
-    def __init__(self, carrier: Carrier, index: int) -> None:
-        self.carrier, self.index, self.turned = carrier, index, False
-        self.memo: dict[str, Any] = dict(carrier.op.memo)
-        self.names: list[str] = []
-        self.entries: list[dict[str, Any]] = []
-
-    @property
-    def step(self) -> Step:
-        steps = self.carrier.saga.steps
-        return steps[min(max(self.index, 0), len(steps) - 1)]
-
-    def keep(self, result: Any) -> None:
-        """Note what a step returned, and stand at the next."""
-        self._log("done", 1000 * self.carrier.spent_s)
-        if result is not None:
-            self.memo[self.step.name] = msgspec.to_builtins(result)
-        self.index += 1
-
-    def goes_on(self) -> bool:
-        """Whether the next step belongs into this commit too."""
-        if self.carrier.alone or self.index >= len(self.carrier.saga.steps) or not self.step.rows:
-            return False
-        return not self.carrier._is_called_off(self)
-
-    async def run(self, ctx: Ctx) -> None:
-        step = self.step
-        self.names.append(step.name)
-        await self.carrier._at(step, "before")
-        result = await step.run(replace(self.carrier.op, ctx=ctx, memo=self.memo))
-        await self.carrier._at(step, "after")
-        self.keep(result)
-
-    def back(self) -> None:
-        self._log("undone", 1000 * self.carrier.spent_s)
-        self.index -= 1
-
-    def goes_back(self) -> bool:
-        return self.index >= 0 and not self.carrier.alone and (self.step.rows or self.step.undo_run is None)
-
-    async def undo(self, ctx: Ctx) -> None:
-        step = self.step
-        if step.undo_run is None:
-            self.index -= 1
-            return
-        self.names.append(step.name)
-        await self.carrier._at(step, "before")
-        await step.undo_run(replace(self.carrier.op, ctx=ctx))
-        await self.carrier._at(step, "after")
-        self.back()
-
-    def _log(self, event: str, took_ms: float) -> None:
-        entry = {"operation_id": self.carrier.op.id, "at": self.carrier.op.ctx.now(), "step": self.step.name}
-        self.entries.append(entry | {"event": event, "took_ms": round(took_ms, 3), "note": None})
-        self.carrier.op.ctx.world.metrics.step(self.carrier.saga.key, self.step.name, event, took_ms / 1000)
-
-    async def write_log(self, ctx: Ctx) -> None:
-        if self.entries:
-            await ctx.execute(start.NOTE, self.entries)

@@ -20,7 +20,7 @@ from pileus.kernel.verbs import VERB_ANSWERS_WITHIN_S
 
 CHILD_POLL_S = 30.0
 HOLDS = (
-    sa.select(operations.c.cancel, operations.c.successor)
+    sa.select(operations.c.cancel, operations.c.successor, operations.c.wake_at)
     .where(
         operations.c.id == sa.bindparam("id_"),
         operations.c.fence == sa.bindparam("fence_"),
@@ -50,6 +50,7 @@ class Op:
     ctx: Ctx
     gate: Gate
     cancel: bool = False
+    rung: bool = False  # somebody had news for it since it was leased: it looks again before it waits
     successor: dict[str, Any] | None = None
     sealed: bytes | None = None
     owed: list[dict[str, Any]] = field(default_factory=list)
@@ -120,14 +121,16 @@ class Op:
             new = [{**owed, "at": ctx.now()} for owed in self.owed if owed["id"] not in known]
             if new:
                 await ctx.execute(debts.insert(), new)
-            self.owed.clear()
+            ctx.after_commit(self.owed.clear)
 
 
 class FencedEngine:
     """An engine, asked on behalf of one operation: fenced, bounded per host, and never longer than a verb may take."""
 
-    def __init__(self, engine: Any, fence: int, gate: asyncio.Semaphore) -> None:
-        self._engine, self._fence, self._gate = engine, fence, gate
+    def __init__(
+        self, engine: Any, fence: int, gate: asyncio.Semaphore, *, within_s: float = VERB_ANSWERS_WITHIN_S
+    ) -> None:
+        self._engine, self._fence, self._gate, self._within_s = engine, fence, gate, within_s
 
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
         say = getattr(self._engine, verb)
@@ -136,10 +139,10 @@ class FencedEngine:
         async def call(*args: Any, **more: Any) -> Any:
             async with self._gate:
                 try:
-                    async with asyncio.timeout(VERB_ANSWERS_WITHIN_S):
+                    async with asyncio.timeout(self._within_s):
                         return await say(*args, **more, **fence)
                 except TimeoutError as e:
-                    raise Unavailable(f"{verb} did not answer within {VERB_ANSWERS_WITHIN_S:g} s") from e
+                    raise Unavailable(f"{verb} did not answer within {self._within_s:g} s") from e
 
         return call
 
@@ -162,11 +165,12 @@ def op_of(ctx: Ctx, row: Mapping[Any, Any], holder: UUID, gate: Gate) -> Op:
     )
 
     async def still_ours(ctx: Ctx) -> None:
-        await start.lock_wanted_row(ctx, op.saga, op.subject_id)
+        if op.saga.kind == "converge":  # whoever wants more locks the row first, then the operation
+            await ctx.execute(start.wanted(op.saga, op.subject_id).with_for_update())
         found = (await ctx.execute(HOLDS, {"id_": op.id, "fence_": op.fence, "holder_": op.holder})).one_or_none()
         if found is None:
             raise LeaseLost(f"operation {op.id} at fence {op.fence}")
-        op.cancel, op.successor = found.cancel, found.successor
+        op.cancel, op.successor, op.rung = found.cancel, found.successor, found.wake_at == 0.0
 
     caller = Caller.from_dict(row["caller"])
     op.ctx = replace(ctx, caller=caller, request_id=row["request_id"], guard=still_ours, connection=None)

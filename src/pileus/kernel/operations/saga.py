@@ -46,6 +46,7 @@ class Wait:
 
     seconds: float
     note: str = ""
+    percent: int | None = None
 
 
 class Step:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
-from pileus.kernel.operations.tables import LIVE, debts, log, operations, subjects
+from pileus.kernel.operations.tables import LIVE, debts, is_converging, log, operations, subjects
 
 if TYPE_CHECKING:
     from pileus.kernel.operations.saga import Saga
@@ -25,7 +25,7 @@ HOLDER_OF = (
 )
 ADD, CLAIM, NOTE = operations.insert(), subjects.insert(), log.insert()
 CHANGE = operations.update().where(operations.c.id == sa.bindparam("id_"))
-AT_ONCE: dict[str, Any] = {"wake_at": 0.0, "tries": 0, "spent_s": 0.0}
+AT_ONCE: dict[str, Any] = {"wake_at": 0.0, "waiting_since": 0.0, "pause_s": 0.0, "tries": 0, "spent_s": 0.0}
 
 
 async def load(ctx: Ctx, operation_id: uuid.UUID) -> Any:
@@ -63,7 +63,6 @@ def new_row(
         "secrets": None,
         "cancel": False,
         "successor": None,
-        "waiting_since": 0.0,
         "fence": 0,
         "created_at": ctx.now(),
         **AT_ONCE,
@@ -207,24 +206,14 @@ async def want(ctx: Ctx, saga: Any, subject_id: uuid.UUID) -> None:
     if added.rowcount:
         await note(ctx, new["id"], new["step"], "started")
     else:
-        same = sa.and_(
-            operations.c.saga == saga.key, operations.c.subject_id == subject_id, operations.c.holder.is_(None)
-        )
-        await ctx.execute(
-            operations.update()
-            .where(same, operations.c.state.in_(("running", "parked")))
-            .values(state="running", **AT_ONCE)
-        )
+        same = sa.and_(operations.c.saga == saga.key, operations.c.subject_id == subject_id, is_converging)
+        await ctx.execute(operations.update().where(same).values(state="running", **AT_ONCE))
     ctx.after_commit(ctx.world.doorbell.ring)
 
 
-async def lock_wanted_row(ctx: Ctx, saga: Any, subject_id: uuid.UUID) -> int | None:
-    """The generation that a converge operation's row wants now, locked; None for other sagas, or when it is gone."""
-    if saga.kind != "converge":
-        return None
-    query = sa.select(saga.table.c.wanted_generation).where(saga.table.c.id == subject_id).with_for_update()
-    wanted: int | None = (await ctx.execute(query)).scalar()
-    return wanted
+def wanted(saga: Any, subject_id: uuid.UUID) -> sa.Select[tuple[int]]:
+    """Asks for the generation that the row of a converge operation wants now; no row when that is gone."""
+    return sa.select(saga.table.c.wanted_generation).where(saga.table.c.id == subject_id)
 
 
 async def unpaid(ctx: Ctx, subject_id: uuid.UUID) -> bool:

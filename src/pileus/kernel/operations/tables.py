@@ -26,11 +26,12 @@ operations = sa.Table(
     sa.Column("cancel", sa.Boolean, nullable=False),
     sa.Column("successor", JSON),  # the operation that this one turns into when it ends
     sa.Column("cause", Text),  # why it unwinds, waits, or is parked
-    sa.Column("progress", JSON),  # {"percent": 0..100, "note": text} of a job that is going on
+    sa.Column("progress", JSON),  # {"percent": 0..100 | null, "note": text} of what it waits for
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("spent_s", sa.Double, nullable=False),  # of the current step's deadline
-    sa.Column("waiting_since", sa.Double, nullable=False),  # stamp of the last release
-    sa.Column("wake_at", sa.Double, nullable=False),  # stamp; 0 = at once
+    sa.Column("waiting_since", sa.Double, nullable=False),  # stamp of the last release; 0 = it does not wait
+    sa.Column("pause_s", sa.Double, nullable=False),  # how long it then meant to wait
+    sa.Column("wake_at", sa.Double, nullable=False),  # stamp; 0 = at once, also when it is rung while somebody holds it
     sa.Column("holder", sa.Uuid),  # the worker that has it leased
     sa.Column("fence", sa.BigInteger, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),

@@ -12,7 +12,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict, NotFound
 from pileus.kernel.operations import start
 from pileus.kernel.operations.saga import sagas
-from pileus.kernel.operations.tables import log, operations, subjects
+from pileus.kernel.operations.tables import debts, log, operations
 from pileus.kernel.paging import Ask, Listing, Page, Sort
 
 PURGE_BATCH = 500
@@ -115,13 +115,13 @@ async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
         await start.cancel(ctx, operation_id)
 
 
-async def purge(ctx: Ctx, *, before: float) -> int:
+async def purge(ctx: Ctx, before: float, limit: int = PURGE_BATCH) -> int:
     """Delete one batch of operations that ended before that stamp, with their log. Returns how many; 0 = none are left."""
     async with ctx.transaction() as ctx:
-        old = sa.select(operations.c.id).where(operations.c.ended_at < before).limit(PURGE_BATCH)
+        old = sa.select(operations.c.id).where(operations.c.ended_at < before).limit(limit)
         ids = (await ctx.execute(old)).scalars().all()
         if ids:
             await ctx.execute(log.delete().where(log.c.operation_id.in_(ids)))
-            await ctx.execute(subjects.delete().where(subjects.c.operation_id.in_(ids)))
+            await ctx.execute(debts.delete().where(debts.c.operation_id.in_(ids), debts.c.paid_at.is_not(None)))
             await ctx.execute(operations.delete().where(operations.c.id.in_(ids)))
         return len(ids)

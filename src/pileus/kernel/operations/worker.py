@@ -14,6 +14,7 @@ import os
 import socket
 import uuid
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -21,10 +22,12 @@ import sqlalchemy as sa
 
 from pileus.kernel.clock import SteppingClock
 from pileus.kernel.context import Ctx
+from pileus.kernel.errors import CloudError, TryAgain
+from pileus.kernel.operations import start
 from pileus.kernel.operations.carry import Carrier, SeamHook
 from pileus.kernel.operations.op import op_of
 from pileus.kernel.operations.saga import sagas
-from pileus.kernel.operations.tables import fences, is_due, is_live, operations, workers
+from pileus.kernel.operations.tables import fences, is_due, operations, workers
 
 logger = logging.getLogger("pileus.operations")
 
@@ -40,23 +43,28 @@ class Worker:
         self.options = ctx.world.config.operations
         self.id = uuid.uuid4()  # never from a seed: two workers must not share it
         self._gates: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(self.options.per_host))
-        self._running: dict[uuid.UUID, asyncio.Task[None]] = {}
+        self._running: dict[asyncio.Task[None], uuid.UUID] = {}
         self._wakes: list[float] = []  # monotonic times at which something released here is due: a hint
         self._beats: dict[uuid.UUID, tuple[int, float]] = {}
         self._stopping = False
+        self._in_doubt = (
+            False  # a lease may have been taken without our knowledge: COMMIT went, its answer did not come
+        )
 
     # life
 
     async def run(self) -> None:
         """Work until `stop`. A database that is away is waited for."""
-        await self._patiently(self._register)
+        await self._patiently(self.renew)
         beating = asyncio.create_task(self._beat())
         try:
             while not self._stopping:
                 await self._patiently(self._take_and_start)
                 await self.world.doorbell.wait(self._pause_s())
         finally:
+            self._stopping = True
             beating.cancel()
+            await asyncio.wait([beating])
             await self._leave()
 
     def stop(self) -> None:
@@ -66,32 +74,35 @@ class Worker:
 
     async def _leave(self) -> None:
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=self.options.lease_s)
-        for task in self._running.values():
+            await asyncio.wait(self._running, timeout=self.options.lease_s)
+        for task in self._running:
             task.cancel()
+        await self._patiently(self._sign_off)
+
+    async def _sign_off(self) -> None:
         async with self.ctx.transaction() as ctx:
             await free(ctx, operations.c.holder == self.id)
             await ctx.execute(workers.delete().where(workers.c.id == self.id))
+            ctx.after_commit(self.world.doorbell.ring)
 
-    async def _patiently(self, call: Any) -> None:
-        """Call it; whatever goes wrong with the database is logged and tried again."""
+    async def _patiently(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Call it; whatever goes wrong with the database is logged and tried again until this worker stops."""
         while True:
             try:
                 await call()
             except Exception as e:
-                logger.error("the worker waits: %s", e, exc_info=not hasattr(e, "message"))
-                await self.world.clock.sleep(self.options.poll_s)
+                logger.error("the worker waits: %s", e, exc_info=not isinstance(e, (CloudError, TryAgain)))
                 if not self._stopping:
+                    await self.world.clock.sleep(self.options.poll_s)
                     continue
             return
 
     # leases
 
-    async def _register(self) -> None:
-        async with self.ctx.transaction() as ctx:
-            await self._insert(ctx)
-
-    async def _insert(self, ctx: Ctx) -> None:
+    async def _begin_anew(self, ctx: Ctx) -> None:
+        for task in self._running:
+            task.cancel()
+        await free(ctx, operations.c.holder == self.id)
         name = f"{socket.gethostname()}:{os.getpid()}"
         await ctx.execute(workers.insert(), {"id": self.id, "beat": 0, "name": name, "started_at": ctx.now()})
 
@@ -101,30 +112,29 @@ class Worker:
             await self._patiently(self.renew)
 
     async def renew(self) -> None:
-        """Show that this worker lives, and free what the dead hold. A worker that was taken for dead begins anew."""
+        """Show that this worker lives, and free what the dead hold. A new worker, or one taken for dead, begins anew."""
         async with self.ctx.transaction() as ctx:
             beat = workers.update().where(workers.c.id == self.id).values(beat=workers.c.beat + 1)
             if not (await ctx.execute(beat)).rowcount:
-                for task in self._running.values():
-                    task.cancel()
-                await self._insert(ctx)
-            for row in (await ctx.execute(sa.select(workers.c.id, workers.c.beat))).all():
-                if row.id != self.id and self._is_silent(row.id, row.beat):
-                    same = sa.and_(workers.c.id == row.id, workers.c.beat == row.beat)
-                    await ctx.execute(workers.delete().where(same))
+                await self._begin_anew(ctx)
+            others = (await ctx.execute(sa.select(workers.c.id, workers.c.beat).where(workers.c.id != self.id))).all()
+            for silent in self._silent({row.id: row.beat for row in others}):
+                same = sa.and_(workers.c.id == silent, workers.c.beat == self._beats[silent][0])
+                await ctx.execute(workers.delete().where(same))
             held_by_nobody = sa.and_(
                 operations.c.holder.is_not(None), operations.c.holder.not_in(sa.select(workers.c.id))
             )
             if await free(ctx, held_by_nobody):
                 ctx.after_commit(self.world.doorbell.ring)
 
-    def _is_silent(self, worker_id: uuid.UUID, beat: int) -> bool:
-        now = self.world.clock.monotonic()
-        last, since = self._beats.get(worker_id, (-1, now))
-        if beat != last:
-            self._beats[worker_id] = (beat, now)
-            return False
-        return now - since > self.options.lease_s
+    def _silent(self, beats: dict[uuid.UUID, int]) -> list[uuid.UUID]:
+        """Those whose beat has not moved for `lease_s`, as this worker saw it."""
+        now, before = self.world.clock.monotonic(), self._beats
+        self._beats = {
+            worker: before[worker] if before.get(worker, (None,))[0] == beat else (beat, now)
+            for worker, beat in beats.items()
+        }
+        return [worker for worker, (_, since) in self._beats.items() if now - since > self.options.lease_s]
 
     # work
 
@@ -132,33 +142,40 @@ class Worker:
         room = self.options.concurrency - len(self._running)
         if room <= 0:
             return
+        if self._in_doubt:
+            await self._free_forgotten()
+        self._in_doubt = True
         rows = await self.take(room)
+        self._in_doubt = False
         for row in rows:
             task = asyncio.create_task(self._carry(row))
-            self._running[row["id"]] = task
-            task.add_done_callback(partial(self._done, row["id"]))
+            self._running[task] = row["id"]
+            task.add_done_callback(self._done)
         if len(rows) == room:
             self.world.doorbell.ring()
 
-    def _done(self, operation_id: uuid.UUID, task: asyncio.Task[None]) -> None:
-        del self._running[operation_id]
-        if not task.cancelled() and task.exception() is not None:
-            facts = {"operation": str(operation_id)}
-            logger.error("an operation was dropped", exc_info=task.exception(), extra={"facts": facts})
+    async def _free_forgotten(self) -> None:
+        """Give back what is leased to this worker and not in its hands."""
+        async with self.ctx.transaction() as ctx:
+            await free(ctx, (operations.c.holder == self.id) & operations.c.id.not_in(self._running.values()))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
         self.world.doorbell.ring()
 
     async def _carry(self, row: dict[str, Any]) -> None:
-        carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, self.seam)
         try:
+            carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, self.seam)
             await carrier.run(lambda: not self._stopping)
-        except asyncio.CancelledError:
-            raise
+            wake_in_s = carrier.wake_in_s
         except Exception as e:  # the commit failed: the row says where we are, and anybody may go on from there
-            logger.warning("operation released: %s", e, extra={"facts": {"operation": str(row["id"])}})
-            carrier.wake_in_s = self.options.poll_s
-            await self._give_back(row)
-        if carrier.wake_in_s is not None:
-            heapq.heappush(self._wakes, self.world.clock.monotonic() + carrier.wake_in_s)
+            known = isinstance(e, (CloudError, TryAgain))
+            facts = {"operation": str(row["id"])}
+            logger.warning("operation released: %s", e, exc_info=not known, extra={"facts": facts})
+            wake_in_s = self.options.poll_s
+            await self._patiently(partial(self._give_back, row))
+        if wake_in_s is not None:
+            heapq.heappush(self._wakes, self.world.clock.monotonic() + wake_in_s)
 
     async def _give_back(self, row: dict[str, Any]) -> None:
         async with self.ctx.transaction() as ctx:
@@ -166,22 +183,22 @@ class Worker:
                 operations.c.id == row["id"], operations.c.holder == self.id, operations.c.fence == row["fence"]
             )
             now = ctx.now()
-            later = {"wake_at": now + self.options.poll_s, "waiting_since": now}
+            later = {"wake_at": now + self.options.poll_s, "waiting_since": now, "pause_s": self.options.poll_s}
             await ctx.execute(operations.update().where(mine).values(holder=None, **later))
 
     async def take(self, limit: int) -> list[dict[str, Any]]:
         """Lease up to `limit` due operations whose saga this release knows, each at a new fence."""
-        due = sa.select(operations.c.id).where(is_due, operations.c.saga.in_(list(sagas)))
         async with self.ctx.transaction() as ctx:
             now = ctx.now()
             woken = sa.or_(operations.c.wake_at <= now, operations.c.waiting_since > now + CLOCK_SLACK_S)
-            query = due.where(woken).order_by(operations.c.wake_at).limit(limit).with_for_update(skip_locked=True)
+            query = sa.select(operations.c.id).where(is_due, is_known(), woken)
+            query = query.order_by(operations.c.wake_at).limit(limit).with_for_update(skip_locked=True)
             ids = (await ctx.execute(query)).scalars().all()
             if not ids or not await self._is_registered(ctx):
                 return []
-            fence = await draw_fence(ctx)
-            lease = operations.update().where(operations.c.id.in_(ids)).values(holder=self.id, fence=fence)
-            rows = (await ctx.execute(lease.returning(*operations.columns))).mappings().all()
+            lease = {"holder": self.id, "fence": await draw_fence(ctx), "wake_at": now}  # 0 again if rung meanwhile
+            take = operations.update().where(operations.c.id.in_(ids)).values(lease)
+            rows = (await ctx.execute(take.returning(*operations.columns))).mappings().all()
         return [dict(row) | {"spent_s": row["spent_s"] + waited(row, now)} for row in rows]
 
     async def _is_registered(self, ctx: Ctx) -> bool:
@@ -199,14 +216,13 @@ class Worker:
 
     async def drain(self) -> None:
         """Run until no operation is live, moving a stepping clock over the waits. Needs no `run`."""
-        if not await self._known():
-            await self._register()
+        await self.renew()
         while True:
             rows = await self.take(self.options.concurrency)
             if rows:
                 await asyncio.gather(*(self._carry(row) for row in rows))
                 continue
-            query = sa.select(sa.func.min(operations.c.wake_at)).where(is_live, operations.c.holder.is_(None))
+            query = sa.select(sa.func.min(operations.c.wake_at)).where(is_due, is_known())
             next_at = (await self.ctx.execute(query)).scalar()
             if next_at is None:
                 return
@@ -216,28 +232,23 @@ class Worker:
             else:
                 await self.world.doorbell.wait(max(pause_s, 0.001))
 
-    async def _known(self) -> bool:
-        async with self.ctx.transaction() as ctx:
-            return await self._is_registered(ctx)
+
+def is_known() -> sa.ColumnElement[bool]:
+    """Whether this release can run the operation; another release may be able to run the others."""
+    return operations.c.saga.in_(list(sagas))
 
 
 def waited(row: Any, now: float) -> float:
     """How much of the step's deadline a released operation has used up by waiting; never more than was planned, so that
     neither a cloud that was off nor a clock that was set costs it anything."""
-    if not row["waiting_since"]:
-        return 0.0
-    planned = row["wake_at"] - row["waiting_since"] if row["wake_at"] else now - row["waiting_since"]
-    return float(max(0.0, min(now - row["waiting_since"], planned)))
+    return float(max(0.0, min(now - row["waiting_since"], row["pause_s"])))
 
 
 async def draw_fence(ctx: Ctx) -> int:
     """The next number of the one database-wide sequence of leases."""
-    draw = fences.update().where(fences.c.id == 1).values(value=fences.c.value + 1).returning(fences.c.value)
-    value = (await ctx.execute(draw)).scalar()
-    if value is None:
-        await ctx.execute(fences.insert(), {"id": 1, "value": 1})
-        return 1
-    return int(value)
+    first = start.insert_for(ctx, fences).values(id=1, value=1)
+    draw = first.on_conflict_do_update(index_elements=["id"], set_={"value": fences.c.value + 1})
+    return int((await ctx.execute(draw.returning(fences.c.value))).scalar_one())
 
 
 async def free(ctx: Ctx, which: sa.ColumnElement[bool]) -> int:
