@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -170,7 +172,7 @@ class Connection(asyncio.Protocol):
         if rest:
             self._ahead += rest
         if exchange.completed:
-            self._after(exchange)
+            self.exchange_over(exchange)
         elif rest or exchange.buffered > HIGH_WATER:
             self._pause_reading()
         if rest and not exchange.body.ended:
@@ -199,14 +201,14 @@ class Connection(asyncio.Protocol):
             self._resume()
 
     def _resume(self) -> None:
-        if self._paused and not self.lost:
+        if self._paused and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
 
     # the way out
 
     def write(self, data: bytes) -> None:
-        if data and not self.lost:
+        if data and not self.transport.is_closing():  # uvloop would raise
             self.transport.write(data)
 
     async def drained(self) -> None:
@@ -216,8 +218,11 @@ class Connection(asyncio.Protocol):
 
     async def send_file(self, file: Any, offset: int, count: int) -> None:
         """Send `count` bytes of an open file past all buffers. Raises ClientGone."""
-        self.transport.set_write_buffer_limits(high=0)
-        await self.drained()
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high=0)
+            await self.drained()
+        if self.transport.is_closing():
+            raise ClientGone("closed")
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
         await send_file(self, self.transport, file, offset, count)
 
@@ -237,11 +242,7 @@ class Connection(asyncio.Protocol):
             self.refuse(CloudError(message))
 
     def exchange_over(self, exchange: Exchange) -> None:
-        """The response is written."""
-        if exchange.gone is None:
-            self._after(exchange)
-
-    def _after(self, exchange: Exchange) -> None:
+        """The response is written, and perhaps the rest of the body has come since."""
         unread = not exchange.body.ended
         if not exchange.keep_alive or self.retiring:
             self._last_word(b"", unread=unread or bool(self._ahead))
@@ -267,7 +268,7 @@ class Connection(asyncio.Protocol):
         if exchange is not None:
             exchange.leave(error.code)
         if exchange is not None and exchange.started:
-            self.abort()
+            self._break_off()
         else:
             self._last_word(self.site.refusal(error), unread=True)
 
@@ -275,8 +276,9 @@ class Connection(asyncio.Protocol):
         """Write, and close. With bytes unread the kernel would reset the connection, and the client might never read
         why: so read on, into nothing, for a little while."""
         self.write(data)
+        self._exchange = None
         self._ahead.clear()
-        if not unread:
+        if not unread or self.transport.is_closing():
             self._close()
             return
         self._lingered = 0
@@ -291,7 +293,15 @@ class Connection(asyncio.Protocol):
         if self._exchange is None and self._lingered is None:
             self._close()
 
-    shutdown = retire  # what websockets call the same
+    shutdown = retire  # what a websocket of uvicorn calls it
+
+    def _break_off(self) -> None:
+        """Reset the connection: an end without a reset could pass for the end of a body whose length was not said."""
+        if self.transport.is_closing():
+            return
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
 
     def abort(self) -> None:
         self.transport.abort()

@@ -166,8 +166,7 @@ class Exchange:
 
     def _release(self) -> None:
         held_back, self._held_back = self._held_back, b""
-        if held_back:
-            self._link.write(held_back)
+        self._link.write(held_back)
 
     async def _send_piece(self, data: bytes, more: bool) -> None:
         if self.bodiless:
@@ -203,11 +202,11 @@ class Exchange:
             raise RuntimeError("the response is longer or shorter than its Content-Length")
 
     async def _piece_sent(self, more: bool) -> None:
+        if more:
+            await self._link.drained()
+        if self.gone is not None:
+            raise ClientGone(self.gone)
         if not more:
             self.completed = True
             self._news.set()
             self._link.exchange_over(self)
-        else:
-            await self._link.drained()
-            if self.gone is not None:
-                raise ClientGone(self.gone)

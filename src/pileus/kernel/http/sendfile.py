@@ -23,8 +23,6 @@ async def send_file(link: Connection, transport: asyncio.Transport, file: Any, o
     none): a page that is not in memory would stop everybody. Here threads do it; the socket itself never blocks them.
     The socket is a duplicate, for neither loop lets others watch a descriptor it owns.
     """
-    if link.lost:
-        raise ClientGone("closed")
     file = file if isinstance(file, int) else file.fileno()
     socket = os.dup(transport.get_extra_info("socket").fileno())
     try:
@@ -73,4 +71,5 @@ async def _to_its_end(threads: ThreadPoolExecutor, call: Callable[..., int], *ar
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait([running])
+        running.exception()  # nobody else will look at it
         raise
