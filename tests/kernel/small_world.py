@@ -10,6 +10,7 @@ from pileus.kernel.config import Config
 from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.db import Database
 from pileus.kernel.ids import Ids
+from pileus.kernel.metrics import Metrics
 from pileus.kernel.policy import Policy
 
 MEMBER = Caller("u1", project_id="p1", roles=frozenset({"member", "reader"}))
@@ -22,6 +23,7 @@ class SmallWorld:
     ids: Ids = field(default_factory=Ids)
     policy: Policy = field(default_factory=Policy.standard)
     config: Config = field(default_factory=Config)
+    metrics: Metrics = field(default_factory=Metrics)
     memory: dict[type, Any] = field(default_factory=dict)
 
     def ctx(self, caller: Caller = MEMBER, **facts: Any) -> Ctx:

@@ -1,6 +1,8 @@
-"""/v1/events: server-sent events, as browsers and `curl -N` read them."""
+"""/v1/events: a list, or server-sent events as browsers and `curl -N` read them."""
 
 from __future__ import annotations
+
+from typing import Annotated, Any
 
 import msgspec
 from starlette.requests import Request
@@ -23,11 +25,24 @@ WORDS = {
 }
 
 
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """The query of a list."""
+
+    after: str | None = None  # the id of an event; "0.0" or none: from the oldest that is kept
+    limit: Annotated[int, msgspec.Meta(ge=1, le=service.PAGE)] = service.PAGE
+
+
 @api.get("/v1/events", rule="pileus:events:list")
-async def follow_events(ctx: Ctx, request: Request) -> Stream:
-    """`Last-Event-ID`: go on behind that event; `0.0`: from the oldest that is kept; none: from now on."""
-    feed = await service.follow(ctx, request.headers.get("last-event-id"))
-    return Stream(Frames(feed), None, "text/event-stream", HEADERS)
+async def list_events(ctx: Ctx, query: Asked, request: Request) -> dict[str, Any] | Stream:
+    """A page of what there was; for who accepts text/event-stream: what comes, until the token expires.
+
+    There `Last-Event-ID` says where to go on: behind that event, "0.0" from the oldest that is kept, none from now on.
+    """
+    if "text/event-stream" in request.headers.get("accept", ""):
+        feed = await service.follow(ctx, request.headers.get("last-event-id"))
+        return Stream(Frames(feed), None, "text/event-stream", HEADERS)
+    found = await service.list_(ctx, query.after, query.limit)
+    return {"events": [{"id": str(event.place), **shown(event)} for event in found]}
 
 
 class Frames:
@@ -55,13 +70,16 @@ def frames(news: News) -> bytes:
 
 
 def frame(event: Event) -> bytes:
-    document = {
+    name = f"{event.kind}.{event.verb}".encode()
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(event.place).encode(), name, ENCODER.encode(shown(event)))
+
+
+def shown(event: Event) -> dict[str, Any]:
+    return {
         "at": iso(event.at, microseconds=True),
         "project_id": event.project_id,
         "kind": event.kind,
         "verb": event.verb,
-        "id": event.id,
+        "subject_id": event.id,
         "facts": event.facts,
     }
-    name = f"{event.kind}.{event.verb}".encode()
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (str(event.place).encode(), name, ENCODER.encode(document))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pileus.kernel import events
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import TooManyRequests
+from pileus.kernel.errors import Gone, TooManyRequests
 from pileus.kernel.events import Event, Place
 
 FOLLOWERS = 20  # at once of one project (of one user, for who has none), in one process
@@ -40,9 +40,6 @@ class Feed:
         self._open[self._whose] += 1
         self._news = news
 
-    def __aiter__(self) -> Feed:
-        return self
-
     async def __anext__(self) -> News:
         return await anext(self._news)
 
@@ -54,6 +51,14 @@ class Feed:
                 del self._open[self._whose]
             self._whose = None
         await self._news.aclose()
+
+
+async def list_(ctx: Ctx, after: str | None, limit: int) -> list[Event]:
+    """Events behind `after` (None: the oldest that is kept), oldest first. Raises Gone when that event is not kept."""
+    place = events.BEGINNING if after is None else Place.parse(after)
+    if place is None or not await events.still_knows(ctx, ctx.caller, place):
+        raise Gone(f"There is no event {str(after)[:80]!r} any more, so others may be missing: begin anew.")
+    return await events.since(ctx, ctx.caller, place, limit)
 
 
 async def follow(ctx: Ctx, last: str | None, *, silence_s: float = SILENCE_S) -> Feed:
