@@ -297,7 +297,7 @@ class Whole(Body):
     one: Kind
     either: int | None
     word: Literal["up", "down"]
-    least: Annotated[int, Meta(ge=7)]
+    least: Annotated[int, Meta(ge=7, description="documented")]
     long: Annotated[str, Meta(min_length=3)]
     anything: Any
     extra: str = ""

@@ -195,7 +195,7 @@ class Call:
         if route.rule is not None and not world.policy.early(route.rule, self.caller):
             raise world.policy.refusal(route.rule, self.caller)
         self.ctx = Ctx(world, self.caller, self.request_id, self.global_id, self.version, rule=route.rule or "")
-        if route.rule is not None and self.app.audit is not None and self.method not in {"GET", "HEAD"}:
+        if self.app.audit is not None and self.method not in {"GET", "HEAD"}:
             self.ctx = self.app.audit(self.ctx, route, route.prefix + self.path)
 
     def _once(self, route: Route, body: bytes) -> Callable[[idempotency.Run], Awaitable[Rendered | Stream]]:

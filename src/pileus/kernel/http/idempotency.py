@@ -48,9 +48,11 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     body: bytes
 
 
+COLUMNS = (keys.c.request, keys.c.request_id, keys.c.answer)
 PACK = msgspec.msgpack.Encoder()
 UNPACK = msgspec.msgpack.Decoder(Kept)
 
+Row = sa.Row[tuple[str, str, bytes | None]]
 Run = Callable[[Ctx], Awaitable[Rendered | Stream]]
 
 
@@ -71,8 +73,9 @@ class Once:
 
     async def _inside(self, ctx: Ctx, call: Run) -> Rendered | Stream:
         async with replace(ctx, closing=None, probe=self._probe(ctx)).transaction() as tx:
-            if not await self._claim(tx):
-                return await self._again(tx)
+            row = await self._claim(tx)
+            if row.request_id != tx.request_id:
+                return self._again(tx, row)
             answer = await call(tx)
             await self._keep(tx, answer)
             if ctx.closing is not None:
@@ -81,8 +84,9 @@ class Once:
 
     async def _around(self, ctx: Ctx, call: Run) -> Rendered | Stream:
         async with ctx.read() as reading:
-            if await self._row(reading) is not None:
-                return await self._again(reading)
+            row = await self._row(reading)
+        if row is not None:
+            return self._again(ctx, row)
         answer = await call(replace(ctx, closing=self._closing(ctx)))
         with suppress(TryAgain, Unavailable):  # what was done is done, and its answer is due: kept or not
             async with replace(ctx, closing=None, probe=None).transaction() as tx:
@@ -91,10 +95,9 @@ class Once:
 
     def _closing(self, ctx: Ctx) -> Callable[[Ctx], Awaitable[None]]:
         async def close(tx: Ctx) -> None:
-            if not await self._claim(tx):
-                row = await self._row(tx)
-                if row is None or row.request_id != tx.request_id:
-                    raise Conflict("A request with this Idempotency-Key was faster; send it again to see its answer.")
+            row = await self._claim(tx)
+            if row.request_id != tx.request_id:
+                raise Conflict("A request with this Idempotency-Key was faster; send it again to see its answer.")
             if ctx.closing is not None:
                 await ctx.closing(tx)
 
@@ -102,17 +105,21 @@ class Once:
 
     def _probe(self, ctx: Ctx) -> Callable[[Connection], Awaitable[bool]]:
         async def committed(connection: Connection) -> bool:
-            row = await self._row(replace(ctx, connection=connection))
-            return row is not None and row.request_id == ctx.request_id
+            """Claims the key in another name: a SELECT would not wait for a COMMIT that is still on its way."""
+            tx = replace(ctx, connection=connection, request_id="probe")
+            row = await self._claim(tx)
+            if row.request_id == tx.request_id:
+                await tx.execute(keys.delete().where(keys.c.id == self.id))
+            return bool(row.request_id == ctx.request_id)
 
         return committed
 
-    async def _claim(self, tx: Ctx) -> bool:
-        """Whether the key is ours now. Waits for another transaction that holds it; False when that one committed."""
+    async def _claim(self, tx: Ctx) -> Row:
+        """The key's row: ours from now on, or the one that was there. Waits for another transaction that holds it."""
         insert = sqlite.insert if tx.world.db.dialect == "sqlite" else postgresql.insert
-        row = {"id": self.id, "request": self.request, "request_id": tx.request_id, "at": tx.now()}
-        done = await tx.execute(insert(keys).values(row).on_conflict_do_nothing())
-        return done.rowcount == 1
+        new = {"id": self.id, "request": self.request, "request_id": tx.request_id, "at": tx.now()}
+        claim = insert(keys).values(new).on_conflict_do_update(index_elements=[keys.c.id], set_={"id": self.id})
+        return (await tx.execute(claim.returning(*COLUMNS))).one()
 
     async def _keep(self, tx: Ctx, answer: Rendered | Stream) -> None:
         if isinstance(answer, Rendered):
@@ -121,17 +128,11 @@ class Once:
             ours = (keys.c.id == self.id) & (keys.c.request_id == tx.request_id)
             await tx.execute(keys.update().where(ours).values(answer=sealed))
 
-    async def _row(self, ctx: Ctx) -> sa.Row[tuple[str, str, bytes | None]] | None:
-        found = await ctx.execute(
-            sa.select(keys.c.request, keys.c.request_id, keys.c.answer).where(keys.c.id == self.id)
-        )
-        return found.one_or_none()
+    async def _row(self, ctx: Ctx) -> Row | None:
+        return (await ctx.execute(sa.select(*COLUMNS).where(keys.c.id == self.id))).one_or_none()
 
-    async def _again(self, ctx: Ctx) -> Rendered:
+    def _again(self, ctx: Ctx, row: Row) -> Rendered:
         """The answer that was kept."""
-        row = await self._row(ctx)
-        if row is None:
-            raise Conflict("The request with this Idempotency-Key was just forgotten; send it again.")
         if row.request != self.request:
             raise Unprocessable("This Idempotency-Key was used for another request; take a new key for a new request.")
         if row.answer is None:
