@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import secrets
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from pileus.agent.client import Agents
+from pileus.engines.files import read_or_none, write_whole
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import Change
-from pileus.kernel import audit, hosts, migrate
-from pileus.kernel.clock import Clock, SystemClock
-from pileus.kernel.config import Config
+from pileus.kernel import audit, events, hosts, migrate
+from pileus.kernel.clock import Clock, SteppingClock, SystemClock
+from pileus.kernel.config import Config, database_url, listen_url
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database, open_database
 from pileus.kernel.doorbell import Doorbell, LocalDoorbell, PostgresDoorbell
-from pileus.kernel.errors import HostDown
+from pileus.kernel.errors import HostDown, TryAgain, Unavailable
 from pileus.kernel.hosts import Hosts
 from pileus.kernel.housekeeping import Housekeeping
 from pileus.kernel.http import App, Route, Service, build_app, idempotency
@@ -32,16 +35,20 @@ from pileus.kernel.operations import Worker, views, void_leases
 from pileus.kernel.policy import Policy
 from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.seal import Seal
-from pileus.services.cloud.http import api as cloud_api
-from pileus.services.cloud.operations import api as cloud_operations
+from pileus.services.cloud.routes import api as cloud_api
+from pileus.services.cloud.routes import metrics as metrics_api
+from pileus.services.identity.bootstrap import bootstrap
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
 
-DATABASE_FILE = "pileus.sqlite"
+logger = logging.getLogger("pileus.world")
+
 SITE_KEY = "site.key"
-PURGES = (views.purge, audit.purge, idempotency.purge)
-SERVICES: tuple[Service, ...] = (identity_api, cloud_api)
-ROUTES = (cloud_operations,)  # imported to declare their routes
+ADMIN_PASSWORD = "admin.password"  # noqa: S105 (a file's name)
+STARTS = "starts"
+SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
+PURGES = (views.purge, audit.purge, events.purge, idempotency.purge)
+SERVICES: tuple[Service, ...] = (identity_api, cloud_api, metrics_api)
 
 
 @dataclass
@@ -96,8 +103,20 @@ class Cloud:
         self.begin(self.metrics.watch_loop(), "loop lag")
         if work:
             self.worker = Worker(self.ctx)
-            self.begin(self.worker.run(), "worker")
+            if isinstance(self.clock, SteppingClock):
+                self.begin(self._work_in_steps(self.worker), "stepping worker")
+            else:
+                self.begin(self.worker.run(), "worker")
             self.begin(Housekeeping(self.ctx, PURGES).run(), "housekeeping")
+
+    async def _work_in_steps(self, worker: Worker) -> None:
+        """Time stands still until an operation waits for it: nothing else moves the clock, so nothing is left to chance."""
+        while True:
+            try:
+                await worker.drain()
+            except (Unavailable, TryAgain) as e:
+                logger.warning("operations wait: %s", e)
+            await self.doorbell.wait(self.config.operations.poll_s)
 
     async def stop(self) -> None:
         """Hand running operations over, stop what runs beside, close the database."""
@@ -125,18 +144,18 @@ async def open_cloud(
     *,
     simulate_hosts: int = 0,
     seed: int | None = None,
-    clock: Clock | None = None,
     services: Sequence[Service] = (),
-    policies: dict[str, str] | None = None,
+    policies: Mapping[str, str] = MappingProxyType({}),
     listening: bool = False,
 ) -> Cloud:
-    """Open the state directory and the database (made if there is none), with everything but tasks running.
+    """Open the state directory and the database (its schema made if there is none), with everything but tasks running.
 
-    `simulate_hosts`: so many hosts h1, h2, ... are simulators in this process. `services` and their `policies` are
-    offered beside Pileus' own. `listening`: agents post to this process. Raises Unavailable, SchemaError, SealError.
+    `simulate_hosts`: so many hosts h1, h2, ... are simulators in this process. `seed`: the same requests get the same ids
+    and times. `services` and their `policies` are offered beside Pileus' own. `listening`: agents post to this process.
+    Raises Unavailable, SchemaError, SealError, PolicyError, ConfigError.
     """
     state = Path(config.state)
-    ids, clock = Ids(seed), clock or SystemClock()
+    clock = SystemClock() if seed is None else SteppingClock(SEEDED_TIME)
     db = open_database(
         database_url(config),
         pool_size=config.database.pool_size,
@@ -146,10 +165,10 @@ async def open_cloud(
         config=config,
         db=db,
         clock=clock,
-        ids=ids,
-        seal=Seal.from_file(state / SITE_KEY),
+        ids=Ids() if seed is None else seeded_ids(state, seed),
+        seal=Seal.from_file(Path(config.site_key_file) if config.site_key_file else state / SITE_KEY),
         doorbell=doorbell(config),
-        policy=policy(config, policies or {}),
+        policy=policy(config, policies),
         metrics=Metrics(),
         hosts=Hosts(clock, lease_s=config.operations.host_lease_s, listening=listening),
         state=state,
@@ -170,7 +189,26 @@ async def open_cloud(
     return cloud
 
 
-def policy(config: Config, more: dict[str, str]) -> Policy:
+async def ensure_admin(cloud: Cloud) -> str:
+    """See to it that there is somebody who can log in: the password of `admin`, as it was generated at first."""
+    kept = cloud.state / ADMIN_PASSWORD
+    password = (read_or_none(kept) or b"").decode().strip()
+    if not password:
+        password = secrets.token_urlsafe(18)
+        write_whole(kept, f"{password}\n".encode(), durable=True)
+    await bootstrap(cloud.ctx, password)
+    return password
+
+
+def seeded_ids(state: Path, seed: int) -> Ids:
+    """Reproducible ids; a state that is started again goes on with others, so that none is given twice."""
+    file = state / STARTS
+    starts = int(read_or_none(file) or 0)
+    write_whole(file, str(starts + 1).encode(), durable=True)
+    return Ids(seed + (starts << 64))
+
+
+def policy(config: Config, more: Mapping[str, str]) -> Policy:
     """The default rules and `more`, with the operator's file over them."""
     rules = default_rules()
     overrides = Path(config.policy.file) if config.policy.file else None
@@ -182,20 +220,9 @@ def audited(ctx: Ctx, route: Route, path: str) -> Ctx:
     return audit.audited(ctx, action=route.rule or "anonymous", method=route.method, path=path)
 
 
-def database_url(config: Config) -> str:
-    """The URL with its password, which is never in the configuration itself."""
-    options = config.database
-    url = options.url or f"sqlite:///{Path(config.state) / DATABASE_FILE}"
-    if not options.password_file:
-        return url
-    scheme, _, rest = url.partition("://")
-    user, _, place = rest.rpartition("@")
-    return f"{scheme}://{user}:{quote(Path(options.password_file).read_text().strip(), safe='')}@{place}"
-
-
 def doorbell(config: Config) -> Doorbell:
     url = database_url(config)
-    return LocalDoorbell() if url.startswith("sqlite") else PostgresDoorbell(config.database.listen_url or url)
+    return LocalDoorbell() if url.startswith("sqlite") else PostgresDoorbell(listen_url(config))
 
 
 async def add_simulated_hosts(cloud: Cloud, count: int) -> None:

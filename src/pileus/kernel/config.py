@@ -29,7 +29,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A table of the file."""
 
 
-class Api(Section):
+class Api(Section, frozen=True):
     listen: Annotated[str, option("Address and port of the API, HOST:PORT; port 0 takes a free one.")] = (
         "127.0.0.1:9999"
     )
@@ -44,7 +44,7 @@ class Api(Section):
     cors_origins: Annotated[tuple[str, ...], option("Origins whose scripts may call the API; `*` for all.")] = ()
 
 
-class Http(Section):
+class Http(Section, frozen=True):
     header_bytes: Annotated[int, option("Largest header block, bytes.", ge=1024)] = 65_536
     header_count: Annotated[int, option("Most headers of a request.", ge=16)] = 256
     url_bytes: Annotated[int, option("Longest request target, bytes.", ge=256)] = 16_384
@@ -59,7 +59,7 @@ class Http(Section):
     rate_burst: Annotated[int, option("Requests a project may send at once before the rate applies.", ge=1)] = 100
 
 
-class DatabaseOptions(Section):
+class DatabaseOptions(Section, frozen=True):
     url: Annotated[
         str, option("sqlite:///PATH or postgresql://USER@HOST/NAME; empty: SQLite in the state directory.")
     ] = ""
@@ -69,7 +69,7 @@ class DatabaseOptions(Section):
     read_deadline_s: Annotated[float, option("Most time for one read, seconds.", gt=0)] = 5.0
 
 
-class Operations(Section):
+class Operations(Section, frozen=True):
     lease_s: Annotated[float, option("A worker that is silent this long loses its operations, seconds.", gt=0)] = 30.0
     poll_s: Annotated[float, option("How often a worker looks without being called, seconds.", gt=0)] = 1.0
     concurrency: Annotated[int, option("Operations one worker runs at once.", ge=1)] = 64
@@ -80,14 +80,18 @@ class Operations(Section):
     host_lease_s: Annotated[float, option("A host that is silent this long counts as down, seconds.", gt=0)] = 30.0
 
 
-class Identity(Section):
+class Agents(Section, frozen=True):
+    listen: Annotated[str, option("Where the agents of hosts post, HOST:PORT; empty: nowhere, all hosts are local.")] = ""
+
+
+class Identity(Section, frozen=True):
     token_ttl_s: Annotated[int, option("How long a token is valid, seconds.", ge=60)] = 86_400
     bcrypt_rounds: Annotated[int, option("Cost of a password hash: 2^n rounds.", ge=4, le=20)] = 12
     fernet_keys: Annotated[int, option("Most token keys at once: staged, primary, and some that wear out.", ge=3)] = 3
     tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
 
 
-class Log(Section):
+class Log(Section, frozen=True):
     format: Annotated[
         str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")
     ] = "text"
@@ -95,24 +99,28 @@ class Log(Section):
     file: Annotated[str, option("Path of a log file; empty: standard error.")] = ""
 
 
-class Policy(Section):
+class Policy(Section, frozen=True):
     file: Annotated[str, option("Path of a policy file (YAML or JSON, oslo.policy's language) over the defaults.")] = ""
 
 
-class Metrics(Section):
+class Metrics(Section, frozen=True):
     public: Annotated[
         bool, option("Answer GET /metrics to anybody; otherwise to this machine and to administrators.")
     ] = False
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole file."""
 
     state: Annotated[str, option("Directory of keys, database and sockets; made with mode 0700.")] = ""
+    site_key_file: Annotated[
+        str, option("Path of the key that seals secrets in the database, one for the site; empty: made in the state.")
+    ] = ""
     api: Api = Api()
     http: Http = Http()
     database: DatabaseOptions = DatabaseOptions()
     operations: Operations = Operations()
+    agents: Agents = Agents()
     identity: Identity = Identity()
     log: Log = Log()
     policy: Policy = Policy()

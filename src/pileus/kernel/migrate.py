@@ -17,10 +17,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-import pileus.migrations
 from pileus.kernel.db.base import Database, lock_number, metadata
 
-MIGRATIONS = Path(pileus.migrations.__path__[0])
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
 STAMP = sa.Table(  # as Alembic makes it
     "alembic_version",
     sa.MetaData(),
@@ -80,11 +79,10 @@ async def prepare(db: Database, *, upgrade_it: bool = False) -> Schema:
         return found
 
     found: Schema = await db.run_sync(make)
-    if found.state is State.FOREIGN:
-        raise SchemaError("The database holds tables but no schema of Pileus: name an empty one in database.url.")
+    refuse_foreign(found)
+    if found.state is State.OLDER and not upgrade_it:
+        raise SchemaError(f"The schema is at {found.revision}, this release needs {found.head}: pileus db upgrade")
     if found.state is State.OLDER:
-        if not upgrade_it:
-            raise SchemaError(f"The schema is at {found.revision}, this release needs {found.head}: pileus db upgrade")
         await upgrade(db)
     return found
 
@@ -138,6 +136,11 @@ def look(connection: sa.Connection) -> Schema:
     if revision == head:
         return Schema(State.CURRENT, revision, head)
     return Schema(State.OLDER if revision < head else State.NEWER, revision, head)
+
+
+def refuse_foreign(found: Schema) -> None:
+    if found.state is State.FOREIGN:
+        raise SchemaError("The database holds tables but no schema of Pileus: name an empty one in database.url.")
 
 
 def hold_others_off(connection: sa.Connection) -> None:

@@ -1,0 +1,30 @@
+"""`pileus`: the command line. Each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pileus.cli.parser import parser
+
+
+class Failure(Exception):
+    """The command cannot go on; the message says why and what to do. Exit status 1."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. The exit status: 0 it was done, 1 it was not, 2 the command line is wrong."""
+    asked = parser().parse_args(argv)
+    module, _, function = asked.run.partition(":")
+    run: Callable[[Any], int] = getattr(importlib.import_module(f"pileus.cli.{module}"), function)
+    try:
+        return run(asked)
+    except Failure as e:
+        print(f"pileus: {e}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -1,0 +1,169 @@
+"""What can be said on the command line. Imports nothing that is slow: `pileus --help` shall not wait for a database driver."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pileus
+
+PLACES = "A value of the command line wins over one of the file, and that over the default: see `pileus config show`."
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command. `run` in the result is "module:function" of pileus.cli, called with the result."""
+    top = argparse.ArgumentParser(prog="pileus", description="A cloud that speaks the OpenStack APIs.", epilog=PLACES)
+    top.add_argument("--version", action="version", version=f"pileus {pileus.__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _up(commands)
+    _serve(commands)
+    _database(commands)
+    _config(commands)
+    _operations(commands)
+    _policy(commands)
+    _doctor(commands)
+    _checkpoints(commands)
+    return top
+
+
+def _add(commands: Any, name: str, run: str, words: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
+    made.set_defaults(run=run)
+    return made
+
+
+def _group(commands: Any, name: str, words: str) -> Any:
+    made = commands.add_parser(name, help=words, description=words)
+    return made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
+def _places(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help="options, as TOML")
+    command.add_argument("--state", metavar="DIR", help="where keys, database and logs are")
+
+
+def _listening(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--listen", metavar="HOST:PORT", help="address of the API; port 0 takes a free one")
+    command.add_argument(
+        "--classic-ports",
+        action="store_true",
+        default=None,
+        help="listen also on 5000, 8774, ... as far as there are services",
+    )
+    command.add_argument("--tls", action="store_true", default=None, help="HTTPS, with a certificate of an own CA")
+
+
+def _up(commands: Any) -> None:
+    up = _add(commands, "up", "up:run", "Run a cloud in this process, made at the first start.")
+    _places(up)
+    _listening(up)
+    up.add_argument(
+        "--ephemeral", action="store_true", help="gone at the end; in a temporary state, unless --state names one"
+    )
+    up.add_argument("--simulate", action="store_true", help="simulated hosts; needs no rights")
+    up.add_argument("--simulate-hosts", type=_count, metavar="N", help="how many simulated hosts (1)")
+    up.add_argument(
+        "--seed", type=int, metavar="N", help="of a simulated cloud: the same requests get the same ids and times"
+    )
+
+
+def _serve(commands: Any) -> None:
+    roles = _group(commands, "serve", "Run one role of a cloud on many machines.")
+    api = _add(roles, "api", "serve:api", "Answer requests, in N processes that share one socket.")
+    _places(api)
+    _listening(api)
+    api.add_argument("--processes", type=_count, default=1, metavar="N", help="how many (1)")
+    worker = _add(roles, "worker", "serve:worker", "Run operations.")
+    _places(worker)
+    agent = _add(roles, "agent", "serve:agent", "Serve the engines of this host.")
+    agent.add_argument(
+        "--state", type=Path, required=True, metavar="DIR", help="identity, fences and jobs of this host"
+    )
+    agent.add_argument(
+        "--control", required=True, metavar="URL", help="https://HOST:PORT or unix:PATH of the control plane"
+    )
+    agent.add_argument("--listen", default="0.0.0.0:8790", metavar="HOST:PORT", help="or unix:PATH (0.0.0.0:8790)")
+    agent.add_argument(
+        "--advertise", default="", metavar="HOST", help="how the control plane reaches it; else found out"
+    )
+    agent.add_argument("--join", metavar="TOKEN", help="once: the token that makes this machine a host")
+    agent.add_argument("--simulate", action="store_true", help="simulated engines")
+
+
+def _database(commands: Any) -> None:
+    db = _group(commands, "db", "The schema of the database.")
+    for name, words in (
+        ("upgrade", "Make the schema, or bring it up to this release; make the administrator."),
+        ("check", "Compare the schema with this release."),
+    ):
+        _places(_add(db, name, f"database:{name}", words))
+    revision = _add(
+        db, "revision", "database:revision", "For developers: write a revision with what the tables have changed."
+    )
+    revision.add_argument("words", help="what changes, in a few words")
+
+
+def _config(commands: Any) -> None:
+    config = _group(commands, "config", "The options.")
+    show = _add(config, "show", "settings:show", "Every option, its value and where that comes from.")
+    _places(show)
+    _form(show)
+
+
+def _operations(commands: Any) -> None:
+    op = _group(commands, "op", "Long operations: what runs, what waits, what is parked and why.")
+    listed = _add(op, "list", "remote:list_operations", "The newest operations.")
+    listed.add_argument("--in", dest="in_state", metavar="STATE", help="running, undoing, parked, done or undone")
+    listed.add_argument("--subject", metavar="ID", help="of this resource only")
+    listed.add_argument("--limit", type=_count, default=50, metavar="N", help="at most so many (50)")
+    for name, words in (
+        ("show", "One operation, with its steps."),
+        ("retry", "Let a parked operation go on; wake one that waits."),
+        ("cancel", "Make an operation unwind, if it still can."),
+    ):
+        _add(op, name, f"remote:{name}_operation", words).add_argument("id", metavar="ID")
+    for command in op.choices.values():
+        _cloud(command)
+        _form(command)
+
+
+def _policy(commands: Any) -> None:
+    policy = _group(commands, "policy", "Who may do what.")
+    check = _add(policy, "check", "settings:check_policy", "What is wrong with a policy file.")
+    check.add_argument("file", type=Path, metavar="FILE")
+
+
+def _doctor(commands: Any) -> None:
+    doctor = _add(commands, "doctor", "doctor:run", "What is wrong with this machine and its cloud, and what mends it.")
+    _places(doctor)
+    _form(doctor)
+
+
+def _checkpoints(commands: Any) -> None:
+    checkpoint = _group(commands, "checkpoint", "Kept states of a simulated cloud.")
+    save = _add(checkpoint, "save", "remote:save_checkpoint", "Keep the state of the whole cloud under a name.")
+    save.add_argument("name", metavar="NAME")
+    listed = _add(checkpoint, "list", "remote:list_checkpoints", "Which states are kept.")
+    reset = _add(commands, "reset", "remote:reset", "Put a simulated cloud back: as it was first, or at a checkpoint.")
+    reset.add_argument("name", nargs="?", metavar="NAME")
+    for command in (save, listed, reset):
+        _cloud(command)
+        _form(command)
+
+
+def _cloud(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--state", metavar="DIR", help="of the cloud to ask; else OS_* and clouds.yaml as the clients read them"
+    )
+
+
+def _form(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="for machines")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
