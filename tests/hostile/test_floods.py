@@ -157,6 +157,13 @@ async def test_tiny_chunks_do_not_hold_the_loop(victim: Victim) -> None:
     assert (await victim.vitals())["turn_s"] < 0.05
 
 
+async def test_a_fast_reader_does_not_hold_the_loop(victim: Victim) -> None:
+    await victim.get("/calm")
+    async with victim.peer(b"GET /download/%d" % (256 * MIB) + HOST + b"Connection: close\r\n\r\n") as peer:
+        assert await peer.drink() > 256 * MIB
+    assert (await victim.vitals())["turn_s"] < 0.05
+
+
 async def eight(victim: Victim, one: Callable[[Peer], object], request: bytes) -> int:
     """Run eight of these at once; by how much the memory of the server grew at most."""
     before = peak = (await victim.vitals())["rss"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from kernel.http_server.conftest import CLOSE, HOST, Serve, answer
+from pileus.kernel.config import Http
 from pileus.kernel.errors import ClientGone, CloudError, RangeNotSatisfiable, RequestTimeout, TooLarge
 from pileus.kernel.http.answers import FilePart, Stream
+from pileus.kernel.http.server import Listener, Server
 from pileus.kernel.http.stream import receive_stream, send_stream, wanted_part
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
@@ -175,6 +178,39 @@ async def test_who_leaves_during_a_file_is_noticed(serve: Serve, tmp_path: Path)
         writer.transport.abort()
     await served.server.stop(grace_s=5)
     assert isinstance(app.seen[0], ClientGone)
+
+
+async def test_a_client_that_takes_nothing_of_a_file_is_given_up(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as large:
+        large.truncate(1 << 30)
+    app = Sender(Stream(FilePart(path, 0, 1 << 30)))
+    served = await serve(app, idle_timeout_s=0.1)
+    with socket.create_connection(served.address) as client:
+        client.sendall(b"GET /" + HOST + b"\r\n")
+        while not app.seen:
+            await asyncio.sleep(0)
+    assert isinstance(app.seen[0], ClientGone)
+
+
+async def test_a_file_keeps_its_place_behind_what_is_still_to_be_sent(file: Path) -> None:
+    narrow = socket.create_server(("127.0.0.1", 0))
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        length = [(b"content-length", b"%d" % (60_000 + len(DATA)))]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        await send({"type": "http.response.body", "body": b"a" * 60_000, "more_body": True})
+        with file.open("rb") as handle:
+            await send({"type": "http.response.zerocopysend", "file": handle, "offset": 6, "count": len(DATA)})
+
+    server = Server(app, Http(), [Listener(sock=narrow)])
+    [address] = await server.start()
+    reader, writer = await asyncio.open_connection(*address, limit=1024)
+    writer.write(b"GET /" + HOST + CLOSE)
+    assert (await reader.read()).partition(b"\r\n\r\n")[2] == b"a" * 60_000 + DATA
+    writer.close()
+    await server.stop()
 
 
 async def test_who_left_before_a_file_is_noticed(serve: Serve, file: Path) -> None:

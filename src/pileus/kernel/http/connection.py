@@ -37,7 +37,6 @@ class Connection(asyncio.Protocol):
         self._lingered: int | None = None  # bytes thrown away since the last word was said
         self._writable: asyncio.Event | None = None  # there while the client does not keep up
         self._facts: dict[str, Any] | None = None
-        self.lost = False
 
     # asyncio.Protocol
 
@@ -48,20 +47,21 @@ class Connection(asyncio.Protocol):
         self._reading.set(self.site.http.idle_timeout_s, self._close)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.lost = True
         self._reading.end()
         self._writing.end()
+        self._leave("closed")
         self.resume_writing()
-        if self._exchange is not None:
-            self._exchange.leave("closed")
         self.site.state.connections.discard(self)
         self.site.left()
+
+    def eof_received(self) -> None:
+        self._leave("closed")  # the transport closes: who sends no more is taken to be gone
 
     def data_received(self, data: bytes) -> None:
         if self._lingered is not None:
             self._lingered += len(data)
             if self._lingered > LINGER_BYTES:
-                self.transport.abort()
+                self.abort()
         elif self._exchange is None:
             self._ahead += data
             self._read_head()
@@ -208,8 +208,7 @@ class Connection(asyncio.Protocol):
     # the way out
 
     def write(self, data: bytes) -> None:
-        if data and not self.transport.is_closing():  # uvloop would raise
-            self.transport.write(data)
+        self.transport.write(data)
 
     async def drained(self) -> None:
         """Return once the client has taken what was written, but for the high water mark; or is gone."""
@@ -218,13 +217,7 @@ class Connection(asyncio.Protocol):
 
     async def send_file(self, file: Any, offset: int, count: int) -> None:
         """Send `count` bytes of an open file past all buffers. Raises ClientGone."""
-        if not self.transport.is_closing():
-            self.transport.set_write_buffer_limits(high=0)
-            await self.drained()
-        if self.transport.is_closing():
-            raise ClientGone("closed")
-        self.transport.set_write_buffer_limits(high=HIGH_WATER)
-        await send_file(self, self.transport, file, offset, count)
+        await send_file(self, file, offset, count)
 
     async def _run(self, exchange: Exchange) -> None:
         try:
@@ -264,10 +257,8 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, error: CloudError) -> None:
         """Answer in the app's stead and close; if the app has begun an answer, break it off visibly."""
-        exchange = self._exchange
-        if exchange is not None:
-            exchange.leave(error.code)
-        if exchange is not None and exchange.started:
+        self._leave(error.code)
+        if self._exchange is not None and self._exchange.started:
             self._break_off()
         else:
             self._last_word(self.site.refusal(error), unread=True)
@@ -278,7 +269,7 @@ class Connection(asyncio.Protocol):
         self.write(data)
         self._exchange = None
         self._ahead.clear()
-        if not unread or self.transport.is_closing():
+        if not unread:
             self._close()
             return
         self._lingered = 0
@@ -297,19 +288,24 @@ class Connection(asyncio.Protocol):
 
     def _break_off(self) -> None:
         """Reset the connection: an end without a reset could pass for the end of a body whose length was not said."""
-        if self.transport.is_closing():
-            return
         sock = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.abort()
 
     def abort(self) -> None:
+        self._leave("closed")
         self.transport.abort()
 
     def _close(self) -> None:
         """Close once all is written; a client that does not take it is not waited for."""
+        self._leave("closed")
         self._reading.set(self.site.http.idle_timeout_s, self.abort)
         self.transport.close()
+
+    def _leave(self, reason: str) -> None:
+        """Tell the exchange before the transport closes: from then on it writes nothing (uvloop would raise)."""
+        if self._exchange is not None:
+            self._exchange.leave(reason)
 
     def _head_is_late(self) -> None:
         self.refuse(

@@ -118,8 +118,8 @@ class Exchange:
 
     async def send(self, message: Message) -> None:
         """Write a part of the response; returns once the client has taken all but `HIGH_WATER` bytes. Raises ClientGone."""
-        if self.gone is not None:
-            raise ClientGone(self.gone)
+        if self.gone is not None or self._link.transport.is_closing():
+            raise ClientGone(self.gone or "closed")
         kind = message["type"]
         if kind == "http.response.start" and not self.started:
             self._start(message)
@@ -203,6 +203,7 @@ class Exchange:
 
     async def _piece_sent(self, more: bool) -> None:
         if more:
+            await asyncio.sleep(0)  # a client as fast as we are would never make us wait, and nobody else would run
             await self._link.drained()
         if self.gone is not None:
             raise ClientGone(self.gone)

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 STEP_BYTES = 8_388_608  # most that one turn of a thread sends
 
 
-async def send_file(link: Connection, transport: asyncio.Transport, file: Any, offset: int, count: int) -> None:
+async def send_file(link: Connection, file: Any, offset: int, count: int) -> None:
     """Send bytes [offset, offset + count) of `file` (a descriptor, or what has a `fileno`). Raises ClientGone.
 
-    The transport's buffer must be empty. The loop's own sendfile reads the disk in the loop's thread (and uvloop has
+    Waits until the transport's buffer is empty. The loop's own sendfile reads the disk in the loop's thread (and uvloop has
     none): a page that is not in memory would stop everybody. Here threads do it; the socket itself never blocks them.
     The socket is a duplicate, for neither loop lets others watch a descriptor it owns.
     """
     file = file if isinstance(file, int) else file.fileno()
-    socket = os.dup(transport.get_extra_info("socket").fileno())
+    socket = os.dup(link.transport.get_extra_info("socket").fileno())
     try:
         while count:
-            sent = await _to_its_end(link.site.threads, _push, socket, file, offset, min(count, STEP_BYTES))
-            if link.lost:
+            if link.transport.is_closing():
                 raise ClientGone("closed")
-            offset, count = offset + sent, count - sent
+            sent = 0
+            if not link.transport.get_write_buffer_size():
+                sent = await _to_its_end(link.site.threads, _push, socket, file, offset, min(count, STEP_BYTES))
+                offset, count = offset + sent, count - sent
             if count and sent < STEP_BYTES:
                 await _writable(link, socket)
     finally:
