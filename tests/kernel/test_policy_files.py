@@ -104,6 +104,7 @@ def test_a_file_that_went_wrong_leaves_the_rules_as_they_were(file):
         ("servers:show: [[a]]\n", "line 1, column 15: servers:show: 'a' is no check"),
         ("servers:show:\n", "servers:show: a rule is text or a list of lists, not nothing; write '@'"),
         ("servers:show: true\n", "a rule is text or a list of lists, not true"),
+        ("servers:show: &a [*a]\n", "a rule is text or a list of lists, not nothing"),
         ("servers:show: {a: b}\n", "a rule is text or a list of lists, not nothing"),
         (
             "servers:show: http://example.org/%(x)s\n",

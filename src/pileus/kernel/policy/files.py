@@ -132,11 +132,12 @@ class _Reading:
         self.entries.append(Entry(name, self._names.meant(name), node, *_place(value)))
 
 
-def _plain(value: yaml.Node) -> Any:
+def _plain(value: yaml.Node, depth: int = 0) -> Any:
+    """Text, or lists two deep. An alias may make a list a member of itself."""
     if isinstance(value, yaml.ScalarNode) and (value.style or value.tag == "tag:yaml.org,2002:str"):
         return value.value
-    if isinstance(value, yaml.SequenceNode):
-        return [_plain(member) for member in value.value]
+    if isinstance(value, yaml.SequenceNode) and depth < 2:
+        return [_plain(member, depth + 1) for member in value.value]
     shown = value.value if isinstance(value, yaml.ScalarNode) and value.value else "nothing"
     raise PolicySyntaxError(f"a rule is text or a list of lists, not {shown}; write '@' to allow everybody")
 
