@@ -33,6 +33,7 @@ ROWS = [
 FIELDS = {
     "name": Field(things.c.name),
     "size": Field(things.c.size, "integer"),
+    "n": Field(things.c.n, "integer"),
     "locked": Field(things.c.locked, "boolean"),
     "at": Field(things.c.at, "time"),
     "owner": Field(things.c.owner, "uuid"),
@@ -60,6 +61,9 @@ FOUND: list[tuple[Filters, dict[str, list[str]], list[int]]] = [
     (PLAIN, {"changes-since": ["2026-01-01 00:00:01"]}, [2, 4]),
     (PLAIN, {"changes-since": ["2026-01-01"], "changes-before": ["2026-01-01T12:00:00"]}, [1, 2]),
     (PREFIX, {"size": ["gt:1"]}, [2, 3]),
+    (PREFIX, {"n": [f"in:2,{2**60}"]}, [2]),
+    (PREFIX, {"n": [f"lt:{2**60}", f"neq:{2**61}", f"gt:-{2**60}"]}, [1, 2, 3, 4, 5]),
+    (PLAIN, {"n": [f"{2**60}"]}, []),
     (PREFIX, {"size": ["gte:1", "lt:9"]}, [1, 2]),
     (PREFIX, {"size": ["lte:1"]}, [1, 5]),
     (PREFIX, {"size": ["5"]}, [2]),

@@ -140,8 +140,8 @@ def read(kind: Kind, name: str, text: str) -> Any:
     """The value that a text stands for. Raises BadRequest naming the parameter."""
     if kind == "text":
         return text
-    if kind == "integer":
-        return integer(name, text)
+    if kind == "integer":  # 64 bits wide, also beside a column of 32
+        return sa.literal(integer(name, text), sa.BigInteger())
     if kind == "boolean":
         return boolean(name, text)
     if kind == "time":

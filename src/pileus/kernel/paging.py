@@ -157,7 +157,7 @@ class Listing:
             except ValueError:
                 raise self.missing(marker) from None
         elif isinstance(self.id.type, sa.Integer):
-            key = integer("marker", marker)
+            key = sa.literal(integer("marker", marker), sa.BigInteger())  # also beside a column of 32 bits
         columns = [step.column.label(f"k{i}") for i, step in enumerate(steps)]
         row = (await ctx.execute(sa.select(*columns).where(self.id == key, visible))).one_or_none()
         if row is None:

@@ -171,6 +171,14 @@ async def test_what_the_database_undid_is_done_again(odd: httpx.AsyncClient, nos
     assert (refused.status_code, nosy.runs) == (503, 4)
 
 
+async def test_a_token_that_cannot_be_looked_up_now_is_no_wrong_token(world: World) -> None:
+    async def undone(ctx: Ctx, token: str) -> Any:
+        raise TryAgain("08006")
+
+    async with client_of(build_app(world, [widget_service()], undone)) as client:
+        assert (await client.post(URL, headers=MEMBER)).status_code == 503
+
+
 async def test_a_stream_is_read_once(odd: httpx.AsyncClient, nosy: Nosy) -> None:
     assert (await odd.put("/odd/stream", content=b"x" * 5_000_000)).json() == {"size": 5_000_000}
     nosy.runs = 0

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 ACCESS = logging.getLogger("pileus.access")
 RERUNS = 3
+BUSY = "The database is busy with conflicting requests; send this one again."
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "COPY", WEBSOCKET})
 
 Scope = MutableMapping[str, Any]
@@ -117,6 +118,8 @@ class Call:
             return await work()
         except CloudError as e:
             return self._fault(e)
+        except TryAgain:
+            return self._fault(Unavailable(BUSY))
         except ClientGone:
             raise
         except Exception:
@@ -187,7 +190,7 @@ class Call:
                 return await answered(lambda ctx: self._handled(route, ctx, asked))
             except TryAgain as e:
                 LOG.info("The database undid a request.", extra={"facts": {"route": str(route), "cause": str(e)}})
-        raise Unavailable("The database is busy with conflicting requests; send this one again.")
+        raise Unavailable(BUSY)
 
     def _admit(self, route: Route) -> None:
         """The part of the policy rule that needs no target; then the Ctx is the route's. Raises Forbidden."""
