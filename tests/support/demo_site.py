@@ -1,6 +1,6 @@
 """A cloud as a process of its own: Identity, our own API and the demonstration, on a real socket and a real database.
 
-    python -m support.demo_site STATE DATABASE_URL [api] [worker]      (with tests/ on the path)
+    python -m support.demo_site STATE DATABASE_URL [api[=PORT]] [worker]      (with tests/ on the path)
 
 For benchmarks and crash tests. Writes STATE/site.json (url, pid) when it serves, and ends cleanly on SIGTERM.
 """
@@ -12,92 +12,62 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from demo import service as demo
-from demo.world import DemoWorld
+from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
-from pileus.kernel.clock import Clock, SystemClock
-from pileus.kernel.config import Config, Identity, Operations
-from pileus.kernel.context import PILEUS, Ctx
-from pileus.kernel.db import Database, open_database
-from pileus.kernel.http import build_app
+from pileus.engines.rim import Rim
+from pileus.kernel.config import Config, DatabaseOptions, Identity, Operations
 from pileus.kernel.http.server import Listener, Server
-from pileus.kernel.operations import Worker, void_leases
-from pileus.kernel.policy import Policy
-from pileus.kernel.policy.defaults import default_rules
-from pileus.kernel.seal import Seal
 from pileus.services.identity.bootstrap import bootstrap
-from pileus.services.identity.routes import api as identity
-from pileus.services.identity.tokens.service import authenticate
+from pileus.world import Cloud, open_cloud
 from support import site_api
 
 PASSWORD = "only for tests"
 LEASE_S = 3.0
 JOB_S = 0.05
+HOSTS = 2
 
 
-@dataclass
-class SiteWorld(DemoWorld):
-    """Real time; jobs of the simulated hosts are short."""
-
-    clock: Clock = field(default_factory=SystemClock)
-    memory: dict[type, Any] = field(default_factory=dict)
-
-    def hypervisor(self, host: str) -> SimHypervisor:
-        return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_copied": JOB_S})
-
-
-def world(state: Path, database: Database) -> SiteWorld:
-    config = Config(
+def configuration(state: Path, url: str) -> Config:
+    return Config(
         state=str(state),
+        database=DatabaseOptions(url=url),
         identity=Identity(bcrypt_rounds=4),
         operations=Operations(lease_s=LEASE_S, poll_s=0.2, host_lease_s=LEASE_S),
     )
-    rules = {**default_rules().checks, **demo.POLICIES, **site_api.POLICIES}
-    seal = Seal.from_file(state / "site.key")
-    return SiteWorld(database, state / "hosts", config=config, seal=seal, policy=Policy.load(rules, None))
 
 
-async def prepare(database: Database, ctx: Ctx) -> None:
-    """Schema and admin, if they are not there. On SQLite whoever held leases is dead."""
-    await database.create_schema()
-    await bootstrap(ctx, PASSWORD)
-    if database.dialect == "sqlite":
-        async with ctx.transaction() as writing:
-            await void_leases(writing)
+def take_time(cloud: Cloud) -> None:
+    """Copies are jobs of the simulated hosts, so that a kill finds some under way."""
+    for kind, name in list(cloud.rims):
+        home = cloud.state / "hosts" / name
+        engine = SimHypervisor(home, cloud.clock, delays_s={"ensure_copied": JOB_S})
+        cloud.rims[kind, name] = Rim(Hypervisor, engine, home / "rim", cloud.clock, changed=cloud.job_ended)
 
 
-async def serve(state: Path, url: str, roles: set[str]) -> None:
+async def serve(state: Path, url: str, *, port: int | None, work: bool) -> None:
+    """`port` None: no API; 0: any."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    database = open_database(url)
-    await database.start()
-    site = world(state, database)
-    ctx = Ctx(site, PILEUS)
-    worker = Worker(ctx)
-    working = None
-    if "api" in roles:
-        await prepare(database, ctx)
-    if "worker" in roles:
-        working = asyncio.create_task(worker.run())
-    if "api" in roles:
-        app = build_app(site, [identity, demo.api, site_api.api], authenticate)
-        server = Server(app, site.config.http, [Listener()])
-        ((host, port),) = await server.start()
-        tell(state, f"http://{host}:{port}")
+    services, policies = [demo.api, site_api.api], {**demo.POLICIES, **site_api.POLICIES}
+    config = configuration(state, url)
+    cloud = await open_cloud(config, simulate_hosts=HOSTS if work else 0, services=services, policies=policies)
+    take_time(cloud)
+    await cloud.start(work=work)
+    if port is not None:
+        await bootstrap(cloud.ctx, PASSWORD)
+        server = Server(cloud.app, config.http, [Listener(port=port)])
+        ((host, bound),) = await server.start()
+        tell(state, f"http://{host}:{bound}")
         await ended.wait()
         await server.stop(1.0)
     await ended.wait()
-    if working is not None:
-        worker.stop()
-        await working
-    await database.close()
+    await cloud.stop()
 
 
 def tell(state: Path, url: str) -> None:
@@ -108,4 +78,6 @@ def tell(state: Path, url: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[1]), sys.argv[2], set(sys.argv[3:]) or {"api", "worker"}))
+    roles = dict(word.partition("=")[::2] for word in sys.argv[3:])
+    port = int(roles["api"] or 0) if "api" in roles else None
+    uvloop.run(serve(Path(sys.argv[1]), sys.argv[2], port=port, work="worker" in roles))

@@ -16,6 +16,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.http import FilePart, Service, Stream
 from pileus.kernel.http.stream import receive_stream
 from pileus.kernel.operations import Worker
+from pileus.kernel.operations.tables import operations
 
 RULE = "site:anything"
 POLICIES = {RULE: "role:admin"}
@@ -42,15 +43,17 @@ class Lag:
 lag = Lag()
 
 
-async def by_status(ctx: Ctx, table: sa.Table) -> dict[str, int]:
-    rows = await ctx.execute(sa.select(table.c.status, sa.func.count()).group_by(table.c.status))
-    return {status: number for status, number in rows}
+async def by(ctx: Ctx, column: sa.Column[str]) -> dict[str, int]:
+    """How many rows have each value of this column."""
+    rows = await ctx.execute(sa.select(column, sa.func.count()).group_by(column))
+    return {value: number for value, number in rows}
 
 
 @api.get("/counts", rule=RULE)
 async def count(ctx: Ctx) -> dict[str, Any]:
-    """How many machines and networks are in each status."""
-    return {"machines": await by_status(ctx, machines), "networks": await by_status(ctx, networks)}
+    """How many machines, networks and operations are in each status."""
+    columns = {"machines": machines.c.status, "networks": networks.c.status, "operations": operations.c.state}
+    return {name: await by(ctx, column) for name, column in columns.items()}
 
 
 @api.post("/drain", rule=RULE, atomic=False)
@@ -58,11 +61,11 @@ async def drain(ctx: Ctx) -> dict[str, Any]:
     """Carry out every operation on machines there is, as a worker of this process; how many are ACTIVE then."""
     worker = Worker(Ctx(ctx.world))
     running = asyncio.create_task(worker.run())
-    while set(await by_status(ctx, machines)) - {"ACTIVE", "ERROR"}:
+    while set(await by(ctx, machines.c.status)) - {"ACTIVE", "ERROR"}:
         await ctx.world.clock.sleep(0.25)
     worker.stop()
     await running
-    return {"active": (await by_status(ctx, machines)).get("ACTIVE", 0)}
+    return {"active": (await by(ctx, machines.c.status)).get("ACTIVE", 0)}
 
 
 @api.post("/lag", rule=RULE, atomic=False)
