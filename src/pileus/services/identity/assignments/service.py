@@ -78,7 +78,7 @@ async def get(ctx: Ctx, wanted: Assignment) -> Assignment:
 async def roles_granted(ctx: Ctx, user_id: str, target_id: str) -> list[Role]:
     """The roles that were granted to a user on exactly this target, by id."""
     held = await store.list_(ctx, {"actor_id": user_id, "target_id": target_id, "inherited": False})
-    return [await roles.get(ctx, each.role_id) for each in held]
+    return await roles.by_ids(ctx, {each.role_id for each in held})
 
 
 async def facts(ctx: Ctx, named: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], NotFound | None]:

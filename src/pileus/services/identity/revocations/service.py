@@ -7,14 +7,12 @@ all processes share, not in the time of day, which they do not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pileus.kernel.context import Ctx
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import store
-from pileus.services.identity.revocations.store import Revocation
+from pileus.services.identity.revocations.store import Bearer, Revocation
 
-__all__ = ["add", "means"]
+__all__ = ["Bearer", "add", "means"]
 
 
 async def add(
@@ -46,18 +44,6 @@ async def add(
     )
 
 
-async def means(
-    ctx: Ctx,
-    *,
-    issued_at: int,
-    audit_ids: Sequence[str],
-    user_id: str,
-    project_id: str | None,
-    trust_id: str | None,
-    domain_ids: Sequence[str],
-) -> bool:
-    """Whether a token of these, issued at that revision, was revoked."""
-    scope = {"project_id": project_id, "trust_id": trust_id}
-    return await store.means(
-        ctx, at=issued_at, audit_ids=audit_ids, user_id=user_id, scope=scope, domain_ids=domain_ids
-    )
+async def means(ctx: Ctx, bearer: Bearer) -> bool:
+    """Whether such a token was revoked."""
+    return await store.means(ctx, bearer)

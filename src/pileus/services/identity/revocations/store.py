@@ -46,6 +46,17 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
 
 
+class Bearer(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a token a revocation may mean."""
+
+    revision: int  # of Identity, when it was issued
+    audit_ids: Sequence[str]  # its own first, that of its chain last
+    user_id: str
+    project_id: str | None = None
+    trust_id: str | None = None
+    domain_ids: Sequence[str]  # of the user, the project and the scope
+
+
 ADD = events.insert()
 FORGET = events.delete().where(events.c.expires_at < sa.bindparam("now"))
 MEANS = (
@@ -73,14 +84,14 @@ async def forget(ctx: Ctx, *, now: float) -> None:
     await ctx.execute(FORGET, {"now": now})
 
 
-async def means(
-    ctx: Ctx,
-    *,
-    at: int,
-    audit_ids: Sequence[str],
-    user_id: str,
-    scope: dict[str, str | None],
-    domain_ids: Sequence[str],
-) -> bool:
-    params = {"at": at, "audit_id": audit_ids[0], "audit_chain_id": audit_ids[-1], "user_id": user_id, **scope}
-    return (await ctx.execute(MEANS, {**params, "domain_ids": list(domain_ids)})).first() is not None
+async def means(ctx: Ctx, bearer: Bearer) -> bool:
+    params = {
+        "at": bearer.revision,
+        "audit_id": bearer.audit_ids[0],
+        "audit_chain_id": bearer.audit_ids[-1],
+        "user_id": bearer.user_id,
+        "project_id": bearer.project_id,
+        "trust_id": bearer.trust_id,
+        "domain_ids": list(bearer.domain_ids),
+    }
+    return (await ctx.execute(MEANS, params)).first() is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.roles import store
 from pileus.services.identity.roles.store import Role
 
-__all__ = ["Role", "change", "create", "delete", "expanded", "get", "imply", "list_", "named"]
+__all__ = ["Role", "by_ids", "change", "create", "delete", "expanded", "get", "imply", "list_", "named"]
 
 
 class Graph(msgspec.Struct, frozen=True):
@@ -32,6 +32,11 @@ async def get(ctx: Ctx, role_id: str) -> Role:
     if not found:
         raise NotFound(f"Could not find role: {role_id}.")
     return found[0]
+
+
+async def by_ids(ctx: Ctx, ids: Collection[str]) -> list[Role]:
+    """Those of them that are there, by id."""
+    return await store.by_ids(ctx, sorted(ids))
 
 
 async def named(ctx: Ctx, name: str, *, domain_id: str | None = None) -> Role | None:

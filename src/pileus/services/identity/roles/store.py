@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -48,12 +48,17 @@ class Role(msgspec.Struct, frozen=True):
 
 
 ALL = sa.select(*(roles.c[name] for name in Role.__struct_fields__)).order_by(roles.c.id)
+BY_IDS = ALL.where(roles.c.id.in_(sa.bindparam("ids", expanding=True)))
 IMPLIED = sa.select(implied_roles.c.prior_id, implied_roles.c.implied_id)
 
 
 async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Role]:
     query = ALL.where(*(roles.c[name] == value for name, value in columns.items()))
     return [Role(*row) for row in await ctx.execute(query)]
+
+
+async def by_ids(ctx: Ctx, ids: Sequence[str]) -> list[Role]:
+    return [Role(*row) for row in await ctx.execute(BY_IDS, {"ids": list(ids)})]
 
 
 async def implied(ctx: Ctx) -> list[tuple[str, str]]:

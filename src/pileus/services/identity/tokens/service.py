@@ -24,6 +24,7 @@ from pileus.services.identity.recent import Recent
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.revocations import service as revocations
+from pileus.services.identity.revocations.service import Bearer
 from pileus.services.identity.roles.service import Role
 from pileus.services.identity.tokens import rules
 from pileus.services.identity.tokens.rules import Scope, Token
@@ -178,12 +179,13 @@ async def _places(ctx: Ctx, user: User, scope: Scope) -> tuple[Project | None, d
 async def _revoked(ctx: Ctx, token: Token, domain_ids: list[str]) -> bool:
     return await revocations.means(
         ctx,
-        issued_at=token.revision,
-        audit_ids=token.audit_ids,
-        user_id=token.user_id,
-        project_id=token.scope.project_id,
-        trust_id=None,
-        domain_ids=domain_ids,
+        Bearer(
+            revision=token.revision,
+            audit_ids=token.audit_ids,
+            user_id=token.user_id,
+            project_id=token.scope.project_id,
+            domain_ids=domain_ids,
+        ),
     )
 
 
