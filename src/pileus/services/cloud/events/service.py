@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Literal
 
 from pileus.kernel import events
+from pileus.kernel.clock import SystemClock
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Gone, TooManyRequests
 from pileus.kernel.events import Event, Place
@@ -83,7 +84,7 @@ async def _news(ctx: Ctx, place: Place, *, lost: bool, silence_s: float) -> Asyn
             yield found
         elif not await _woken(ctx, rung, place, silence_s):
             yield "nothing"
-        await asyncio.sleep(BREATH_S)
+        await SystemClock().sleep(BREATH_S)  # a simulated clock may stand still; the follower is real
     yield "expired"
 
 
