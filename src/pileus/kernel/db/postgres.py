@@ -19,22 +19,23 @@ TOO_LONG = {"57014", "55P03"}  # query_canceled (statement_timeout), lock_not_av
 LOST = ("08", "57P")  # connection exceptions, server shutting down
 TAKE_LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("n", type_=sa.BigInteger)))
 WAITS_MS = {"statement_timeout": "30000", "lock_timeout": "10000", "idle_in_transaction_session_timeout": "60000"}
+END_BACKEND = sa.text(
+    "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE pid = :pid AND usename = current_user"
+)
 SLOW = "The database took too long to answer this; narrow the query or ask again."
 UNREACHABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
-def sqlstate(error: Exception) -> str:
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+def sqlstate(error: sa.exc.DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
 
 
-def is_lost(error: Exception) -> bool:
+def is_lost(error: sa.exc.DBAPIError) -> bool:
     """Whether the connection is gone, and with it any answer."""
-    if isinstance(error, sa.exc.DBAPIError):
-        return error.connection_invalidated or sqlstate(error).startswith(LOST)
-    return isinstance(error, OSError)
+    return error.connection_invalidated or sqlstate(error).startswith(LOST)
 
 
-def translated(error: Exception) -> Exception:
+def translated(error: sa.exc.DBAPIError) -> Exception:
     """TryAgain, Unavailable with the cause, or the error itself when it is the statement's own fault."""
     code = sqlstate(error)
     if code in UNDONE or is_lost(error):
@@ -59,7 +60,7 @@ class PostgresConnection:
             tell(str(statement))
         try:
             return await self._connection.execute(statement, params)
-        except (sa.exc.DBAPIError, OSError) as e:
+        except sa.exc.DBAPIError as e:
             raise translated(e) from e.__cause__
 
     async def lock(self, kind: str, key: object) -> None:
@@ -126,9 +127,10 @@ class PostgresDatabase:
             except BaseException:
                 await self._give_up(raw, transaction)
                 raise
+            pid = (await raw.get_raw_connection()).driver_connection.get_server_pid()  # type: ignore[union-attr]
             lost = await self._commit(transaction)
         if lost is not None:
-            await self._ask_whether_it_came_through(probe, lost)
+            await self._ask_whether_it_came_through(pid, probe, lost)
         for call in connection.committed:
             call()
 
@@ -147,7 +149,7 @@ class PostgresDatabase:
         """None when it is durable; what happened when the connection was lost on the way, and nobody knows."""
         try:
             await transaction.commit()
-        except (sa.exc.DBAPIError, OSError) as e:
+        except sa.exc.DBAPIError as e:
             if is_lost(e):
                 return e
             raise translated(e) from e.__cause__
@@ -156,16 +158,22 @@ class PostgresDatabase:
     async def _give_up(self, raw: AsyncConnection, transaction: AsyncTransaction) -> None:
         try:
             await transaction.rollback()
-        except (sa.exc.DBAPIError, OSError):
+        except sa.exc.DBAPIError:
             await raw.invalidate()  # the connection is gone, and the transaction with it
 
-    async def _ask_whether_it_came_through(self, probe: Probe | None, lost: Exception) -> None:
+    async def _see_it_gone(self, connection: PostgresConnection, pid: int) -> None:
+        """End the backend that was to commit: as long as it lives, what is not there yet may still come."""
+        if (await connection.execute(END_BACKEND, {"pid": pid})).scalar() is False:
+            raise Unavailable(f"Backend {pid} is still at its COMMIT.")
+
+    async def _ask_whether_it_came_through(self, pid: int, probe: Probe | None, lost: Exception) -> None:
         """COMMIT was sent and its answer lost. Returns when it took effect, raises TryAgain when it did not."""
         if probe is None:
             raise TryAgain("connection lost in COMMIT") from lost
         for pause_s in self.probe_pauses_s:
             try:
                 async with self.transaction() as connection:
+                    await self._see_it_gone(connection, pid)
                     came_through = await probe(connection)
             except (TryAgain, Unavailable):
                 await asyncio.sleep(pause_s)

@@ -221,11 +221,11 @@ class SqliteDatabase:
     def _end_block(self) -> None:
         self._writing = None
         self._free.set()
-        if self._suspended:
-            self._suspended = False
-            asyncio.get_running_loop().call_soon(self._commit)
-        elif not self._raw.in_transaction:
+        if not self._raw.in_transaction:
             self._commit()  # now: nobody may join a batch that is lost
+        elif self._suspended:
+            asyncio.get_running_loop().call_soon(self._commit)
+        self._suspended = False
 
     def _commit(self) -> None:
         if self._writing:  # the open block awaited something that is no database: it comes back to this, and is told
