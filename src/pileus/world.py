@@ -11,9 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pileus.agent.client import Agents
 from pileus.engines.files import read_or_none, write_whole
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
@@ -40,6 +39,9 @@ from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.identity.bootstrap import bootstrap
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
+
+if TYPE_CHECKING:
+    from pileus.agent.client import Agents
 
 logger = logging.getLogger("pileus.world")
 
@@ -70,11 +72,8 @@ class Cloud:
     rims: dict[tuple[str, str], Rim[Any]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     worker: Worker | None = None
-    agents: Agents = field(init=False)
+    agents: Agents | None = None
     app: App = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.agents = Agents(self.hosts, None)
 
     @property
     def ctx(self) -> Ctx:
@@ -86,10 +85,17 @@ class Cloud:
         if self.hosts.is_down(host):
             raise HostDown(host)
         rim = self.rims.get((kind, host))
-        return rim.engine if rim is not None else self.agents.engine(kind, host)
+        if rim is not None:
+            return rim.engine
+        if self.agents is None:
+            self.hosts.address(host)
+            raise Unavailable(f"The host {host} is on another machine, and this process speaks to none.", host=host)
+        return self.agents.engine(kind, host)
 
     def trust_agents(self, context: ssl.SSLContext) -> None:
         """Speak to agents on other machines with this certificate."""
+        from pileus.agent.client import Agents  # its HTTP client costs 0.1 s, which a cloud on one machine need not pay
+
         self.agents = Agents(self.hosts, context)
 
     def begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -129,7 +135,8 @@ class Cloud:
             with suppress(asyncio.CancelledError):
                 await task
         await self.hosts.stop()
-        await self.agents.close()
+        if self.agents is not None:
+            await self.agents.close()
         if isinstance(self.doorbell, PostgresDoorbell):
             await self.doorbell.stop()
         await self.db.close()
