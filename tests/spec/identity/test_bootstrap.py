@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from pileus.kernel.context import Ctx
 from pileus.services.identity.bootstrap import bootstrap, register_service
-from support.identity import World, by_password
+from support.identity import PASSWORD, World, by_password
 
 
 async def test_the_beginning_is_what_openstack_expects(identity: World) -> None:
@@ -25,6 +28,15 @@ async def test_a_second_time_changes_nothing(identity: World) -> None:
     await register_service(identity.ctx, "volumev3", "cinder", "/elsewhere")
     assert [(await admin.get(path)).json() for path in paths] == before
     assert (await identity.login(by_password("admin", "another password"))).status_code == 401
+
+
+async def test_processes_that_start_at_once_make_one_identity(empty: World) -> None:
+    for _ in range(3):
+        await empty.process()
+    await asyncio.gather(*(bootstrap(Ctx(process), PASSWORD) for process in empty.processes))
+    admin = await empty.admin()
+    assert len((await admin.get("/v3/users")).json()["users"]) == 1
+    assert len((await admin.get("/v3/roles")).json()["roles"]) == 5
 
 
 async def test_the_default_roles_cannot_be_lost_by_a_slip(identity: World) -> None:

@@ -18,12 +18,12 @@ async def test_the_parts_of_the_catalogue_are_listed_and_shown(identity: World) 
     assert endpoints[0]["url"] == "http://cloud.example:8775/volume/v3/$(project_id)s"
     assert endpoints[0]["region"] == endpoints[0]["region_id"] == "RegionOne"
     assert (await admin.get("/v3/regions")).json()["regions"][0]["id"] == "RegionOne"
-    shown = {"service": services[0], "endpoint": endpoints[0]}
-    shown["region"] = (await admin.get("/v3/regions")).json()["regions"][0]
-    for kind, one in shown.items():
-        answer = await admin.get(f"/v3/{kind}s/{one['id']}")
-        assert answer.json() == {kind: one}
-        assert one["links"]["self"] == f"http://cloud.example:8775/identity/v3/{kind}s/{one['id']}"
+    region = (await admin.get("/v3/regions")).json()["regions"][0]
+    assert (await admin.get(f"/v3/services/{services[0]['id']}")).json() == {"service": services[0]}
+    assert (await admin.get(f"/v3/endpoints/{endpoints[0]['id']}")).json() == {"endpoint": endpoints[0]}
+    assert (await admin.get(f"/v3/regions/{region['id']}")).json() == {"region": region}
+    for kind, one in (("services", services[0]), ("endpoints", endpoints[0]), ("regions", region)):
+        assert one["links"]["self"] == f"http://cloud.example:8775/identity/v3/{kind}/{one['id']}"
 
 
 @pytest.mark.parametrize("path", ["services", "endpoints"])

@@ -137,23 +137,33 @@ async def test_roles_that_imply_each_other_are_expanded_once(identity: World) ->
     assert [each["name"] for each in token["roles"]] == ["a", "b"]
 
 
-@pytest.mark.parametrize("place", ["projects/{}", "domains/default", "system"])
+@pytest.mark.parametrize("place", ["project", "domain", "system"])
 async def test_a_role_is_granted_checked_listed_and_taken_away(identity: World, place: str) -> None:
     admin = await identity.admin()
     user_id, project_id = await identity.user("ada"), await identity.project("own")
-    base = f"/v3/{place.format(project_id)}/users/{user_id}/roles"
     role_id = await identity.role_id("reader")
-    assert (await admin.get(f"{base}/{role_id}")).status_code == 404
-    assert (await admin.delete(f"{base}/{role_id}")).status_code == 404
+    base, path = {
+        "project": (
+            f"/v3/projects/{project_id}/users/{user_id}/roles",
+            f"/v3/projects/{project_id}/users/{user_id}/roles/{role_id}",
+        ),
+        "domain": (
+            f"/v3/domains/default/users/{user_id}/roles",
+            f"/v3/domains/default/users/{user_id}/roles/{role_id}",
+        ),
+        "system": (f"/v3/system/users/{user_id}/roles", f"/v3/system/users/{user_id}/roles/{role_id}"),
+    }[place]
+    assert (await admin.get(path)).status_code == 404
+    assert (await admin.delete(path)).status_code == 404
     for _ in range(2):
-        assert (await admin.put(f"{base}/{role_id}")).status_code == 204
-    assert (await admin.get(f"{base}/{role_id}")).status_code == 204
-    assert (await admin.request("HEAD", f"{base}/{role_id}")).status_code == 204
+        assert (await admin.put(path)).status_code == 204
+    assert (await admin.get(path)).status_code == 204
+    assert (await admin.request("HEAD", path)).status_code == 204
     assert [each["name"] for each in (await admin.get(base)).json()["roles"]] == ["reader"]
     listed = (await admin.get(f"/v3/role_assignments?user.id={user_id}")).json()["role_assignments"]
     assert [each["role"]["id"] for each in listed] == [role_id]
-    assert listed[0]["links"]["assignment"].endswith(f"{base}/{role_id}")
-    assert (await admin.delete(f"{base}/{role_id}")).status_code == 204
+    assert listed[0]["links"]["assignment"].endswith(path)
+    assert (await admin.delete(path)).status_code == 204
     assert (await admin.get(base)).json()["roles"] == []
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Conflict
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import SYSTEM, Assignment
 from pileus.services.identity.catalog import service as catalog
@@ -22,7 +25,7 @@ register_service = catalog.register_service
 async def bootstrap(ctx: Ctx, password: str, *, region: str = "") -> None:
     """See to it that there are the `default` domain, the default roles, the projects admin and service, and a user admin
     with this password who may do everything, and Identity in the catalogue. Idempotent: what is there stays as it is, the
-    password too. Outside of a transaction.
+    password too; many processes may do so at once. Outside of a transaction.
     """
     async with ctx.transaction() as writing:
         await revision.begin(writing)
@@ -59,11 +62,13 @@ async def _role_id(ctx: Ctx, name: str) -> str:
 
 
 async def _admin(ctx: Ctx, password: str) -> None:
-    user = await users.named(ctx, "admin", projects.DEFAULT)
-    if user is None:
-        user = await users.create(ctx, "admin", projects.DEFAULT, password=password, facts={})
+    if await users.named(ctx, "admin", projects.DEFAULT) is None:
+        with suppress(Conflict):  # another process that starts was first
+            await users.create(ctx, "admin", projects.DEFAULT, password=password, facts={})
     async with revision.change(ctx) as ctx:
+        user = await users.named(ctx, "admin", projects.DEFAULT)
         project = await projects.named(ctx, "admin", domain_id=projects.DEFAULT)
+        assert user is not None
         assert project is not None
         role_id = await _role_id(ctx, "admin")
         await assignments.grant(ctx, Assignment(user.id, project.id, role_id, False, "user", "project"))
