@@ -37,8 +37,10 @@ from pileus.kernel.seal import Seal
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.identity.bootstrap import bootstrap
+from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
+from pileus.services.identity.users import service as users
 
 if TYPE_CHECKING:
     from pileus.agent.client import Agents
@@ -197,13 +199,16 @@ async def open_cloud(
 
 
 async def ensure_admin(cloud: Cloud) -> str:
-    """See to it that there is somebody who can log in: the password of `admin`, as it was generated at first."""
+    """See to it that there is somebody who can log in. Returns the password that was generated for `admin`.
+
+    It is kept in the state directory; empty when it was generated elsewhere.
+    """
     kept = cloud.state / ADMIN_PASSWORD
     password = (read_or_none(kept) or b"").decode().strip()
-    if not password:
+    if not password and await users.named(cloud.ctx, "admin", DEFAULT) is None:
         password = secrets.token_urlsafe(18)
-        write_whole(kept, f"{password}\n".encode(), durable=True)
-    await bootstrap(cloud.ctx, password)
+        write_whole(kept, f"{password}\n".encode(), durable=True)  # before the row: a kill in between loses nothing
+    await bootstrap(cloud.ctx, password or secrets.token_urlsafe(18))
     return password
 
 

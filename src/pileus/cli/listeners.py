@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pileus.cli import Failure
 from pileus.kernel.config import Config, address
 from pileus.kernel.http import App
-from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.http.server import BACKLOG, Listener, Server
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
 
@@ -77,3 +77,16 @@ def url(config: Config, port: int) -> str:
     host = EVERYWHERE.get(host, host)
     scheme = "https" if config.api.tls or config.api.tls_certificate else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def shared_sockets(config: Config) -> list[socket.socket]:
+    """Bound and listening, for processes that accept from the same ones: `api.listen` first. Raises Failure."""
+    from pileus.world import SERVICES
+
+    host, port = address(config.api.listen)
+    ports = [port, *(each.port for each in SERVICES if each.port is not None and config.api.classic_ports)]
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return [socket.create_server((host, each), family=family, backlog=BACKLOG) for each in ports]
+    except OSError as e:
+        raise Failure(f"cannot listen on {config.api.listen}{classic(config)}: {e.strerror}") from e

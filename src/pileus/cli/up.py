@@ -3,47 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
-import gc
 import logging
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import msgspec
-import uvloop
-
-from pileus.cli import Failure
+from pileus.cli import Failure, process
 from pileus.cli.listeners import Secure, listen, listeners, secure
 from pileus.cli.settings import configuration
 from pileus.cli.state import locked, open_state, pid_file, write_client_files
-from pileus.kernel import config as options
-from pileus.kernel import log
 from pileus.kernel.config import Config
-from pileus.kernel.errors import CloudError
 from pileus.kernel.http.server import Server
-from pileus.kernel.migrate import SchemaError
-from pileus.kernel.policy import PolicyError
-from pileus.kernel.seal import SealError
-from pileus.world import Cloud, ensure_admin, open_cloud
+from pileus.world import ensure_admin
 
 logger = logging.getLogger("pileus.up")
 
-GRACE_S = 10.0
-LEFTOVER = "ephemeral"  # marks a state that is gone at the end, so that what a kill left may be cleared away
+LOG_FILE = "pileus.log"
+EPHEMERAL = "ephemeral"  # marks a state that is gone at the end, so that what a kill left may be cleared away
 SAID = """\
 Pileus serves {url} (pid {pid}); stop it with Ctrl-C or `kill {pid}`; its log is {log}
   export OS_CLIENT_CONFIG_FILE={clouds} OS_CLOUD=pileus
   openstack token issue
 """
-
-CANNOT_OPEN = (CloudError, SchemaError, SealError, PolicyError, options.ConfigError)
 
 
 @dataclass(frozen=True)
@@ -63,10 +50,11 @@ def run(asked: argparse.Namespace) -> int:
         state = Path(config.state).absolute()
         open_state(state)
         stack.enter_context(locked(state))
-        config = at(config, state, own_log="log.file" not in origins)
-        stack.callback(start_log(config).close)
+        config = process.at(config, state, log_file=None if "log.file" in origins else LOG_FILE)
+        stack.callback(process.start_log(config).close)
         stack.enter_context(pid_file(state, "api"))
-        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve(config, simulation))
+        process.allow_open_files(config)
+        process.run(partial(serve, config, simulation))
     return 0
 
 
@@ -78,34 +66,20 @@ def simulated(asked: argparse.Namespace) -> Simulation:
     return Simulation(hosts, asked.seed)
 
 
-def at(config: Config, state: Path, *, own_log: bool) -> Config:
-    """The options with what follows from the state directory."""
-    logs = msgspec.structs.replace(config.log, file=str(state / "pileus.log")) if own_log else config.log
-    return msgspec.structs.replace(config, state=str(state), log=logs)
-
-
-def start_log(config: Config) -> log.Writer:
-    try:
-        return log.start(config.log)
-    except OSError as e:
-        raise Failure(f"the log {config.log.file} cannot be written: {e.strerror}") from e
-
-
 @contextlib.contextmanager
 def ephemeral(named: str | None) -> Iterator[Path]:
     """A state that is gone when the block ends. A named one must be new, empty, or left by a cloud of this kind."""
-    if named is None:
-        state = Path(tempfile.mkdtemp(prefix="pileus-"))
-    else:
-        state = Path(named).absolute()
-        if state.exists() and any(state.iterdir()) and not (state / LEFTOVER).exists():
-            raise Failure(f"{state} holds something already, and --ephemeral would delete it; name another by --state")
-        open_state(state)
+    state = Path(tempfile.mkdtemp(prefix="pileus-")) if named is None else Path(named).absolute()
+    if state.exists() and any(state.iterdir()) and not (state / EPHEMERAL).exists():
+        raise Failure(f"{state} holds something already, and --ephemeral would delete it; name another by --state")
+    open_state(state)
     with locked(state):
         for left in state.iterdir():
-            if left.name != "lock":
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        (state / LEFTOVER).touch()
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != "lock":
+                left.unlink()
+        (state / EPHEMERAL).touch()
     try:
         yield state
     finally:
@@ -114,38 +88,32 @@ def ephemeral(named: str | None) -> Iterator[Path]:
 
 async def serve(config: Config, simulation: Simulation) -> None:
     """Serve until SIGTERM or SIGINT. Raises Failure."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = process.stop_event()
     encrypted = secure(config)
-    cloud = await opened(config, simulation)
-    try:
+    opened = process.opened(config, listening=bool(config.agents.listen), hosts=simulation.hosts, seed=simulation.seed)
+    async with opened as cloud, contextlib.AsyncExitStack() as stack:
+        if config.agents.listen:
+            await stack.enter_async_context(process.speaking_to_agents(cloud, listening=True))
         password = await ensure_admin(cloud)
         tls = encrypted.context if encrypted else None
         server = Server(cloud.app, config.http, listeners(config, cloud.app, tls), ids=cloud.ids)
         url = await listen(server, config)
+        stack.push_async_callback(server.stop, process.GRACE_S)
         await cloud.start()
         say(config, url, password, encrypted)
-        gc.collect()
-        gc.freeze()
+        process.settle_memory()
         await stop.wait()
         logger.info("Stopping.")
-        await server.stop(GRACE_S)
-    finally:
-        await cloud.stop()
-
-
-async def opened(config: Config, simulation: Simulation) -> Cloud:
-    try:
-        return await open_cloud(config, simulate_hosts=simulation.hosts, seed=simulation.seed)
-    except CANNOT_OPEN as e:
-        raise Failure(str(e)) from e
 
 
 def say(config: Config, url: str, password: str, encrypted: Secure | None) -> None:
     """Tell clients by their files, and people by three lines."""
     state = Path(config.state)
-    write_client_files(state, url, password, region=config.api.region, ca=encrypted.ca if encrypted else None)
+    if password:
+        ca = encrypted.ca if encrypted else None
+        write_client_files(state, url, password, region=config.api.region, ca=ca)
+    else:
+        logger.warning("clouds.yaml is as it was: admin.password, which it is made from, is not there.")
     where = config.log.file or "standard error"
     sys.stdout.write(SAID.format(url=url, pid=os.getpid(), log=where, clouds=state / "clouds.yaml"))
     sys.stdout.flush()

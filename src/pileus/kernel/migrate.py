@@ -176,3 +176,10 @@ def said(change: Any) -> str:
     item = rest[0]
     table = getattr(item, "table", None)
     return f"{verb} {item.name}" + (f" on {table.name}" if table is not None else "")
+
+
+def write_revision(connection: sa.Connection, *, number: str, words: str) -> None:
+    """Write the revision that makes what the tables of this checkout have and the database has not."""
+    from alembic import command
+
+    command.revision(settings(connection), message=words, autogenerate=True, rev_id=number)
