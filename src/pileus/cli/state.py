@@ -53,7 +53,11 @@ def default_state() -> Path:
 
 
 def open_state(path: Path) -> None:
-    """Make the directory with mode 0700. Raises Failure when others may look into what is there."""
+    """Make the directory with mode 0700, and all that is made from now on without rights for others.
+
+    Raises Failure when others may look into what is there.
+    """
+    os.umask(0o077)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.stat()
