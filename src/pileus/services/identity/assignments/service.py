@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden, NotFound
+from pileus.kernel.events import Verb
 from pileus.services.identity.assignments import store
 from pileus.services.identity.assignments.store import Assignment
 from pileus.services.identity.projects import service as projects
@@ -116,6 +118,7 @@ async def grant(ctx: Ctx, wanted: Assignment) -> None:
             await _check_domain(ctx, wanted, role)
         if wanted not in await store.list_(ctx, {"actor_id": wanted.actor_id, "target_id": wanted.target_id}):
             await store.add(ctx, wanted)
+            await _tell(ctx, "created", wanted)
 
 
 async def _check(ctx: Ctx, wanted: Assignment) -> None:
@@ -136,6 +139,13 @@ async def revoke(ctx: Ctx, wanted: Assignment) -> None:
     async with revision.change(ctx) as ctx:
         await get(ctx, wanted)
         await store.delete(ctx, msgspec.structs.asdict(wanted))
+        await _tell(ctx, "deleted", wanted)
+
+
+async def _tell(ctx: Ctx, verb: Verb, assignment: Assignment) -> None:
+    project_id = assignment.target_id if assignment.target == "project" else None
+    facts = {"role_id": assignment.role_id, assignment.actor: assignment.actor_id}
+    await changed(ctx, "identity.assignment", verb, assignment.target_id, project_id=project_id, facts=facts)
 
 
 @users.on_delete

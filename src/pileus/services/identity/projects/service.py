@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
 from pileus.services.identity.projects import store
@@ -139,6 +140,7 @@ async def create(
         await _check_place(ctx, project)
         await _check_name(ctx, project)
         await store.add(ctx, project)
+        await changed(ctx, _kind(project), "created", project.id, project_id=project.id)
     return project
 
 
@@ -191,12 +193,18 @@ async def change(ctx: Ctx, project_id: str, wanted: Mapping[str, Any], *, domain
         _check_change(before, wanted)
         after = msgspec.structs.replace(before, **wanted)
         await _check_name(ctx, after)
-        await store.change(ctx, project_id, **wanted)
+        if wanted:
+            await store.change(ctx, project_id, **wanted)
         if before.enabled and not after.enabled:
             await _disable(ctx, after)
         if after.enabled and not before.enabled and not after.is_domain:
             await _check_parents_enabled(ctx, after)
+        await changed(ctx, _kind(after), "updated", project_id, project_id=project_id)
     return after
+
+
+def _kind(project: Project) -> str:
+    return "identity.domain" if project.is_domain else "identity.project"
 
 
 def _check_change(project: Project, wanted: Mapping[str, Any]) -> None:
@@ -236,6 +244,7 @@ async def delete(ctx: Ctx, project_id: str) -> None:
         for call in _deleted:
             await call(ctx, project_id)
         await store.delete(ctx, project_id)
+        await changed(ctx, _kind(project), "deleted", project_id, project_id=project_id)
 
 
 async def _check_delete(ctx: Ctx, project: Project) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
 from pileus.services.identity.projects import service as projects
@@ -16,6 +17,8 @@ from pileus.services.identity.roles import store
 from pileus.services.identity.roles.store import Role
 
 __all__ = ["Role", "by_ids", "change", "create", "delete", "expanded", "get", "imply", "list_", "named"]
+
+ROLE = "identity.role"
 
 
 class Graph(msgspec.Struct, frozen=True):
@@ -91,6 +94,7 @@ async def create(
             raise BadRequest(f"Could not find domain: {domain_id}.")
         await _check_name(ctx, role)
         await store.add(ctx, role)
+        await changed(ctx, ROLE, "created", role.id, project_id=None)
     return role
 
 
@@ -115,7 +119,9 @@ async def change(ctx: Ctx, role_id: str, wanted: Mapping[str, Any]) -> Role:
         if after.domain_id != before.domain_id:
             raise BadRequest("Update of `domain_id` is not allowed.")
         await _check_name(ctx, after)
-        await store.change(ctx, role_id, **wanted)
+        if wanted:
+            await store.change(ctx, role_id, **wanted)
+        await changed(ctx, ROLE, "updated", role_id, project_id=None)
     return after
 
 
@@ -135,3 +141,4 @@ async def delete(ctx: Ctx, role_id: str) -> None:
         if role.options.get("immutable"):
             raise Forbidden(f"The role {role_id} is immutable; it can be deleted once its option 'immutable' is false.")
         await store.delete(ctx, role_id)
+        await changed(ctx, ROLE, "deleted", role_id, project_id=None)

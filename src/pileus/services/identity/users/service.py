@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from pileus.kernel.changes import changed
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound, Unauthorized
@@ -37,6 +38,8 @@ __all__ = [
 WHO = "The request you have made requires authentication."
 
 _deleted: list[Callable[[Ctx, str], Awaitable[None]]] = []
+
+USER = "identity.user"
 
 
 def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str], Awaitable[None]]:
@@ -122,6 +125,7 @@ async def create(
         await store.add(ctx, user)
         if hash_ is not None:
             await store.set_password(ctx, user.id, hash_, made_at=ctx.now(), self_service=False)
+        await changed(ctx, USER, "created", user.id, project_id=None)
     return user
 
 
@@ -156,6 +160,7 @@ async def change(ctx: Ctx, user_id: str, wanted: Mapping[str, Any], *, password:
             await store.set_password(ctx, user_id, hash_, made_at=ctx.now(), self_service=False)
         if hash_ is not None or (before.enabled and not after.enabled):
             await revocations.add(ctx, user_id=user_id)
+        await changed(ctx, USER, "updated", user_id, project_id=None)
     return after
 
 
@@ -167,6 +172,7 @@ async def change_own_password(ctx: Ctx, user_id: str, *, original: str, password
         await get(ctx, user_id)
         await store.set_password(ctx, user_id, hash_, made_at=ctx.now(), self_service=True)
         await revocations.add(ctx, user_id=user_id)
+        await changed(ctx, USER, "updated", user_id, project_id=None)
 
 
 async def delete(ctx: Ctx, user_id: str) -> None:
@@ -176,3 +182,4 @@ async def delete(ctx: Ctx, user_id: str) -> None:
         for call in _deleted:
             await call(ctx, user_id)
         await store.delete(ctx, user_id)
+        await changed(ctx, USER, "deleted", user_id, project_id=None)
