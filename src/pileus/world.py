@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import ssl
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -34,6 +34,8 @@ from pileus.kernel.operations import Worker, views, void_leases
 from pileus.kernel.policy import Policy
 from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.seal import Seal
+from pileus.services.cloud.checkpoints import service as checkpoints
+from pileus.services.cloud.checkpoints.service import Simulated
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.identity.bootstrap import bootstrap
@@ -69,11 +71,13 @@ class Cloud:
     metrics: Metrics
     hosts: Hosts
     state: Path
-    simulated: bool
+    simulate_hosts: int
     memory: dict[type, Any] = field(default_factory=dict)
     rims: dict[tuple[str, str], Rim[Any]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    stillness: asyncio.Lock = field(default_factory=asyncio.Lock)
     worker: Worker | None = None
+    working: asyncio.Task[None] | None = None
     agents: Agents | None = None
     app: App = field(init=False)
 
@@ -110,12 +114,14 @@ class Cloud:
         self.begin(self.hosts.run(self.ctx), "hosts")
         self.begin(self.metrics.watch_loop(), "loop lag")
         if work:
-            self.worker = Worker(self.ctx)
-            if isinstance(self.clock, SteppingClock):
-                self.begin(self._work_in_steps(self.worker), "stepping worker")
-            else:
-                self.begin(self.worker.run(), "worker")
+            self._start_worker()
             self.begin(Housekeeping(self.ctx, PURGES).run(), "housekeeping")
+
+    def _start_worker(self) -> None:
+        worker = self.worker = Worker(self.ctx)
+        stepping = isinstance(self.clock, SteppingClock)
+        work = self._work_in_steps(worker) if stepping else worker.run()
+        self.working = asyncio.create_task(work, name="worker")
 
     async def _work_in_steps(self, worker: Worker) -> None:
         """Time stands still until an operation waits for it: nothing else moves the clock, so nothing is left to chance."""
@@ -126,16 +132,44 @@ class Cloud:
                 logger.warning("operations wait: %s", e)
             await self.doorbell.wait(self.config.operations.poll_s)
 
+    async def _stop_worker(self) -> None:
+        """Hand running operations over, after the step that each is at."""
+        if self.worker is None or self.working is None:
+            return
+        self.worker.stop()
+        if isinstance(self.clock, SteppingClock):
+            self.working.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.working
+        self.worker = self.working = None
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """A block in which no operation runs and no simulated host works; they begin anew from their files."""
+        async with self.stillness:
+            had_worker = self.worker is not None
+            await self._stop_worker()
+            await self._stop_rims()
+            try:
+                yield
+            finally:
+                await add_simulated_hosts(self)
+                await self.hosts.look(self.ctx)
+                if had_worker:
+                    self._start_worker()
+
+    async def _stop_rims(self) -> None:
+        for rim in self.rims.values():
+            await rim.stop()
+        self.rims.clear()
+
     async def stop(self) -> None:
         """Hand running operations over, stop what runs beside, close the database."""
-        if self.worker is not None:
-            self.worker.stop()
+        await self._stop_worker()
         for task in self.tasks:
-            if task.get_name() != "worker":
-                task.cancel()
-        for task in self.tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self._stop_rims()
         await self.hosts.stop()
         if self.agents is not None:
             await self.agents.close()
@@ -181,7 +215,7 @@ async def open_cloud(
         metrics=Metrics(),
         hosts=Hosts(clock, lease_s=config.operations.host_lease_s, listening=listening),
         state=state,
-        simulated=simulate_hosts > 0,
+        simulate_hosts=simulate_hosts,
     )
     cloud.app = build_app(cloud, [*SERVICES, *services], authenticate, audit=audited)
     await db.start()
@@ -189,7 +223,10 @@ async def open_cloud(
         await migrate.prepare(db, upgrade_it=db.dialect == "sqlite")
         if db.dialect == "sqlite":
             await void_leases(cloud.ctx)
-        await add_simulated_hosts(cloud, simulate_hosts)
+        await add_simulated_hosts(cloud)
+        if simulate_hosts:
+            cloud.memory[Simulated] = Simulated(state, cloud.still)
+            await checkpoints.finish(cloud.ctx)
         if isinstance(cloud.doorbell, PostgresDoorbell):
             await cloud.doorbell.start()
     except BaseException:
@@ -210,6 +247,12 @@ async def ensure_admin(cloud: Cloud) -> str:
         write_whole(kept, f"{password}\n".encode(), durable=True)  # before the row: a kill in between loses nothing
     await bootstrap(cloud.ctx, password or secrets.token_urlsafe(18))
     return password
+
+
+async def keep_first_state(cloud: Cloud) -> None:
+    """What `pileus reset` goes back to: a simulated cloud as its first start has made it."""
+    if cloud.simulate_hosts:
+        await checkpoints.ensure_first(cloud.ctx)
 
 
 def seeded_ids(state: Path, seed: int) -> Ids:
@@ -237,11 +280,12 @@ def doorbell(config: Config) -> Doorbell:
     return LocalDoorbell() if url.startswith("sqlite") else PostgresDoorbell(listen_url(config))
 
 
-async def add_simulated_hosts(cloud: Cloud, count: int) -> None:
+async def add_simulated_hosts(cloud: Cloud) -> None:
     """Hosts that are folders: h1, h2, ..."""
-    names = [f"h{n}" for n in range(1, count + 1)]
+    names = [f"h{n}" for n in range(1, cloud.simulate_hosts + 1)]
     await hosts.ensure_local(cloud.ctx, names)
     for name in names:
         home = cloud.state / "hosts" / name
         rim = Rim(Hypervisor, SimHypervisor(home, cloud.clock), home / "rim", cloud.clock, changed=cloud.job_ended)
+        await rim.resume()
         cloud.rims["hypervisor", name] = rim

@@ -20,7 +20,7 @@ from pileus.cli.settings import configuration
 from pileus.cli.state import locked, open_state, pid_file, write_client_files
 from pileus.kernel.config import Config
 from pileus.kernel.http.server import Server
-from pileus.world import ensure_admin
+from pileus.world import ensure_admin, keep_first_state
 
 logger = logging.getLogger("pileus.up")
 
@@ -95,6 +95,7 @@ async def serve(config: Config, simulation: Simulation) -> None:
         if config.agents.listen:
             await stack.enter_async_context(process.speaking_to_agents(cloud, listening=True))
         password = await ensure_admin(cloud)
+        await keep_first_state(cloud)
         tls = encrypted.context if encrypted else None
         server = Server(cloud.app, config.http, listeners(config, cloud.app, tls), ids=cloud.ids)
         url = await listen(server, config)

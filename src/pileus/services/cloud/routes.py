@@ -1,10 +1,11 @@
 """Every route of our own API: importing this module declares them on `api`; `/metrics` stands beside it."""
 
+from pileus.services.cloud.checkpoints import api as checkpoints
 from pileus.services.cloud.events import api as events
 from pileus.services.cloud.http import api
 from pileus.services.cloud.metrics.api import api as metrics
 from pileus.services.cloud.operations import api as operations
 
-NOUNS = (events, operations)
+NOUNS = (checkpoints, events, operations)
 
 __all__ = ["NOUNS", "api", "metrics"]
