@@ -73,17 +73,22 @@ def explained(error: msgspec.ValidationError, under: str = "") -> BadRequest:
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes, under: str = "") -> T:
     """The decoded body. Raises BadRequest that names the field; `under` is what stands before its name."""
+    value = decode_any_integers(decoder, raw, under)
+    if LONG_NUMBER.search(raw):
+        refuse_wide_integers(value)
+    return value
+
+
+def decode_any_integers(decoder: msgspec.json.Decoder[T], raw: bytes, under: str = "") -> T:
+    """As `decode`, but whoever decodes the rest looks at the integers: there is no looking into a `msgspec.Raw`."""
     try:
-        value = decoder.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as e:
         raise explained(e, under) from None
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8.") from None
     except msgspec.DecodeError as e:
         raise BadRequest(f"The body cannot be read as JSON: {e}.") from None
-    if LONG_NUMBER.search(raw):
-        refuse_wide_integers(value)
-    return value
 
 
 def converted(value: Any, kind: type[T], under: str = "") -> T:
@@ -166,7 +171,7 @@ def action_of(raw: bytes, content_type: str) -> tuple[str, bytes]:
         raise BadRequest("This request needs a body that names one action.")
     check_media(content_type, JSON_TYPES)
     check_json(raw)
-    document = decode(ACTION, raw)
+    document = decode_any_integers(ACTION, raw)
     if len(document) != 1:
         raise BadRequest(f"The body must name exactly one action, not {len(document)}.")
     [(key, value)] = document.items()
