@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -179,9 +180,9 @@ def main() -> None:
         servers = {name: stack.enter_context(served(name)) for name in names}
         found: dict[tuple[str, str], list[tuple[float, float]]] = {}
         for _ in range(ROUNDS):
-            for title, load in LOADS.items():
-                for name, (port, process) in servers.items():
-                    found.setdefault((name, title), []).append(measured(process, load, port))
+            for title, name in product(LOADS, servers):
+                port, process = servers[name]
+                found.setdefault((name, title), []).append(measured(process, LOADS[title], port))
         print("|", " | ".join(["server", *LOADS, "RSS", "behaviour", "100 MB header"]), "|")
         for name, (port, process) in servers.items():
             row = [name, *(shown(found[name, title]) for title in LOADS), f"{rss(process) >> 20} MB"]
