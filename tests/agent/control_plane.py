@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from demo.world import DemoWorld
+from pileus.agent import join
 from pileus.agent.client import Agents
-from pileus.agent.control import ControlApp, contexts, join_token, wake
+from pileus.agent.control import join_token, listen, wake
+from pileus.agent.main import Options, RunningAgent
 from pileus.engines.verbs import Change
-from pileus.kernel import joins
-from pileus.kernel.clock import Clock
-from pileus.kernel.config import Http
+from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
+from pileus.kernel.errors import Unavailable
 from pileus.kernel.hosts import Hosts
-from pileus.kernel.http.server import Listener, Server
-from pileus.kernel.tls import Ca
 
 PATIENCE_S = 20.0
 
@@ -43,17 +42,20 @@ class ControlPlane:
     world: AgentWorld
     ctx: Ctx
     hosts: Hosts
-    authority: Ca
-    context: ssl.SSLContext
+    context: ssl.SSLContext = field(init=False)
     url: str = ""
     changes: list[Change] = field(default_factory=list)
     observed: dict[str, dict[str, Any]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: int = 0  # so many posts of changes, as if the database were away
 
     async def token(self, name: str) -> str:
         return await join_token(self.ctx, name)
 
     async def hear(self, ctx: Ctx, changes: list[Change]) -> None:
+        if changes and self.refuses:
+            self.refuses -= 1
+            raise Unavailable("The database is away.")
         self.changes += changes
         await wake(ctx, changes)
         self.news.set()
@@ -86,17 +88,39 @@ async def control_plane(
     world = AgentWorld(database, home, clock=clock)
     ctx = world.ctx(PILEUS)
     hosts = Hosts(clock, lease_s=lease_s, listening=True)
-    authority = await joins.open_authority(ctx)
-    listens, connects = contexts(authority)
-    world.agents = Agents(hosts, connects)
-    plane = ControlPlane(world, ctx, hosts, authority, connects)
-    app = ControlApp(ctx, hosts, authority, changed=plane.hear, observed=plane.see)
-    server = Server(app, Http(), [Listener(host=host, tls=listens)])
-    (address,) = await server.start()
-    plane.url = f"https://{host}:{address[1]}"
+    plane = ControlPlane(world, ctx, hosts)
+    listener = await listen(ctx, hosts, host, 0, changed=plane.hear, observed=plane.see)
+    plane.url, plane.context = f"https://{listener.address}", listener.context
+    world.agents = Agents(hosts, listener.context)
     try:
         yield plane
     finally:
         await hosts.stop()
-        await server.stop(1.0)
+        await listener.server.stop(1.0)
         await world.agents.close()
+
+
+def options(plane: ControlPlane, home: Path, name: str, **more: Any) -> Options:
+    given = {"listen": "127.0.0.1:0", "simulate": True, "control": plane.url}
+    return Options(state=home / name, **(given | more))
+
+
+@asynccontextmanager
+async def agent(plane: ControlPlane, home: Path, name: str, **more: Any) -> AsyncIterator[RunningAgent]:
+    """A host that has joined, inside the block."""
+    wanted = options(plane, home, name, join=await plane.token(name), **more)
+    async with RunningAgent(wanted, SystemClock()) as running:
+        await plane.until(lambda: name in plane.observed)
+        yield running
+        await plane.world.agents.close()
+
+
+def identity(home: Path, name: str) -> join.Identity:
+    found = join.load(home / name)
+    assert found is not None
+    return found
+
+
+async def made(path: Path) -> Path:
+    path.mkdir()
+    return path

@@ -9,14 +9,15 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 import pytest_asyncio
 
-from agent.control_plane import ControlPlane, control_plane
+from agent.control_plane import PATIENCE_S, ControlPlane, control_plane
 from agent.namespaces import CONTROL_IP, Network, inside, network
+from demo.machines import service as machines
 from engines.hypervisor_contract import IMAGE, HypervisorContract, Rig, guest
 from pileus.agent.main import Options
 from pileus.engines.hypervisor import DomainFacts, Hypervisor
@@ -24,9 +25,10 @@ from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Change, Done, Going, StaleFence
 from pileus.kernel import hosts
 from pileus.kernel.clock import SystemClock
+from pileus.kernel.context import Ctx
 from pileus.kernel.db import open_database
-from pileus.kernel.errors import HostDown, Unavailable
-from pileus.kernel.operations.tables import debts
+from pileus.kernel.errors import HostDown, NotFound, Unavailable
+from pileus.kernel.operations import Worker, unpaid
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
@@ -82,6 +84,18 @@ class Site:
 
     async def told(self, change: Change) -> None:
         await self.plane.until(lambda: change in self.plane.changes)
+
+    async def shown(self, ctx: Ctx, machine_id: UUID, status: str | None) -> None:
+        """Return once the machine has this status; None: once it is not there any more."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.status(ctx, machine_id) != status:
+                await self.plane.heard(0.05)
+
+    async def status(self, ctx: Ctx, machine_id: UUID) -> str | None:
+        try:
+            return (await machines.show(ctx, machine_id)).status
+        except NotFound:
+            return None
 
     async def renewed(self, name: str) -> None:
         """Return once the host has posted from now on."""
@@ -151,9 +165,12 @@ async def test_a_killed_agent_comes_back_with_its_fences_and_its_jobs(site: Site
 
 
 async def test_a_host_that_was_cut_off_loses_its_lease_and_pays_when_it_is_back(site: Site) -> None:
-    plane, domain = site.plane, guest()
-    assert await site.engine("two").ensure_defined(domain, fence=30) == Done()
-    assert (await hosts.get(plane.ctx, "two")).usable
+    plane, ctx = site.plane, site.plane.world.ctx()
+    worker = Worker(plane.ctx)
+    working = asyncio.create_task(worker.run())
+    machine = await machines.create(ctx, name="web", host="two")
+    await site.shown(ctx, machine.id, "ACTIVE")
+    assert set(await site.engine("two").observe()) == {machine.id}
 
     site.net.plug("two", into_the_switch=False)
     await plane.until(lambda: plane.hosts.is_down("two"))
@@ -162,17 +179,19 @@ async def test_a_host_that_was_cut_off_loses_its_lease_and_pays_when_it_is_back(
     assert not (await hosts.get(plane.ctx, "two")).usable
     assert not plane.hosts.is_down("one")
     assert (await hosts.get(plane.ctx, "one")).usable
-    async with plane.ctx.transaction() as tx:  # what an undo notes that cannot reach it
-        debt = {"id": uuid4(), "host": "two", "engine": "hypervisor", "verb": "ensure_gone", "subject_id": domain.id}
-        await tx.execute(debts.insert(), debt | {"fence": 31, "operation_id": uuid4(), "at": tx.now()})
+    await machines.delete(ctx, machine.id)
+    await site.shown(ctx, machine.id, None)  # the dead do not hold the living
+    assert await unpaid(plane.ctx, machine.id)
 
     site.net.plug("two", into_the_switch=True)
     await plane.until(lambda: not plane.hosts.is_down("two"))
-    while not (await hosts.get(plane.ctx, "two")).usable:
-        await plane.heard(0.05)
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await hosts.get(plane.ctx, "two")).usable:
+            await plane.heard(0.05)
+    assert not await unpaid(plane.ctx, machine.id)
     assert await site.engine("two").observe() == {}
-    (paid_at,) = (await plane.ctx.execute(debts.select().with_only_columns(debts.c.paid_at))).scalars()
-    assert paid_at is not None
+    worker.stop()
+    await working
 
 
 async def test_an_agent_ends_on_sigterm_and_goes_on_where_it_was(site: Site) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cryptography import x509
@@ -24,6 +24,7 @@ from pileus.kernel import hosts, joins
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError, MethodNotAllowed, NotFound, Unauthorized
 from pileus.kernel.hosts import Hosts
+from pileus.kernel.http.server import Listener, Server
 from pileus.kernel.operations import wake_subject
 from pileus.kernel.tls import Ca
 
@@ -48,6 +49,24 @@ def contexts(authority: Ca) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """For one control process: how it listens to agents, and how it connects to them (`client.Agents`)."""
     chain = joins.control_chain(authority, tls.CONTROL_NAME)
     return tls.server_context(chain, authority.pem, strangers=True), tls.client_context(chain, authority.pem)
+
+
+class AgentsListener(NamedTuple):
+    """A control process's two ends of its agents: `server` takes their posts at `address`; `context` reaches them."""
+
+    server: Server
+    address: str
+    context: ssl.SSLContext
+
+
+async def listen(ctx: Ctx, hosts: Hosts, host: str, port: int, **hooks: Any) -> AgentsListener:
+    """Take the posts of agents from now on, until `server.stop()`. `hooks` are ControlApp's. Raises OSError."""
+    authority = await joins.open_authority(ctx)
+    listens, context = contexts(authority)
+    app = ControlApp(ctx, hosts, authority, **hooks)
+    server = Server(app, ctx.world.config.http, [Listener(host=host, port=port, tls=listens)])
+    ((_, port, *_),) = await server.start()
+    return AgentsListener(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", context)
 
 
 async def wake(ctx: Ctx, changes: list[Change]) -> None:

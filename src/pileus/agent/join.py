@@ -30,6 +30,7 @@ class Identity:
     name: str
     ca: bytes
     chain: bytes  # certificate and key, PEM
+    joined_by: str  # digest of the token
 
     def server_context(self) -> ssl.SSLContext:
         """For the agent's listener: who has no certificate of the cloud is not let in."""
@@ -42,11 +43,12 @@ class Identity:
 
 def load(state: Path) -> Identity | None:
     """The identity this machine has, or None when it has not joined."""
-    parts = [read_or_none(state / name) for name in ("name", "ca.pem", "host.pem", "key.pem")]
-    name, ca, certificate, key = parts
-    if name is None or ca is None or certificate is None or key is None:
+    files = [read_or_none(state / name) for name in ("joined-by", "ca.pem", "host.pem", "key.pem")]
+    joined, ca, certificate, key = files
+    if joined is None or ca is None or certificate is None or key is None:
         return None
-    return Identity(name.decode(), ca, certificate + key)
+    name, _, digest = joined.decode().partition(" ")
+    return Identity(name, ca, certificate + key, digest)
 
 
 async def join(state: Path, control: str, token: JoinToken, address: str) -> Identity:
@@ -67,9 +69,14 @@ async def join(state: Path, control: str, token: JoinToken, address: str) -> Ide
     joined = msgspec.json.decode(response.content, type=wire.Joined)
     if joined.host != token.host:
         raise AgentError(f"the token is for {token.host}, the certificate for {joined.host}")
-    for name, data in (("ca.pem", ca), ("host.pem", joined.certificate.encode()), ("name", joined.host.encode())):
+    files = {
+        "ca.pem": ca,
+        "host.pem": joined.certificate.encode(),
+        "joined-by": f"{joined.host} {token.digest}".encode(),
+    }
+    for name, data in files.items():  # the last one says that all are there
         write_whole(state / name, data, durable=True)
-    return Identity(joined.host, ca, joined.certificate.encode() + key)
+    return Identity(joined.host, ca, files["host.pem"] + key, token.digest)
 
 
 EXPECT = {"sni_hostname": tls.CONTROL_NAME}

@@ -43,7 +43,7 @@ class Options:
     state: Path
     control: str
     listen: str = "0.0.0.0:8790"
-    join: str | None = None  # the join token; needed once
+    join: str | None = None  # the join token; needed once, and ignored when it is the one that was used
     simulate: bool = False
     advertise: str = ""  # the host by which the control plane reaches this agent; empty: found out
 
@@ -107,8 +107,9 @@ class RunningAgent:
         server = Server(AgentApp(self.rims, trusted=trusted), Http(), [listener])
         await server.start()
         stack.push_async_callback(server.stop, 1.0)
-        for forever in (reporter.run, self._keep_house):
-            stack.push_async_callback(ended, asyncio.create_task(forever()))
+        reporter.start()
+        stack.push_async_callback(reporter.stop)
+        stack.push_async_callback(ended, asyncio.create_task(self._keep_house()))
         logger.info("the agent listens", extra={"facts": {"address": self.address}})
 
     async def _identity(self) -> join.Identity | None:
@@ -118,7 +119,7 @@ class RunningAgent:
             return None
         identity = join.load(options.state)
         token = None if options.join is None else read_token(options.join)
-        if token is not None and (identity is None or identity.name != token.host):
+        if token is not None and (identity is None or identity.joined_by != token.digest):
             return await join.join(options.state, options.control, token, self.address)
         if identity is None:
             raise AgentError(

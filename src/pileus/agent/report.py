@@ -20,6 +20,7 @@ from pileus.kernel.errors import Unavailable
 logger = logging.getLogger("pileus.agent")
 
 RETRY_S = 1.0
+GRACE_S = 1.0
 
 
 class Reporter:
@@ -32,13 +33,27 @@ class Reporter:
         self._client, self._rims, self._clock, self._extensions = client, rims, clock, extensions
         self._pending: list[Change] = []
         self._news = asyncio.Event()
+        self._idle = asyncio.Event()  # no post is on its way
+        self._idle.set()
 
     def changed(self, change: Change) -> None:
         """A job has ended: tell it at once."""
         self._pending.append(change)
         self._news.set()
 
-    async def run(self) -> None:
+    def start(self) -> None:
+        """Begin to post, beside the caller."""
+        self._task = asyncio.create_task(self._run(), name="reports")
+
+    async def stop(self) -> None:
+        """Stop posting; a post that is on its way may arrive, if it does so soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await self._idle.wait()
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
         """Renew the lease when it is time, tell changes when they come."""
         due, loop = 0.0, asyncio.get_running_loop()
         while True:
@@ -80,10 +95,13 @@ class Reporter:
     async def _post(self, what: str, body: msgspec.Struct) -> bytes:
         """The answer. Raises Unavailable, also when the control plane refuses: that is for people to mend."""
         content = msgspec.json.encode(body)
+        self._idle.clear()
         try:
             response = await self._client.post(f"/agent/v1/{what}", content=content, extensions=self._extensions)
         except httpx.TransportError as e:
             raise Unavailable(str(e) or type(e).__name__) from e
+        finally:
+            self._idle.set()
         if response.status_code != 200:
             raise Unavailable(f"it answered {response.status_code}: {response.text[:300]}")
         return response.content

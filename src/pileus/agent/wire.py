@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -74,6 +75,11 @@ class JoinToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __str__(self) -> str:
         return TOKEN_PREFIX + base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @property
+    def digest(self) -> str:
+        """Which token this is, without telling it."""
+        return hashlib.sha256(self.secret.encode()).hexdigest()
 
     @classmethod
     def parse(cls, text: str) -> JoinToken:

@@ -46,8 +46,8 @@ def verbs_of(protocol: type) -> Mapping[str, Verb]:
     """The verbs of an engine protocol, by name."""
     return {
         name: verb(name, method)
-        for name, method in vars(protocol).items()
-        if inspect.iscoroutinefunction(method) and not name.startswith("_")
+        for name, method in inspect.getmembers(protocol, inspect.iscoroutinefunction)
+        if not name.startswith("_")
     }
 
 

@@ -81,7 +81,9 @@ class Operations(Section, frozen=True):
 
 
 class Agents(Section, frozen=True):
-    listen: Annotated[str, option("Where the agents of hosts post, HOST:PORT; empty: nowhere, all hosts are local.")] = ""
+    listen: Annotated[
+        str, option("Where the agents of hosts post, HOST:PORT; empty: nowhere, all hosts are local.")
+    ] = ""
 
 
 class Identity(Section, frozen=True):
