@@ -62,7 +62,7 @@ def load(path: Path) -> Rows:
 
 def shape() -> dict[str, list[str]]:
     """The tables of this release and their columns: what a checkpoint must have been made with."""
-    return {table.name: [column.name for column in table.columns] for table in metadata.sorted_tables}
+    return {str(table.name): [str(column.name) for column in table.columns] for table in metadata.sorted_tables}
 
 
 def batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
