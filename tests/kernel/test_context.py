@@ -132,9 +132,16 @@ def test_a_caller_is_stored_without_its_token_and_comes_back() -> None:
 # clock, ids
 
 
+class Timed:
+    """A world that has nothing but time."""
+
+    def __init__(self, clock: SteppingClock) -> None:
+        self.clock = clock
+
+
 async def test_a_stepping_clock_wakes_whoever_slept_until_then_and_never_stamps_alike() -> None:
     clock = SteppingClock(1000.0)
-    assert clock.now() < clock.now()
+    assert clock.now() < Ctx(Timed(clock)).now() < clock.now()  # type: ignore[arg-type]
     woken: list[str] = []
 
     async def sleep(name: str, seconds: float) -> None:

@@ -32,7 +32,7 @@ class Chain:
 
     def keep(self, result: Any) -> None:
         """Note what a step returned, and stand at the next."""
-        self._log("done", 1000 * self.carrier.spent_s)
+        self._log("done")
         if result is not None:
             self.memo[self.step.name] = msgspec.to_builtins(result)
         self.index += 1
@@ -51,7 +51,7 @@ class Chain:
         self.keep(result)
 
     def back(self) -> None:
-        self._log("undone", 1000 * self.carrier.spent_s)
+        self._log("undone")
         self.index -= 1
 
     def goes_back(self) -> bool:
@@ -67,7 +67,8 @@ class Chain:
         await self.carrier.at(step, "after")
         self.back()
 
-    def _log(self, event: str, took_ms: float) -> None:
+    def _log(self, event: str) -> None:
+        took_ms = 1000 * self.carrier.spent_s if self.index == self.carrier.index else 0.0  # only the first may act
         entry = {"operation_id": self.carrier.op.id, "at": self.carrier.op.ctx.now(), "step": self.step.name}
         self.entries.append(entry | {"event": event, "took_ms": round(took_ms, 3), "note": None})
 

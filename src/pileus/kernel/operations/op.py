@@ -53,7 +53,7 @@ class Op:
     rung: bool = False  # somebody had news for it since it was leased: it looks again before it waits
     successor: dict[str, Any] | None = None
     sealed: bytes | None = None
-    owed: list[dict[str, Any]] = field(default_factory=list)
+    owed: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     def uuid(self, label: str) -> UUID:
         """An id that is the same on every try: what a step creates is named by it."""
@@ -78,10 +78,9 @@ class Op:
         try:
             return await getattr(self.engine(kind, host), verb)(subject_id)
         except HostDown:
-            self.owed.append(
-                {"id": self.uuid(f"debt:{host}:{kind}:{verb}:{subject_id}"), "host": host, "engine": kind, "verb": verb}
-                | {"subject_id": subject_id, "fence": self.fence, "operation_id": self.id}
-            )
+            debt_id = self.uuid(f"debt:{host}:{kind}:{verb}:{subject_id}")
+            what = {"id": debt_id, "host": host, "engine": kind, "verb": verb, "subject_id": subject_id}
+            self.owed[debt_id] = what | {"fence": self.fence, "operation_id": self.id}
             return None
 
     async def child(self, label: str, saga: Saga, subject_id: UUID, **memo: Any) -> Any:
@@ -112,15 +111,8 @@ class Op:
     async def write_debts(self, ctx: Ctx) -> None:
         """In the commit of a step: what dead hosts owe from now on."""
         if self.owed:
-            known = {
-                row.id
-                for row in await ctx.execute(
-                    sa.select(debts.c.id).where(debts.c.id.in_([owed["id"] for owed in self.owed]))
-                )
-            }
-            new = [{**owed, "at": ctx.now()} for owed in self.owed if owed["id"] not in known]
-            if new:
-                await ctx.execute(debts.insert(), new)
+            rows = [{**owed, "at": ctx.now()} for owed in self.owed.values()]
+            await ctx.execute(start.insert_for(ctx, debts).values(rows).on_conflict_do_nothing())
             ctx.after_commit(self.owed.clear)
 
 

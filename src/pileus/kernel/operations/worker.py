@@ -148,7 +148,7 @@ class Worker:
         rows = await self.take(room)
         self._in_doubt = False
         for row in rows:
-            task = asyncio.create_task(self._carry(row))
+            task = asyncio.create_task(self.carry(row))
             self._running[task] = row["id"]
             task.add_done_callback(self._done)
         if len(rows) == room:
@@ -163,7 +163,8 @@ class Worker:
         del self._running[task]
         self.world.doorbell.ring()
 
-    async def _carry(self, row: dict[str, Any]) -> None:
+    async def carry(self, row: dict[str, Any]) -> None:
+        """Carry a leased operation on until it ends, waits, or this worker stops. Fails for no reason of the database."""
         try:
             carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, self.seam)
             await carrier.run(lambda: not self._stopping)
@@ -220,7 +221,7 @@ class Worker:
         while True:
             rows = await self.take(self.options.concurrency)
             if rows:
-                await asyncio.gather(*(self._carry(row) for row in rows))
+                await asyncio.gather(*(self.carry(row) for row in rows))
                 continue
             query = sa.select(sa.func.min(operations.c.wake_at)).where(is_due, is_known())
             next_at = (await self.ctx.execute(query)).scalar()

@@ -1,0 +1,557 @@
+"""One operation, carried on: results, waits, failures, deadlines, undo."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from demo.machines import service as machines
+from demo.world import DemoWorld
+from pileus.kernel.errors import Conflict, HostDown, LeaseLost, TryAgain, Unavailable
+from pileus.kernel.operations import Op, Saga, Step, Wait, Worker, unpaid
+from pileus.kernel.operations.debts import forgive, pay
+from pileus.kernel.operations.op import FencedEngine
+from pileus.kernel.operations.tables import debts, operations
+from pileus.kernel.operations.views import cancel, log_of, page, retry
+from pileus.kernel.verbs import Done, Failed, Going
+
+Act = Callable[[Op], Awaitable[Any]]
+
+
+def step_of(saga: Saga, name: str, act: Act, *, rows: bool = False, undo: Act | None = None, **facts: Any) -> Step:
+    """Add a step that does what the test says."""
+
+    async def run(op: Op) -> Any:
+        return await act(op)
+
+    run.__name__ = name
+    step = (saga.rows if rows else saga.step)(**facts)(run)
+    if undo is not None:
+        step.undo(undo)
+    return step
+
+
+async def nothing(op: Op) -> None: ...
+
+
+def raises(error: Exception) -> Act:
+    async def act(op: Op) -> None:
+        raise error
+
+    return act
+
+
+def answers(*results: Any) -> Act:
+    """Answer these in turn; what is an exception is raised; the last for ever."""
+    left = list(results)
+
+    async def act(op: Op) -> Any:
+        result = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return act
+
+
+async def test_what_a_step_returns_is_there_for_the_next(play: Any, new_saga: Any) -> None:
+    saga, seen = new_saga(), []
+
+    async def look(op: Op) -> None:
+        seen.append(dict(op.memo))
+
+    step_of(saga, "one", answers(Done({"path": "/dev/x"})))
+    step_of(saga, "two", answers({"n": 2}), rows=True)
+    step_of(saga, "three", nothing)
+    step_of(saga, "four", look)
+    operation = await play.start(saga, size=1)
+    await play.drain()
+    assert seen == [{"size": 1, "one": {"path": "/dev/x"}, "two": {"n": 2}}]
+    assert await play.events(operation) == ["one started", "one done", "two done", "three done", "four done"]
+
+
+async def test_a_job_shows_how_far_it_is_and_the_log_how_long_it_took(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    saga, seen = new_saga(), []
+    answer = answers(Going(0), Going(40, "copying"), Going(80, "copying"), Done())
+
+    async def job(op: Op) -> Any:
+        seen.append((await play.show(op.id)).progress)
+        return await answer(op)
+
+    step_of(saga, "copy", job, deadline_s=100)
+    step_of(saga, "mark", nothing, rows=True)
+    operation = await play.start(saga)
+    await play.drain()
+    assert seen == [
+        None,
+        {"percent": 0, "note": ""},
+        {"percent": 40, "note": "copying"},
+        {"percent": 80, "note": "copying"},
+    ]
+    assert (await play.show(operation)).progress is None
+    copied, marked = (await log_of(world.ctx(), operation))[1:]
+    assert 3000 <= copied.took_ms < 4000
+    assert marked.took_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("result", "cause"),
+    [
+        (Failed("no such image"), "no such image"),
+        (Conflict("it is full"), "it is full"),
+        (HostDown("h9"), "Host h9 is not reachable"),
+        (Unavailable("away"), "away"),
+        (TryAgain("deadlock"), "deadlock"),
+        (Wait(7), "not done within 60 s"),
+        (Wait(7, note="for the disk"), "not done within 60 s: for the disk"),
+    ],
+    ids=str,
+)
+async def test_what_fails_for_good_or_too_long_unwinds_with_its_cause(
+    play: Any, new_saga: Any, result: Any, cause: str
+) -> None:
+    saga, undone = new_saga(), []
+
+    async def note(op: Op) -> None:
+        undone.append(op.cause)
+
+    step_of(saga, "before", nothing, undo=note)
+    step_of(saga, "act", answers(result), undo=note)
+    operation = await play.start(saga)
+    await play.drain()
+    shown = await play.show(operation)
+    assert shown.state == "undone"
+    assert shown.cause is not None
+    assert shown.cause.startswith(cause)
+    assert undone == [shown.cause] * 2
+    assert (await play.events(operation))[-4:] == ["act failed", "act undone", "before undone", "before ended"]
+
+
+async def test_what_is_unavailable_is_tried_again_and_says_so(play: Any, new_saga: Any) -> None:
+    saga = new_saga()
+    step_of(saga, "act", answers(Unavailable("away"), Unavailable("away"), None))
+    operation = await play.start(saga)
+    await play.drain()
+    shown = await play.show(operation)
+    assert (shown.state, shown.cause, shown.tries) == ("done", None, 2)
+    assert await play.events(operation) == ["act started", "act retry", "act retry", "act done"]
+
+
+async def test_a_bug_unwinds_and_the_log_has_it(play: Any, new_saga: Any, caplog: pytest.LogCaptureFixture) -> None:
+    saga = new_saga()
+    step_of(saga, "one", raises(TypeError("secret detail")))
+    operation = await play.start(saga)
+    with caplog.at_level(logging.ERROR, "pileus.operations"):
+        await play.drain()
+    shown = await play.show(operation)
+    assert shown.state == "undone"
+    assert shown.cause == f"TypeError in one; the log has it under operation {operation}"
+    (record,) = [r for r in caplog.records if r.message == "a step has a bug"]
+    assert record.exc_info is not None
+    assert "secret detail" in str(record.exc_info[1])
+
+
+async def test_a_bug_in_a_rows_step_is_found_among_its_neighbours(play: Any, new_saga: Any) -> None:
+    """What shares a commit with the one that fails is recorded; the blame is on the right step."""
+    saga, acted = new_saga(), []
+
+    async def act(op: Op) -> None:
+        acted.append(1)
+
+    step_of(saga, "act", act, undo=nothing)
+    step_of(saga, "good", nothing, rows=True, undo=nothing)
+    step_of(saga, "bad", raises(TypeError()), rows=True, undo=nothing)
+    step_of(saga, "never", nothing, rows=True)
+    operation = await play.start(saga)
+    await play.drain()
+    assert acted == [1]
+    assert await play.events(operation) == [
+        *("act started", "act done", "good done", "bad failed"),
+        *("bad undone", "good undone", "act undone", "act ended"),
+    ]
+
+
+async def test_a_step_that_never_returns_hits_its_deadline(play: Any, new_saga: Any) -> None:
+    saga = new_saga()
+
+    async def hang(op: Op) -> None:
+        await asyncio.Event().wait()
+
+    step_of(saga, "act", hang, deadline_s=0.05)
+    operation = await play.start(saga)
+    await play.drain()
+    shown = await play.show(operation)
+    assert (shown.state, shown.cause) == ("undone", "not done within 0.05 s")
+
+
+async def test_a_timeout_that_is_not_the_deadline_is_a_bug(play: Any, new_saga: Any) -> None:
+    saga = new_saga()
+    step_of(saga, "act", raises(TimeoutError()))
+    operation = await play.start(saga)
+    await play.drain()
+    assert "TimeoutError in act" in ((await play.show(operation)).cause or "")
+
+
+async def test_a_retry_after_parking_has_its_whole_deadline_again(play: Any, new_saga: Any, world: DemoWorld) -> None:
+    """Also when the operation had waited before, and days went by: neither may count against the new try."""
+    saga, ready = new_saga(), []
+
+    async def act(op: Op) -> Any:
+        if not ready:
+            return Wait(20)
+        for _ in range(2):
+            await asyncio.sleep(0)  # whoever has no time left is ended here
+        return None
+
+    step_of(saga, "act", act, point_of_no_return=True)
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.state(operation) == "parked"
+    world.clock.advance(86_400)  # type: ignore[attr-defined]
+    ready.append(1)
+    await retry(world.ctx(), operation)
+    await play.drain()
+    assert await play.state(operation) == "done"
+    assert await play.events(operation) == ["act started", "act parked", "act resumed", "act done"]
+
+
+# clocks that are set
+
+
+async def release_once(play: Any, new_saga: Any, world: DemoWorld, seconds: float) -> tuple[Any, Worker]:
+    saga = new_saga()
+    step_of(saga, "act", answers(Wait(seconds), None), deadline_s=60)
+    operation = await play.start(saga)
+    worker = Worker(world.ctx())
+    await worker.renew()
+    (row,) = await worker.take(1)
+    await worker.carry(row)
+    assert await worker.take(1) == []
+    return operation, worker
+
+
+async def test_a_clock_set_back_an_hour_does_not_make_it_wait_longer(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    operation, worker = await release_once(play, new_saga, world, 30)
+    world.clock.advance(-3600)  # type: ignore[attr-defined]
+    (row,) = await worker.take(1)
+    assert row["spent_s"] < 1
+    await worker.carry(row)
+    assert await play.state(operation) == "done"
+
+
+@pytest.mark.parametrize("rung", [True, False])
+async def test_a_clock_set_forward_costs_no_deadline(world: DemoWorld, play: Any, new_saga: Any, rung: bool) -> None:
+    operation, worker = await release_once(play, new_saga, world, 30)
+    world.clock.advance(3600)  # type: ignore[attr-defined]
+    if rung:
+        await retry(world.ctx(), operation)
+    (row,) = await worker.take(1)
+    assert row["spent_s"] <= 30.1
+    await worker.carry(row)
+    assert await play.state(operation) == "done"
+
+
+# undo
+
+
+async def test_an_undo_may_wait_and_be_tried_again_and_the_first_cause_stays(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    saga, ends = new_saga(), []
+    step_of(saga, "one", nothing, undo=answers(Going(10), Unavailable("deaf"), Conflict("busy"), None))
+    step_of(saga, "two", raises(Conflict("the true cause")))
+
+    @saga.undone
+    async def end(op: Op) -> None:
+        ends.append(op.cause)
+
+    operation = await play.start(saga)
+    await play.drain()
+    assert ends == ["the true cause"]
+    assert (await play.show(operation)).cause == "the true cause"
+    assert await play.events(operation) == [
+        *("one started", "one done", "two failed", "one retry", "one retry", "one undone", "one ended")
+    ]
+
+
+@pytest.mark.parametrize("undo", [answers(Wait(9)), raises(Conflict("stuck")), raises(TypeError())], ids=str)
+async def test_an_undo_that_cannot_be_done_parks_and_goes_on_unwinding_when_retried(
+    world: DemoWorld, play: Any, new_saga: Any, undo: Act
+) -> None:
+    saga, works = new_saga(), []
+
+    async def take_back(op: Op) -> Any:
+        return None if works else await undo(op)
+
+    step_of(saga, "one", nothing, undo=take_back)
+    step_of(saga, "two", raises(Conflict("full")))
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.state(operation) == "parked"
+    works.append(1)
+    await retry(world.ctx(), operation)
+    await play.drain()
+    assert await play.state(operation) == "undone"
+
+
+async def test_an_undo_of_rows_that_fails_is_found_among_its_neighbours(play: Any, new_saga: Any) -> None:
+    saga = new_saga()
+    step_of(saga, "one", nothing, rows=True, undo=nothing)
+    step_of(saga, "two", nothing, rows=True, undo=answers(*[Conflict("busy")] * 4, None))
+    step_of(saga, "plain", nothing)
+    step_of(saga, "three", nothing, rows=True, undo=nothing)
+    step_of(saga, "four", raises(Conflict("full")), undo=nothing)
+    operation = await play.start(saga)
+    await play.drain()
+    assert (await play.events(operation))[-7:] == [
+        *("four failed", "four undone", "three undone", "two retry", "two undone", "one undone", "one ended")
+    ]
+
+
+# cancellation
+
+
+async def test_a_cancellation_between_steps_unwinds_from_where_it_is(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    saga = new_saga()
+
+    async def ask(op: Op) -> None:
+        await cancel(world.ctx(), op.id)
+
+    step_of(saga, "one", ask, undo=nothing)
+    step_of(saga, "two", nothing, rows=True, undo=nothing)
+    step_of(saga, "three", nothing)
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.events(operation) == [*("one started", "one done", "one cancelled", "one undone", "one ended")]
+
+
+async def test_a_cancellation_while_it_waits_is_seen_at_once(world: DemoWorld, play: Any, new_saga: Any) -> None:
+    saga = new_saga()
+    step_of(saga, "act", answers(Wait(600)), deadline_s=10_000, undo=nothing)
+    operation = await play.start(saga)
+    worker = Worker(world.ctx())
+    await worker.renew()
+    await worker.carry((await worker.take(1))[0])
+    await cancel(world.ctx(), operation)
+    before = world.clock.now()
+    await worker.drain()
+    assert world.clock.now() - before < 1
+    shown = await play.show(operation)
+    assert (shown.state, shown.cause) == ("undone", "it was cancelled")
+
+
+# children
+
+
+async def test_a_child_that_comes_to_nothing_unwinds_its_parent(world: DemoWorld, play: Any) -> None:
+    machine = await machines.create(world.ctx(), name="web", disk=True)
+
+    async def refuse(seam: Any, op: Op) -> None:
+        if seam.step == "allocate" and seam.way == "running":
+            raise Conflict("the pool is full")
+
+    await play.drain(seam=refuse)
+    assert (await machines.show(world.ctx(), machine.id)).status == "ERROR"
+    assert (await machines.show(world.ctx(), machine.id)).cause == "the pool is full"
+    assert {o.state for o in (await page(world.ctx()))[0]} == {"undone", "done"}
+    assert await world.hypervisor("h1").observe() == {}
+
+
+async def test_a_child_gives_its_parent_what_it_knows_and_wakes_it_when_it_parks(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    parent, child, works, got = new_saga("test.parent"), new_saga("test.child"), [], []
+
+    async def stuck(op: Op) -> Any:
+        if not works:
+            raise Conflict("stuck")
+        return {"path": "/x"}
+
+    step_of(child, "act", stuck, point_of_no_return=True, deadline_s=1)
+
+    async def make(op: Op) -> Any:
+        return await op.child("disk", child, op.uuid("disk"), size=1)
+
+    async def look(op: Op) -> None:
+        got.append(op.memo["make"])
+
+    async def take_back(op: Op) -> Any:
+        return await op.cancel_child("disk")
+
+    step_of(parent, "make", make, deadline_s=1000, undo=take_back)
+    step_of(parent, "look", look)
+    first = await play.start(parent)
+    await play.drain()
+    shown = await play.show(first)
+    assert (shown.state, shown.cause) == ("undone", "act: stuck")
+    works.append(1)
+    second = await play.start(parent)
+    await play.drain()
+    assert await play.state(second) == "done"
+    assert got == [{"size": 1, "act": {"path": "/x"}}]
+
+
+# debts
+
+
+async def test_a_dead_host_owes_and_what_it_owes_stays_reserved_until_it_has_paid(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    saga, things = new_saga(), [world.ids.uuid() for _ in range(2)]
+
+    async def remove(op: Op) -> None:
+        for _ in range(2):
+            for thing in things:
+                await op.settle("h1", "hypervisor", "ensure_gone", thing)
+
+    step_of(saga, "remove", remove, point_of_no_return=True)
+    step_of(saga, "fails_first", answers(TypeError(), None), rows=True)
+    world.down.add("h1")
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.state(operation) == "done"
+    rows = (await world.ctx().execute(sa.select(debts))).all()
+    assert {row.subject_id for row in rows} == set(things)
+    assert [await unpaid(world.ctx(), thing) for thing in things] == [True, True]
+    world.down.clear()
+    assert not await pay(world.ctx(), "h1", lambda kind: Says(Going(50)))
+    assert not await pay(world.ctx(), "h1", lambda kind: Says(Failed("no")))
+    assert [await unpaid(world.ctx(), thing) for thing in things] == [True, True]
+    host = Says(Done(), LeaseLost("it has been told something newer"))
+    assert await pay(world.ctx(), "h1", lambda kind: host)
+    assert [await unpaid(world.ctx(), thing) for thing in things] == [False, False]
+    assert await pay(world.ctx(), "h1", lambda kind: Says(AssertionError("nothing is owed any more")))
+
+
+class Says:
+    """An engine that gives these answers in turn."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = iter(answers)
+
+    async def ensure_gone(self, subject_id: Any, *, fence: int) -> Any:
+        answer = next(self._answers)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+async def test_a_debt_that_was_noted_before_a_failure_is_not_lost_and_not_doubled(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    """The step that owes is recorded with its debt, whatever happens to its neighbours in the same commit."""
+    saga, thing = new_saga(), world.ids.uuid()
+
+    async def remove(op: Op) -> Any:
+        await op.settle("h1", "hypervisor", "ensure_gone", thing)
+        return waits.pop() if waits else None
+
+    waits = [Wait(1)]
+    step_of(saga, "one", nothing, undo=remove)
+    step_of(saga, "two", raises(Conflict("full")))
+    ends = answers(TypeError(), None)
+
+    @saga.undone
+    async def end(op: Op) -> None:
+        await ends(op)
+
+    world.down.add("h1")
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.state(operation) == "undone"
+    assert len((await world.ctx().execute(sa.select(debts))).all()) == 1
+    async with world.ctx().transaction() as ctx:
+        assert await forgive(ctx, "h2") == 0
+        assert await forgive(ctx, "h1") == 1
+    assert not await unpaid(world.ctx(), thing)
+
+
+# engines
+
+
+async def test_an_engine_that_does_not_answer_in_time_is_unavailable() -> None:
+    class Silent:
+        async def ensure_gone(self, subject: str, *, fence: int) -> None:
+            await asyncio.Event().wait()
+
+    engine = FencedEngine(Silent(), 1, asyncio.Semaphore(1), within_s=0.01)
+    with pytest.raises(Unavailable, match=r"ensure_gone did not answer within 0.01 s"):
+        await engine.ensure_gone("x")
+
+
+async def test_writing_verbs_carry_the_fence_and_looking_does_not() -> None:
+    class Engine:
+        async def ensure(self, subject: str, **more: Any) -> Any:
+            return more
+
+        async def observe(self, **more: Any) -> Any:
+            return more
+
+    engine = FencedEngine(Engine(), 7, asyncio.Semaphore(1))
+    assert await engine.ensure("x") == {"fence": 7}
+    assert await engine.observe() == {}
+
+
+# one commit a step
+
+
+async def test_a_step_costs_one_commit_and_rows_steps_share_it(world: DemoWorld, play: Any, new_saga: Any) -> None:
+    """Six steps, three of which act: a lease and three commits that change something."""
+    saga = new_saga()
+    for number in range(6):
+        step_of(saga, f"step{number}", nothing, rows=number % 2 == 1)
+    operation = await play.start(saga)
+    worker = Worker(world.ctx())
+    await worker.renew()
+    opened = count_transactions(world)
+    for row in await worker.take(1):
+        await worker.carry(row)
+    assert await play.state(operation) == "done"
+    assert len(opened) <= 1 + 3
+
+
+def count_transactions(world: DemoWorld) -> list[int]:
+    opened: list[int] = []
+
+    class Counting:
+        def __init__(self, database: Any) -> None:
+            self._database = database
+
+        def transaction(self, **more: Any) -> Any:
+            opened.append(1)
+            return self._database.transaction(**more)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._database, name)
+
+    world.db = Counting(world.db)  # type: ignore[assignment]
+    return opened
+
+
+async def test_lease_and_fence_only_grow(world: DemoWorld, play: Any, new_saga: Any) -> None:
+    saga, fences = new_saga(), []
+
+    async def look(op: Op) -> Any:
+        fences.append((op.id, op.fence))
+        return Wait(1) if len(fences) < 20 else None
+
+    step_of(saga, "act", look)
+    for _ in range(4):
+        await play.start(saga)
+    await play.drain()
+    assert [fence for _, fence in fences] == sorted(fence for _, fence in fences)
+    for operation in {o for o, _ in fences}:
+        mine = [fence for o, fence in fences if o == operation]
+        assert len(set(mine)) == len(mine) > 1
+    assert (await world.ctx().execute(sa.select(sa.func.min(operations.c.fence)))).scalar_one() > 0
