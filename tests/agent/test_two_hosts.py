@@ -75,6 +75,17 @@ class Site:
         agent.stdout.close()
         return code
 
+    async def join_all(self) -> None:
+        for name in self.net.hosts:
+            self.start(name, await self.plane.token(name))
+            assert await self.listening(name) == f"{self.net.ip(name)}:8791"
+            await self.renewed(name)
+
+    async def end_all(self) -> None:
+        await self.plane.world.agents.close()
+        for name in list(self.agents):
+            self.end(name, signal.SIGKILL)
+
     def engine(self, name: str) -> Hypervisor:
         engine: Hypervisor = self.plane.world.engine("hypervisor", name)
         return engine
@@ -111,20 +122,15 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     await database.create_schema()
     with network("one", "two") as net, inside(net.control):
         async with control_plane(database, home / "control", SystemClock(), lease_s=LEASE_S, host=CONTROL_IP) as plane:
-            looking = asyncio.create_task(plane.hosts.run(plane.ctx))
             site = Site(plane, net, home)
+            looking = asyncio.create_task(plane.hosts.run(plane.ctx))
             try:
-                for name in net.hosts:
-                    site.start(name, await plane.token(name))
-                    assert await site.listening(name) == f"{net.ip(name)}:8791"
-                    await site.renewed(name)
+                await site.join_all()
                 yield site
             finally:
                 looking.cancel()
                 await asyncio.wait({looking})
-                await plane.world.agents.close()
-                for name in list(site.agents):
-                    site.end(name, signal.SIGKILL)
+                await site.end_all()
     await database.close()
 
 
