@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,8 @@ from uuid import UUID
 import pytest
 
 from demo.world import DemoWorld
+from pileus.kernel.clock import SystemClock
+from pileus.kernel.config import Config, Operations
 from pileus.kernel.db import Database
 from pileus.kernel.operations import Saga, Worker, sagas
 from pileus.kernel.operations.views import Operation, get, log_of
@@ -34,6 +37,15 @@ def new_saga() -> Iterator[NewSaga]:
     yield make
     for saga in made:
         del sagas[saga.key]
+
+
+QUICK = Config(operations=Operations(poll_s=0.02, lease_s=0.3))
+
+
+@pytest.fixture
+def real(world: DemoWorld) -> DemoWorld:
+    """The same world, by the clock of the machine, in a hurry."""
+    return replace(world, clock=SystemClock(), config=QUICK)
 
 
 class Play:

@@ -1,79 +1,23 @@
-"""The role: leases, the dead, a database that goes away, and an end that hands over."""
+"""The role: leases, the dead, bounds, and an end that hands over."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 import sqlalchemy as sa
 
 from demo.world import DemoWorld
-from pileus.kernel.clock import SystemClock
 from pileus.kernel.config import Config, Operations
-from pileus.kernel.errors import LeaseLost, Unavailable
-from pileus.kernel.operations import Op, Saga, Wait, Worker, void_leases
+from pileus.kernel.errors import LeaseLost
+from pileus.kernel.operations import Op, Wait, Worker, void_leases
 from pileus.kernel.operations.tables import log, operations, workers
-
-QUICK = Config(operations=Operations(poll_s=0.02, lease_s=0.3))
-
-
-@pytest.fixture
-def real(world: DemoWorld) -> DemoWorld:
-    """The same world, by the clock of the machine, in a hurry."""
-    return replace(world, clock=SystemClock(), config=QUICK)
-
-
-async def until(what: Callable[[], Any]) -> None:
-    """Return when it holds; fails after ten seconds."""
-    async with asyncio.timeout(10):
-        while not await what():
-            await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def at_work(*those: Worker) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(worker.run()) for worker in those]
-    try:
-        yield
-    finally:
-        for worker in those:
-            worker.stop()
-        await asyncio.gather(*tasks)
-
-
-def saga_of(new_saga: Any, act: Any, **facts: Any) -> Saga:
-    saga: Saga = new_saga()
-    saga.step(**facts)(act)
-    return saga
+from support.sagas import at_work, holds, saga_of, until
 
 
 async def rows_of(world: DemoWorld, table: sa.Table) -> list[Any]:
     return list((await world.ctx().execute(sa.select(table))).all())
-
-
-class Database:
-    """A database that can go away, and lose the answer to a COMMIT."""
-
-    def __init__(self, database: Any) -> None:
-        self._database, self.away, self.lose_answers = database, False, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._database, name)
-
-    @asynccontextmanager
-    async def transaction(self, **more: Any) -> AsyncIterator[Any]:
-        if self.away:
-            raise Unavailable("The database is away.")
-        async with self._database.transaction(**more) as connection:
-            yield connection
-        if self.lose_answers:
-            self.lose_answers -= 1
-            raise Unavailable("COMMIT was sent and its answer lost.")
 
 
 # life
@@ -94,10 +38,6 @@ async def test_a_worker_runs_what_is_started_and_signs_off(real: DemoWorld, play
         await until(lambda: holds(play, after))
     assert sorted(map(str, acted)) == sorted(map(str, [before, after] * 2))
     assert await rows_of(real, workers) == []
-
-
-async def holds(play: Any, operation: Any, state: str = "done") -> bool:
-    return bool(await play.state(operation) == state)
 
 
 async def test_a_stop_ends_after_the_step_and_another_goes_on_at_once(
@@ -146,7 +86,7 @@ async def test_a_stop_does_not_wait_for_ever_for_a_step(real: DemoWorld, play: A
 async def test_a_worker_that_is_full_takes_no_more_and_is_told_when_there_is_room(
     real: DemoWorld, play: Any, new_saga: Any
 ) -> None:
-    real.config = msgspec.structs.replace(QUICK, operations=Operations(poll_s=0.02, lease_s=5, concurrency=2))
+    real.config = Config(operations=Operations(poll_s=0.02, lease_s=5, concurrency=2))
     at_once, most, gate = [0], [0], asyncio.Event()
 
     async def act(op: Op) -> None:
@@ -197,108 +137,6 @@ async def test_one_host_is_asked_by_so_many_at_once_and_no_more(world: DemoWorld
     await Worker(bounded.ctx()).drain()
     assert most == [3]
     assert [await play.state(operation) for operation in started] == ["done"] * 20
-
-
-# a database that goes away
-
-
-async def test_a_database_that_is_away_is_waited_for(
-    real: DemoWorld, play: Any, new_saga: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """At the start, while a step acts, and while nothing is to be done."""
-    database = Database(real.db)
-    real.db = database  # type: ignore[assignment]
-    acted: list[int] = []
-
-    async def act(op: Op) -> None:
-        acted.append(1)
-        database.away = len(acted) == 1
-
-    saga = saga_of(new_saga, act)
-    operation = await play.start(saga)
-    database.away = True
-    async with at_work(Worker(real.ctx())):
-        await until(lambda: said(caplog, "the worker waits"))
-        database.away = False
-        await until(lambda: said(caplog, "operation released"))
-        caplog.clear()
-        await until(lambda: said(caplog, "the worker waits"))
-        database.away = False
-        await until(lambda: holds(play, operation))
-    assert len(acted) == 2
-
-
-async def said(caplog: pytest.LogCaptureFixture, text: str) -> bool:
-    return text in caplog.text
-
-
-async def test_a_worker_can_be_stopped_while_the_database_is_away(real: DemoWorld, caplog: Any) -> None:
-    database = Database(real.db)
-    real.db = database  # type: ignore[assignment]
-    database.away = True
-    async with at_work(Worker(real.ctx())):
-        await until(lambda: said(caplog, "the worker waits"))
-    database.away = False
-    assert await rows_of(real, workers) == []
-
-
-async def test_a_lease_whose_commit_was_not_answered_is_given_back(
-    real: DemoWorld, play: Any, new_saga: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is this worker's, which does not know of it, and beats: nobody else would ever take it."""
-    database = Database(real.db)
-    real.db = database  # type: ignore[assignment]
-
-    async def act(op: Op) -> None: ...
-
-    saga = saga_of(new_saga, act)
-    worker = Worker(real.ctx())
-    await worker.renew()
-    operation = await play.start(saga)
-    database.lose_answers = 1
-    with pytest.raises(Unavailable):
-        await worker._take_and_start()
-    assert (await rows_of(real, operations))[0].holder == worker.id
-    async with at_work(worker):
-        await until(lambda: holds(play, operation))
-
-
-@pytest.mark.parametrize("lost_at", ["forward", "backward", "end"])
-async def test_a_step_whose_commit_was_not_answered_is_read_from_the_row(
-    real: DemoWorld, play: Any, new_saga: Any, lost_at: str
-) -> None:
-    """Rows that were committed are not written again: each line of the log is there once."""
-    database = Database(real.db)
-    real.db = database  # type: ignore[assignment]
-    saga = new_saga()
-
-    async def lose(op: Op) -> None:
-        database.lose_answers = 1
-
-    async def nothing(op: Op) -> None: ...
-
-    @saga.step
-    async def one(op: Op) -> None:
-        await (lose if lost_at == "forward" else nothing)(op)
-
-    @one.undo
-    async def undo_one(op: Op) -> None:
-        await (lose if lost_at == "backward" else nothing)(op)
-
-    @saga.rows
-    async def two(op: Op) -> None: ...
-
-    @saga.step
-    async def three(op: Op) -> None:
-        if lost_at == "backward":
-            raise LookupError
-        await (lose if lost_at == "end" else nothing)(op)
-
-    operation = await play.start(saga)
-    async with at_work(Worker(real.ctx())):
-        await until(lambda: holds(play, operation, "undone" if lost_at == "backward" else "done"))
-    events = await play.events(operation)
-    assert len(set(events)) == len(events)
 
 
 # the dead
