@@ -40,7 +40,7 @@ def defined(path: str) -> frozenset[str]:
     if file.suffix == ".toml":
         return frozenset(tomllib.loads(file.read_text())["gate"])
     nodes = ast.walk(ast.parse(file.read_text()))
-    return frozenset(n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef))
 
 
 def test_every_decision_is_in_the_index_and_short() -> None:
