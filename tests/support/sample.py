@@ -66,9 +66,16 @@ async def an_operation(cloud: RunningCloud) -> str:
     return str(answer.json()["operations"][0]["id"])
 
 
+async def a_checkpoint(cloud: RunningCloud) -> str:
+    answer = await cloud.post("/pileus/v1/checkpoints", json={"checkpoint": {"name": name()}})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["checkpoint"]["name"])
+
+
 REAL: dict[str, Real] = {
     "domain_id": a_domain,
     "endpoint_id": an_endpoint,
+    "name": a_checkpoint,
     "operation_id": an_operation,
     "project_id": a_project,
     "region_id": a_region,
@@ -77,6 +84,9 @@ REAL: dict[str, Real] = {
     "target_id": a_project,
     "user_id": a_user,
 }
+
+BEHIND: dict[tuple[str, str], Real] = {("domains", "target_id"): a_domain}
+"""What stands for a parameter behind a segment that gives it another meaning."""
 
 
 def name() -> str:
@@ -92,7 +102,9 @@ async def real_path(cloud: RunningCloud, route: Route) -> str:
     """A path of the route at which there is something, made for it."""
     path = route.prefix + route.path
     for parameter in parameters(route):
-        path = re.sub(rf"{{{parameter}(:path)?}}", await REAL[parameter](cloud), path)
+        before = path.partition(f"/{{{parameter}")[0].rpartition("/")[2]
+        make = BEHIND.get((before, parameter), REAL[parameter])
+        path = re.sub(rf"{{{parameter}(:path)?}}", await make(cloud), path)
     return path
 
 

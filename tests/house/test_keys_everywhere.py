@@ -1,0 +1,57 @@
+"""`Idempotency-Key` on every route that writes: sent again, the same answer comes back and nothing is done twice."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from house.test_routes import title
+from pileus.kernel.http import Route
+from pileus.kernel.http.idempotency import METHODS
+from support.cloud import RunningCloud
+from support.sample import real_path
+
+BODIES: dict[str, Any] = {
+    "POST /identity/v3/domains": {"domain": {"name": "once"}},
+    "POST /identity/v3/projects": {"project": {"name": "once"}},
+    "POST /identity/v3/roles": {"role": {"name": "once"}},
+    "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
+    "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
+}
+"""What is accepted, where the smallest body is not."""
+
+FORGETS_WITH_A_REASON = {
+    "POST /pileus/v1/reset": "the state that is put back knows nothing of the key",
+    "POST /pileus/v1/checkpoints/{name}/action": "as above",
+}
+
+
+async def test_a_request_sent_twice_under_one_key_happens_once(cloud: RunningCloud) -> None:
+    wrong = {}
+    for route in writing(cloud):
+        first, again = await twice(cloud, route)
+        answers = (first.status_code, first.text), (again.status_code, again.text)
+        replayed = again.headers.get("idempotency-replayed")
+        if not first.is_success or answers[0] != answers[1] or replayed != "true":
+            wrong[str(route)] = (*answers, replayed)
+    assert not wrong
+
+
+def writing(cloud: RunningCloud) -> list[Route]:
+    return [
+        r for r in cloud.routes if r.method in METHODS and not r.anonymous and title(r) not in FORGETS_WITH_A_REASON
+    ]
+
+
+async def twice(cloud: RunningCloud, route: Route) -> tuple[httpx.Response, httpx.Response]:
+    """Both answers to one request for something that is there."""
+    path, headers = await real_path(cloud, route), {"Idempotency-Key": uuid4().hex}
+    if route.method == "DELETE" and any(r.method == "PUT" and r.path == route.path for r in cloud.routes):
+        await cloud.put(path)
+    if route.path == "/v3/auth/tokens":
+        headers["X-Subject-Token"] = cloud.as_("reader").headers["X-Auth-Token"]
+    body = BODIES.get(title(route), route.sample_body())
+    sent = {"headers": headers, **({} if body is None else {"json": body})}
+    return await cloud.request(route.method, path, **sent), await cloud.request(route.method, path, **sent)
