@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import aiohttp
@@ -61,7 +63,7 @@ class Site:
 
 
 @asynccontextmanager
-async def started(state: Path, roles: tuple[str, ...] = ("api",)) -> AsyncIterator[Site]:
+async def started(state: Path, roles: tuple[str, ...] = ("api", "hosts")) -> AsyncIterator[Site]:
     """The cloud of tests/support/demo_site.py on SQLite in `state`, and its admin logged in; gone afterwards."""
     command = [sys.executable, "-m", "support.demo_site", str(state), f"sqlite:///{state}/pileus.sqlite", *roles]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}"}
@@ -80,6 +82,35 @@ async def started(state: Path, roles: tuple[str, ...] = ("api",)) -> AsyncIterat
     finally:
         process.terminate()
         await process.wait()
+
+
+@asynccontextmanager
+async def up(state: Path) -> AsyncIterator[tuple[int, float]]:
+    """`pileus up --simulate` with a state that is empty: its process id, and the seconds to its first 200."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).with_name("pileus"), "up", "--simulate", "--state", state / "cloud"]
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(*command, "--listen", f"127.0.0.1:{port}", stdout=DEVNULL)
+    try:
+        async with aiohttp.ClientSession() as http:
+            while not await serves(http, f"http://127.0.0.1:{port}/identity/v3"):
+                if process.returncode is not None:
+                    raise RuntimeError(f"pileus up ended with {process.returncode}")
+                await asyncio.sleep(0.005)
+            yield process.pid, time.perf_counter() - began
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def serves(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 async def told(file: Path, process: asyncio.subprocess.Process) -> dict[str, Any]:

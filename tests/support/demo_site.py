@@ -1,6 +1,6 @@
 """A cloud as a process of its own: Identity, our own API and the demonstration, on a real socket and a real database.
 
-    python -m support.demo_site STATE DATABASE_URL [api[=PORT]] [worker]      (with tests/ on the path)
+    python -m support.demo_site STATE DATABASE_URL [api[=PORT]] [worker] [hosts]      (with tests/ on the path)
 
 For benchmarks and crash tests. Writes STATE/site.json (url, pid) when it serves, and ends cleanly on SIGTERM.
 """
@@ -49,14 +49,14 @@ def take_time(cloud: Cloud) -> None:
         cloud.rims[kind, name] = Rim(Hypervisor, engine, home / "rim", cloud.clock, changed=cloud.job_ended)
 
 
-async def serve(state: Path, url: str, *, port: int | None, work: bool) -> None:
-    """`port` None: no API; 0: any."""
+async def serve(state: Path, url: str, *, port: int | None, work: bool, hosts: int) -> None:
+    """`port` None: no API; 0: any. `hosts`: so many simulated ones are in this process."""
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     services, policies = [demo.api, site_api.api], {**demo.POLICIES, **site_api.POLICIES}
     config = configuration(state, url)
-    cloud = await open_cloud(config, simulate_hosts=HOSTS if work else 0, services=services, policies=policies)
+    cloud = await open_cloud(config, simulate_hosts=hosts, services=services, policies=policies)
     take_time(cloud)
     await cloud.start(work=work)
     if port is not None:
@@ -80,4 +80,6 @@ def tell(state: Path, url: str) -> None:
 if __name__ == "__main__":
     roles = dict(word.partition("=")[::2] for word in sys.argv[3:])
     port = int(roles["api"] or 0) if "api" in roles else None
-    uvloop.run(serve(Path(sys.argv[1]), sys.argv[2], port=port, work="worker" in roles))
+    work = "worker" in roles
+    hosts = HOSTS if work or "hosts" in roles else 0
+    uvloop.run(serve(Path(sys.argv[1]), sys.argv[2], port=port, work=work, hosts=hosts))
