@@ -13,9 +13,10 @@ from typing import Any
 from demo.world import DemoWorld
 from pileus.agent import join
 from pileus.agent.client import Agents
-from pileus.agent.control import join_token, listen, wake
+from pileus.agent.control import listen, wake
 from pileus.agent.main import Options, RunningAgent
 from pileus.engines.verbs import Change
+from pileus.kernel import joins
 from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
@@ -50,7 +51,7 @@ class ControlPlane:
     refuses: int = 0  # so many posts of changes, as if the database were away
 
     async def token(self, name: str) -> str:
-        return await join_token(self.ctx, name)
+        return str((await joins.create_token(self.ctx, name))[0])
 
     async def hear(self, ctx: Ctx, changes: list[Change]) -> None:
         if changes and self.refuses:

@@ -19,7 +19,6 @@ from pileus.agent import join, tls, wire
 from pileus.agent.client import Agent, local_client
 from pileus.agent.control import ControlApp
 from pileus.agent.main import Options, RunningAgent, unix_socket
-from pileus.agent.wire import JoinToken
 from pileus.engines.hypervisor import DomainFacts, Hypervisor
 from pileus.engines.verbs import Change, Done
 from pileus.kernel import joins
@@ -27,6 +26,7 @@ from pileus.kernel.clock import SystemClock
 from pileus.kernel.config import Http
 from pileus.kernel.errors import CloudError, NotFound, Unavailable
 from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.join_token import JoinToken
 
 pytestmark = pytest.mark.database("sqlite")
 

@@ -14,7 +14,7 @@ from engines.hypervisor_contract import guest
 from pileus.agent import join, tls, wire
 from pileus.agent.control import ControlApp
 from pileus.agent.main import RunningAgent
-from pileus.agent.wire import AgentError, JoinToken
+from pileus.agent.wire import AgentError
 from pileus.kernel import joins
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.config import Http
@@ -22,6 +22,7 @@ from pileus.kernel.db import Database
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.hosts import Hosts
 from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.join_token import JoinToken
 
 pytestmark = pytest.mark.database("sqlite")
 

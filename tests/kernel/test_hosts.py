@@ -19,7 +19,7 @@ from pileus.kernel import hosts
 from pileus.kernel.clock import SteppingClock
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
-from pileus.kernel.errors import HostDown, NotFound, Unavailable
+from pileus.kernel.errors import Conflict, HostDown, NotFound, Unavailable
 from pileus.kernel.hosts import Hosts
 from pileus.kernel.operations.tables import debts
 
@@ -278,6 +278,16 @@ async def test_a_fenced_host_is_down_owes_nothing_and_comes_back_only_when_it_is
     assert await site.usable("one")
 
 
+async def test_a_host_is_forgotten_once_it_is_stated_dead(site: Site) -> None:
+    await site.join("one")
+    with pytest.raises(Conflict, match="fence"):
+        await hosts.delete(site.ctx, "one")
+    await hosts.fence(site.ctx, "one")
+    await hosts.delete(site.ctx, "one")
+    assert await hosts.list_all(site.ctx) == []
+    assert await hosts.by_serial(site.ctx, "serial of one") is None
+
+
 async def test_only_the_newest_certificate_speaks_for_a_host(site: Site) -> None:
     await site.join("one")
     first = await hosts.by_serial(site.ctx, "serial of one")
@@ -294,7 +304,7 @@ async def test_what_is_not_there_is_not_found(site: Site) -> None:
     process = site.process()
     with pytest.raises(NotFound):
         await site.renew(process, "none")
-    for call in (hosts.get, hosts.fence, hosts.lift_fence):
+    for call in (hosts.get, hosts.fence, hosts.lift_fence, hosts.delete):
         with pytest.raises(NotFound):
             await call(site.ctx, "none")
 

@@ -39,12 +39,6 @@ async def ignore(host: str, observed: dict[str, Any]) -> None:
     """What agents observe is of use to nobody yet."""
 
 
-async def join_token(ctx: Ctx, host: str) -> str:
-    """What `pileus host token NAME` prints: the operator gives it to the agent's first start. Raises BadRequest."""
-    authority = await joins.open_authority(ctx)
-    return str(wire.JoinToken(host, await joins.create_token(ctx, host), tls.fingerprint(authority.pem)))
-
-
 def contexts(authority: Ca) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """For one control process: how it listens to agents, and how it connects to them (`client.Agents`)."""
     chain = joins.control_chain(authority, tls.CONTROL_NAME)

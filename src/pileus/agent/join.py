@@ -16,8 +16,9 @@ import httpx
 import msgspec
 
 from pileus.agent import tls, wire
-from pileus.agent.wire import AgentError, JoinToken
+from pileus.agent.wire import AgentError
 from pileus.engines.files import read_or_none, write_whole
+from pileus.kernel.join_token import JoinToken
 from pileus.kernel.tls import request as make_request
 
 TIMEOUT_S = 10.0

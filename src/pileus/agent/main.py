@@ -20,7 +20,7 @@ import httpx
 from pileus.agent import join
 from pileus.agent.app import AgentApp
 from pileus.agent.report import Reporter
-from pileus.agent.wire import UNIX, AgentError, JoinToken
+from pileus.agent.wire import UNIX, AgentError
 from pileus.engines.files import make_directory
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
@@ -28,6 +28,7 @@ from pileus.engines.rim import Rim
 from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.config import Http
 from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.join_token import JoinToken
 
 logger = logging.getLogger("pileus.agent")
 

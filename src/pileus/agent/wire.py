@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -19,7 +17,6 @@ BODY_BYTES = 16 * 2**20
 VERSION_HEADER = "pileus-engine-version"
 STALE_FENCE = "staleFence"
 UNIX = "unix:"  # begins an address that is the path of a socket
-TOKEN_PREFIX = "pileus-join-"  # noqa: S105 (what a token begins with is no secret)
 ERRORS: Mapping[int, type[CloudError]] = {
     kind.status: kind for kind in (BadRequest, Forbidden, NotFound, Conflict, Unavailable)
 }
@@ -64,30 +61,6 @@ class Changed(Body, frozen=True):
 class Error(Body, frozen=True):
     error: str  # a stable code
     message: str
-
-
-class JoinToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator carries to the new host."""
-
-    host: str
-    secret: str
-    ca: str  # fingerprint of the authority
-
-    def __str__(self) -> str:
-        return TOKEN_PREFIX + base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
-
-    @property
-    def digest(self) -> str:
-        """Which token this is, without telling it."""
-        return hashlib.sha256(self.secret.encode()).hexdigest()
-
-    @classmethod
-    def parse(cls, text: str) -> JoinToken:
-        """Raises ValueError."""
-        if not text.startswith(TOKEN_PREFIX):
-            raise ValueError(f"it begins with {TOKEN_PREFIX}")
-        data = text.removeprefix(TOKEN_PREFIX).strip()
-        return msgspec.json.decode(base64.urlsafe_b64decode(data + "=" * (-len(data) % 4)), type=cls)
 
 
 class AgentError(Exception):

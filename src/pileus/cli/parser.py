@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     _database(commands)
     _config(commands)
     _operations(commands)
+    _hosts(commands)
     _policy(commands)
     _doctor(commands)
     _checkpoints(commands)
@@ -124,6 +125,21 @@ def _operations(commands: Any) -> None:
     ):
         _add(op, name, f"remote:{name}_operation", words).add_argument("id", metavar="ID")
     for command in op.choices.values():
+        _cloud(command)
+        _form(command)
+
+
+def _hosts(commands: Any) -> None:
+    host = _group(commands, "host", "The machines that hold engines.")
+    _add(host, "list", "hosts:list_", "Every host, by name.")
+    for name, run, words in (
+        ("token", "token", "Print a token, good once and for 15 minutes, for `serve agent --join`."),
+        ("fence", "fence", "State a host dead: nothing on it runs any more."),
+        ("lift-fence", "lift_fence", "Let a host come back that holds nothing any more."),
+        ("delete", "delete", "Forget a host that was stated dead."),
+    ):
+        _add(host, name, f"hosts:{run}", words).add_argument("name", metavar="NAME")
+    for command in host.choices.values():
         _cloud(command)
         _form(command)
 

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from pileus.kernel.clock import Clock
 from pileus.kernel.context import Ctx
 from pileus.kernel.db.base import JSON, Text, metadata
-from pileus.kernel.errors import CloudError, HostDown, NotFound, Unavailable
+from pileus.kernel.errors import CloudError, Conflict, HostDown, NotFound, Unavailable
 from pileus.kernel.operations.debts import forgive, pay
 from pileus.kernel.operations.tables import debts
 
@@ -296,3 +296,13 @@ async def lift_fence(ctx: Ctx, name: str) -> None:
     """It was mended, and holds nothing of what it had: it may come back with its next renewal. Raises NotFound."""
     async with ctx.transaction() as tx:
         await change(tx, (await get(tx, name)).name, fenced=False)
+
+
+async def delete(ctx: Ctx, name: str) -> None:
+    """Forget a host that was stated dead; its certificate is nobody's from now on. Raises NotFound, Conflict."""
+    async with ctx.transaction() as tx:
+        if not (await get(tx, name)).fenced:
+            raise Conflict(
+                f"The host {name} may hold guests: state it dead (fence it) before it is deleted.", host=name
+            )
+        await tx.execute(hosts.delete().where(hosts.c.name == name))

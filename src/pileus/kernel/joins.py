@@ -14,13 +14,14 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pileus.kernel import hosts, tls
 from pileus.kernel.context import Ctx
 from pileus.kernel.db.base import Text, metadata
 from pileus.kernel.errors import BadRequest, Unauthorized
+from pileus.kernel.join_token import JoinToken
 
 GOOD_FOR_S = 900.0
 CA_DAYS = 7300
@@ -49,19 +50,23 @@ authorities = sa.Table(
 THE_AUTHORITY = sa.select(authorities).where(authorities.c.id == 1)
 
 
-async def create_token(ctx: Ctx, host: str) -> str:
-    """The secret of a new token for the host of that name, which may have joined before. Raises BadRequest."""
+async def create_token(ctx: Ctx, host: str) -> tuple[JoinToken, float]:
+    """A new token for the host of that name, which may have joined before, and the time at which it expires.
+
+    Raises BadRequest.
+    """
     if not HOST_NAME.fullmatch(host) or host.endswith(RESERVED):
         raise BadRequest(
             f"{host!r} is no name for a host: lower case letters, digits, - and ., beginning with a letter."
         )
-    secret = secrets.token_urlsafe(32)
+    ca = (await open_authority(ctx)).certificate.fingerprint(hashes.SHA256()).hex()
+    token = JoinToken(host, secrets.token_urlsafe(32), ca)
     async with ctx.transaction() as tx:
         now = tx.now()
         await tx.execute(tokens.delete().where(tokens.c.expires_at < now))
-        row = {"digest": digest(secret), "host": host, "expires_at": now + GOOD_FOR_S, "used_by": None}
+        row = {"digest": token.digest, "host": host, "expires_at": now + GOOD_FOR_S, "used_by": None}
         await tx.execute(tokens.insert(), row)
-    return secret
+    return token, now + GOOD_FOR_S
 
 
 async def join(ctx: Ctx, ca: tls.Ca, secret: str, request: str, *, address: str) -> tuple[str, bytes]:

@@ -1,0 +1,45 @@
+"""pileus host: the machines that hold engines. Asks the cloud by HTTP."""
+
+from __future__ import annotations
+
+import argparse
+from urllib.parse import quote
+
+from pileus.cli.remote import remote, say, table
+
+COLUMNS = ("name", "address", "usable", "fenced", "renewed_at")
+
+
+def token(asked: argparse.Namespace) -> int:
+    """Print the token alone, so that a script can take it."""
+    made = remote(asked).ask("POST", "/hosts/tokens", {"token": {"host": asked.name}})["token"]
+    if asked.json:
+        return say(made)
+    print(made["join"])
+    return 0
+
+
+def list_(asked: argparse.Namespace) -> int:
+    found = remote(asked).ask("GET", "/hosts")["hosts"]
+    if asked.json:
+        return say(found)
+    table(found, COLUMNS)
+    return 0
+
+
+def fence(asked: argparse.Namespace) -> int:
+    return act(asked, "fence")
+
+
+def lift_fence(asked: argparse.Namespace) -> int:
+    return act(asked, "lift_fence")
+
+
+def act(asked: argparse.Namespace, action: str) -> int:
+    remote(asked).ask("POST", f"/hosts/{quote(asked.name, safe='')}/action", {action: None})
+    return 0
+
+
+def delete(asked: argparse.Namespace) -> int:
+    remote(asked).ask("DELETE", f"/hosts/{quote(asked.name, safe='')}")
+    return 0

@@ -1,0 +1,1 @@
+"""The machines that hold engines, as an operator sees them."""
