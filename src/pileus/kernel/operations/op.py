@@ -92,7 +92,8 @@ class Op:
         async with self.ctx.transaction() as ctx:
             row = await start.load(ctx, child_id)
             if row is None:
-                await saga.start(ctx, subject_id, operation_id=child_id, parent_id=self.id, **memo)
+                child = start.Beginning(saga, subject_id, memo, operation_id=child_id, parent_id=self.id)
+                await start.begin(ctx, child)
         if row is None or row.state in ("running", "undoing"):
             return Wait(CHILD_POLL_S, note=f"waiting for {saga.name}")
         if row.state == "done":

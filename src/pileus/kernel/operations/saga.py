@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, overload
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.operations.start import begin, supersede, want
+from pileus.kernel.operations.start import Beginning, begin, supersede, want
 
 if TYPE_CHECKING:
     from pileus.kernel.operations.op import Op
@@ -121,8 +121,6 @@ class Saga:
         also: Iterable[uuid.UUID] = (),
         labels: Iterable[str] = (),
         secrets: dict[str, str] | None = None,
-        operation_id: uuid.UUID | None = None,
-        parent_id: uuid.UUID | None = None,
         **memo: Any,
     ) -> uuid.UUID:
         """Record the operation in the caller's transaction: both commit, or neither. Returns its id.
@@ -131,17 +129,7 @@ class Saga:
         Conflict when one of them is busy. To be called before the rows are written, for the order of locks. `memo` are
         the arguments (JSON); what is secret goes to `secrets`.
         """
-        return await begin(
-            ctx,
-            self,
-            subject_id,
-            also=also,
-            labels=labels,
-            secrets=secrets,
-            operation_id=operation_id,
-            parent_id=parent_id,
-            memo=memo,
-        )
+        return await begin(ctx, Beginning(self, subject_id, memo, also=also, labels=labels, secrets=secrets))
 
     async def supersede(self, ctx: Ctx, subject_id: uuid.UUID, **memo: Any) -> uuid.UUID:
         """Deletion wins: start, or make whatever runs on the subject unwind and turn into this.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,12 @@ HOLDER_OF = (
     sa.select(operations)
     .join(subjects, subjects.c.operation_id == operations.c.id)
     .where(subjects.c.subject_id == sa.bindparam("subject_"))
+)
+BUSY = (
+    sa.select(operations.c.saga, operations.c.step, operations.c.state, subjects.c.subject_id)
+    .join(subjects, subjects.c.operation_id == operations.c.id)
+    .where(subjects.c.subject_id.in_(sa.bindparam("claims_", expanding=True)))
+    .limit(1)
 )
 ADD, CLAIM, NOTE = operations.insert(), subjects.insert(), log.insert()
 CHANGE = operations.update().where(operations.c.id == sa.bindparam("id_"))
@@ -69,24 +76,28 @@ def new_row(
     }
 
 
-async def begin(
-    ctx: Ctx,
-    saga: Saga,
-    subject_id: uuid.UUID,
-    *,
-    also: Iterable[uuid.UUID],
-    labels: Iterable[str],
-    secrets: dict[str, str] | None,
-    operation_id: uuid.UUID | None,
-    parent_id: uuid.UUID | None,
-    memo: dict[str, Any],
-) -> uuid.UUID:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is asked for when an operation begins. `operation_id` and `parent_id` are a child's."""
+
+    saga: Saga
+    subject_id: uuid.UUID
+    memo: dict[str, Any]
+    also: Iterable[uuid.UUID] = ()
+    labels: Iterable[str] = ()
+    secrets: dict[str, str] | None = None
+    operation_id: uuid.UUID | None = None
+    parent_id: uuid.UUID | None = None
+
+
+async def begin(ctx: Ctx, asked: Beginning) -> uuid.UUID:
     """See `Saga.start`."""
-    await ctx.lock("subject", subject_id)
-    operation_id = operation_id or ctx.world.ids.uuid()
-    claims = [subject_id, *also, *(uuid.uuid5(operation_id, label) for label in labels)]
+    saga, secrets = asked.saga, asked.secrets
+    await ctx.lock("subject", asked.subject_id)
+    operation_id = asked.operation_id or ctx.world.ids.uuid()
+    claims = [asked.subject_id, *asked.also, *(uuid.uuid5(operation_id, label) for label in asked.labels)]
     await refuse_if_busy(ctx, claims)
-    row = new_row(ctx, saga, subject_id, operation_id, memo) | {"parent_id": parent_id}
+    row = new_row(ctx, saga, asked.subject_id, operation_id, asked.memo) | {"parent_id": asked.parent_id}
     if secrets:
         row["secrets"] = ctx.world.seal.seal(msgspec.json.encode(secrets))
     await ctx.execute(ADD, row)
@@ -100,13 +111,7 @@ async def begin(
 
 
 async def refuse_if_busy(ctx: Ctx, claims: list[uuid.UUID]) -> None:
-    query = (
-        sa.select(operations.c.saga, operations.c.step, operations.c.state, subjects.c.subject_id)
-        .join(subjects, subjects.c.operation_id == operations.c.id)
-        .where(subjects.c.subject_id.in_(claims))
-        .limit(1)
-    )
-    busy = (await ctx.execute(query)).one_or_none()
+    busy = (await ctx.execute(BUSY, {"claims_": claims})).first()
     if busy is not None:
         what = busy.saga.partition("@")[0]
         raise Conflict(
@@ -119,9 +124,7 @@ async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str,
     await ctx.lock("subject", subject_id)
     held = (await ctx.execute(HOLDER_OF.with_for_update(), {"subject_": subject_id})).one_or_none()
     if held is None:
-        return await begin(
-            ctx, saga, subject_id, also=(), labels=(), secrets=None, operation_id=None, parent_id=None, memo=memo
-        )
+        return await begin(ctx, Beginning(saga, subject_id, memo))
     ctx.after_commit(ctx.world.doorbell.ring)
     if held.saga.partition("@")[0] == saga.name:
         if held.state == "parked":
