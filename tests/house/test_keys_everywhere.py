@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from house.test_routes import title
 from pileus.kernel.http import Route
 from pileus.kernel.http.idempotency import METHODS
-from support.cloud import RunningCloud
+from support.cloud import RunningCloud, running_cloud
 from support.sample import real_path
 
 BODIES: dict[str, Any] = {
@@ -26,6 +29,13 @@ FORGETS_WITH_A_REASON = {
     "POST /pileus/v1/reset": "the state that is put back knows nothing of the key",
     "POST /pileus/v1/checkpoints/{name}/action": "as above",
 }
+
+
+@pytest.fixture
+async def cloud(database_url: str, tmp_path: Path) -> AsyncIterator[RunningCloud]:
+    """One that lets hosts in."""
+    async with running_cloud(database_url, tmp_path / "state", {"agents.listen": "127.0.0.1:0"}) as cloud:
+        yield cloud
 
 
 async def test_a_request_sent_twice_under_one_key_happens_once(cloud: RunningCloud) -> None:

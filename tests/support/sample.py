@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 from demo.machines import service as machines
+from pileus.kernel import hosts
 from pileus.kernel.http import Route
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.endpoints import service as endpoints
@@ -72,6 +73,15 @@ async def a_checkpoint(cloud: RunningCloud) -> str:
     return str(answer.json()["checkpoint"]["name"])
 
 
+async def a_host(cloud: RunningCloud) -> str:
+    """Stated dead, so that it may be deleted, too."""
+    host = name()
+    async with cloud.ctx().transaction() as ctx:
+        await hosts.join(ctx, host, serial=host, address="")
+    await hosts.fence(cloud.ctx(), host)
+    return host
+
+
 REAL: dict[str, Real] = {
     "domain_id": a_domain,
     "endpoint_id": an_endpoint,
@@ -85,7 +95,7 @@ REAL: dict[str, Real] = {
     "user_id": a_user,
 }
 
-BEHIND: dict[tuple[str, str], Real] = {("domains", "target_id"): a_domain}
+BEHIND: dict[tuple[str, str], Real] = {("domains", "target_id"): a_domain, ("hosts", "name"): a_host}
 """What stands for a parameter behind a segment that gives it another meaning."""
 
 
