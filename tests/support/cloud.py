@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 
 from pileus.kernel import config
-from pileus.kernel.clock import SteppingClock
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
 from pileus.kernel.operations import Worker
@@ -31,6 +30,7 @@ ROLES = ("manager", "member", "reader")
 BASE = "http://cloud.test"
 PASSWORD = "the admin's, for tests"
 HOSTS = 2
+SEED = 1  # a stepping clock: time moves when it is told
 
 
 @dataclass
@@ -114,7 +114,7 @@ async def running_cloud(
         **(overrides or {}),
     }
     state.mkdir(mode=0o700)
-    world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, clock=SteppingClock())
+    world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, seed=SEED)
     await bootstrap(world.ctx, PASSWORD)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url=BASE, timeout=30)
     try:
