@@ -1,0 +1,72 @@
+"""Every path of every service says which methods it takes, and every answer says by which id to ask about it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import httpx
+import pytest
+
+from pileus.kernel.metrics import CONTENT_TYPE
+from support.cloud import RunningCloud
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+pytestmark = pytest.mark.database("sqlite")
+
+
+def paths(cloud: RunningCloud) -> dict[str, set[str]]:
+    """The methods of each path; HEAD wherever there is GET."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for route in cloud.routes:
+        found[route.sample_path()] |= {route.method, "OPTIONS"} | ({"HEAD"} if route.method == "GET" else set())
+    return found
+
+
+async def test_every_path_answers_options_with_its_methods(cloud: RunningCloud) -> None:
+    wrong = {}
+    for path, methods in paths(cloud).items():
+        answer = await cloud.http.options(path)
+        if (answer.status_code, answer.headers.get("allow")) != (200, ", ".join(sorted(methods))):
+            wrong[path] = answer.status_code, answer.headers.get("allow")
+    assert not wrong
+
+
+async def test_every_other_method_is_a_405_that_says_which_would_do(cloud: RunningCloud) -> None:
+    wrong = {}
+    for path, methods in paths(cloud).items():
+        for method in {*METHODS, "TRACE", "BREW"} - methods:
+            answer = await cloud.request(method, path)
+            if (answer.status_code, answer.headers.get("allow")) != (405, ", ".join(sorted(methods))):
+                wrong[method, path] = answer.status_code, answer.headers.get("allow")
+    assert not wrong
+
+
+async def test_head_of_every_get_has_its_status_and_no_body(cloud: RunningCloud) -> None:
+    wrong = {}
+    for path, methods in paths(cloud).items():
+        if "GET" in methods:
+            get, head = await cloud.get(path), await cloud.head(path)
+            if (head.status_code, head.content, shape(head)) != (get.status_code, b"", shape(get)):
+                wrong[path] = get.status_code, shape(get), head.status_code, shape(head)
+    assert not wrong
+
+
+def shape(answer: httpx.Response) -> dict[str, str]:
+    """The headers, but for those that differ from answer to answer: the metrics grow while one looks."""
+    differing = {"x-openstack-request-id"}
+    if answer.headers["content-type"] == CONTENT_TYPE:
+        differing.add("content-length")
+    return {name: value for name, value in answer.headers.items() if name not in differing}
+
+
+async def test_every_answer_has_a_request_id_of_its_own(cloud: RunningCloud) -> None:
+    seen = []
+    for path in paths(cloud):
+        for method in (*METHODS, "OPTIONS"):
+            answer = await cloud.http.request(method, path)
+            seen.append(answer.headers.get("x-openstack-request-id", ""))
+    assert all(REQUEST_ID.fullmatch(each) for each in seen)
+    assert len(set(seen)) == len(seen)
