@@ -4,7 +4,8 @@
     script/bench --check         the same; exits 1 when a median is over its gate, or void
     script/bench --only start,get_one_row --repeat 5 --seconds 10
 
-The target is one process of its own: a whole cloud on SQLite, with the demonstration service of the tests beside Identity.
+The target is one process of its own on SQLite: `pileus up` for the start, else the same cloud with the demonstration
+service of the tests beside Identity.
 CPU is the target's alone, from the scheduler's accounts. A run is void when anything but the target, the bench and the
 kernel used more than 0.4 core; void runs are repeated, at most as often again as was asked for.
 """
@@ -24,7 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.machine import Use
-from bench.site import started
 from bench.workloads import WORKLOADS, Figures
 
 HERE = Path(__file__).parent
@@ -47,8 +47,7 @@ async def measured(workload: str, repeat: int, seconds: float) -> Result:
     result = Result()
     while len(result.runs) < repeat and result.void <= repeat:
         with tempfile.TemporaryDirectory(prefix="pileus-bench-", dir=HERE / "results") as state:
-            async with started(Path(state)) as site:
-                figures, use = await WORKLOADS[workload](site, seconds)
+            figures, use = await WORKLOADS[workload](Path(state), seconds)
         if use.void:
             result.void += 1
             print(f"{workload}: void, others used {use.others_cores:.2f} core; {shown(figures)}", file=sys.stderr)

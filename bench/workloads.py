@@ -1,28 +1,32 @@
-"""What is measured of a running cloud. Each returns figures by the name of their gate, and how the machine was used."""
+"""What is measured. Each returns figures by the name of their gate, and how the machine was used."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
 
 from bench.load.image import astream
 from bench.load.loops import closed_loop
 from bench.machine import Use, pss_mb, watched
-from bench.site import Site
+from bench.site import Site, started, up
 
 GB = 10**9
 Figures = dict[str, float]
-Workload = Callable[[Site, float], Awaitable[tuple[Figures, Use]]]
+Measure = Callable[[Site, float], Awaitable[tuple[Figures, Use]]]
+Workload = Callable[[Path, float], Awaitable[tuple[Figures, Use]]]
 WORKERS = 4
 
 
-async def start(site: Site, seconds: float) -> tuple[Figures, Use]:
-    """How long the start took, and what the idle process costs."""
-    with watched(site.pid) as use:
-        await asyncio.sleep(seconds)
-    idle = 100 * use.cpu_s / use.seconds
-    return {"start_s": site.started_in_s, "idle_pss_mb": pss_mb(site.pid), "idle_cpu_percent": idle}, use
+async def start(state: Path, seconds: float) -> tuple[Figures, Use]:
+    """How long `pileus up` takes with nothing there, and what the idle process costs."""
+    async with up(state) as (pid, started_in_s):
+        with watched(pid) as use:
+            await asyncio.sleep(3 * seconds)
+        idle = 100 * use.cpu_s / use.seconds
+        return {"start_s": started_in_s, "idle_pss_mb": pss_mb(pid), "idle_cpu_percent": idle}, use
 
 
 async def get_one_row(site: Site, seconds: float) -> tuple[Figures, Use]:
@@ -88,10 +92,10 @@ async def stream_growth(site: Site, seconds: float) -> tuple[Figures, Use]:
     blob = site.state / "blob"
     with blob.open("wb") as f:
         f.truncate(GB)
-    await asyncio.gather(*(down(site, 10**6) for _ in range(8)), *(up(site, 10**6) for _ in range(8)))
+    await asyncio.gather(*(download(site, 10**6) for _ in range(8)), *(upload(site, 10**6) for _ in range(8)))
     before, most = pss_mb(site.pid), 0.0
     with watched(site.pid) as use:
-        streams = asyncio.gather(*(up(site, GB) for _ in range(4)), *(down(site, GB) for _ in range(4)))
+        streams = asyncio.gather(*(upload(site, GB) for _ in range(4)), *(download(site, GB) for _ in range(4)))
         while not streams.done():
             most = max(most, pss_mb(site.pid))
             await asyncio.wait([streams], timeout=0.1)
@@ -99,13 +103,13 @@ async def stream_growth(site: Site, seconds: float) -> tuple[Figures, Use]:
     return {"stream_growth_mb": most - before}, use
 
 
-async def up(site: Site, size: int) -> None:
+async def upload(site: Site, size: int) -> None:
     async with site.http.put(f"{site.url}/site/blob", data=astream(size), headers=site.headers) as answer:
         if answer.status != 200 or (await answer.json())["bytes"] != size:
             raise RuntimeError(f"upload: {answer.status} {await answer.text()}")
 
 
-async def down(site: Site, size: int) -> None:
+async def download(site: Site, size: int) -> None:
     headers = {**site.headers, "Range": f"bytes=0-{size - 1}"}
     got = 0
     async with site.http.get(f"{site.url}/site/blob", headers=headers) as answer:
@@ -115,6 +119,16 @@ async def down(site: Site, size: int) -> None:
         raise RuntimeError(f"download: {answer.status}, {got} bytes")
 
 
-WORKLOADS: dict[str, Workload] = {
-    work.__name__: work for work in (start, get_one_row, start_operation, loop_stall, stream_growth)
-}
+def on_a_site(measure: Measure) -> Workload:
+    """The measure on a demonstration cloud of its own."""
+
+    @wraps(measure)
+    async def run(state: Path, seconds: float) -> tuple[Figures, Use]:
+        async with started(state) as site:
+            return await measure(site, seconds)
+
+    return run
+
+
+SITES = {measure.__name__: on_a_site(measure) for measure in (get_one_row, start_operation, loop_stall, stream_growth)}
+WORKLOADS: dict[str, Workload] = {"start": start, **SITES}
