@@ -8,11 +8,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from pileus.kernel.context import Ctx
-
 from demo.http import api
 from demo.machines import service
 from demo.machines.store import Machine
+from pileus.kernel.context import Ctx
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 

@@ -8,11 +8,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from pileus.kernel.context import Ctx
-
 from demo.http import api
 from demo.networks import service
 from demo.networks.store import Network
+from pileus.kernel.context import Ctx
 
 
 class NetworkBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 from demo.volumes.sagas import create_volume
-
 from support.cloud import RunningCloud
 
 URL = "/pileus/v1/operations"
