@@ -93,16 +93,8 @@ async def upgrade(db: Database) -> list[str]:
     def run(connection: sa.Connection) -> list[str]:
         hold_others_off(connection)
         found = look(connection)
-        if found.state is State.FOREIGN:
-            raise SchemaError("The database holds tables but no schema of Pileus: name an empty one in database.url.")
-        known = revisions()
-        todo = (
-            known
-            if found.state is State.EMPTY
-            else known[known.index(found.revision) + 1 :]
-            if found.revision in known
-            else []
-        )
+        refuse_foreign(found)
+        todo = [revision for revision in revisions() if revision > found.revision]
         if todo:
             from alembic import command
 
@@ -149,12 +141,12 @@ def hold_others_off(connection: sa.Connection) -> None:
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": lock_number("schema", "")})
 
 
-def settings(connection: sa.Connection) -> Any:
+def settings(connection: sa.Connection, migrations: Path = MIGRATIONS) -> Any:
     """Alembic's configuration: our revisions, this connection."""
     from alembic.config import Config
 
     made = Config()
-    made.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    made.set_main_option("script_location", str(migrations).replace("%", "%%"))
     made.attributes["connection"] = connection
     return made
 
@@ -178,8 +170,8 @@ def said(change: Any) -> str:
     return f"{verb} {item.name}" + (f" on {table.name}" if table is not None else "")
 
 
-def write_revision(connection: sa.Connection, *, number: str, words: str) -> None:
+def write_revision(connection: sa.Connection, *, number: str, words: str, migrations: Path = MIGRATIONS) -> None:
     """Write the revision that makes what the tables of this checkout have and the database has not."""
     from alembic import command
 
-    command.revision(settings(connection), message=words, autogenerate=True, rev_id=number)
+    command.revision(settings(connection, migrations), message=words, autogenerate=True, rev_id=number)
