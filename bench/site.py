@@ -95,14 +95,19 @@ async def up(state: Path) -> AsyncIterator[tuple[int, float]]:
     process = await asyncio.create_subprocess_exec(*command, "--listen", f"127.0.0.1:{port}", stdout=DEVNULL)
     try:
         async with aiohttp.ClientSession() as http:
-            while not await serves(http, f"http://127.0.0.1:{port}/identity/v3"):
-                if process.returncode is not None:
-                    raise RuntimeError(f"pileus up ended with {process.returncode}")
-                await asyncio.sleep(0.005)
+            await until_it_serves(http, f"http://127.0.0.1:{port}/identity/v3", process)
             yield process.pid, time.perf_counter() - began
     finally:
         process.terminate()
         await process.wait()
+
+
+async def until_it_serves(http: aiohttp.ClientSession, url: str, process: asyncio.subprocess.Process) -> None:
+    """Raises RuntimeError when the process ends before."""
+    while not await serves(http, url):
+        if process.returncode is not None:
+            raise RuntimeError(f"pileus up ended with {process.returncode}")
+        await asyncio.sleep(0.005)
 
 
 async def serves(http: aiohttp.ClientSession, url: str) -> bool:

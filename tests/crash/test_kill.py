@@ -19,7 +19,8 @@ from demo.volumes import sagas as volume_sagas
 from pileus.kernel.operations import sagas
 from support.demo_site import LEASE_S
 from support.postgres import free_port
-from support.processes import Processes, pause
+from support.processes import Processes
+from support.waiting import pause
 
 WRITERS = 16
 SHORT_S, LONG_S = 15.0, 300.0

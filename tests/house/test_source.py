@@ -16,6 +16,7 @@ SLEEPS_WITH_A_REASON = {
     "src/pileus/engines/fences.py": "asks again for a lock that another process holds; no event tells of it",
     "src/pileus/kernel/clock.py": "the one place where time is slept away",
     "src/pileus/kernel/db/postgres.py": "asks again whether a COMMIT came through; the database's time, not the cloud's",
+    "tests/support/waiting.py": "the one place where tests look again",
     "src/pileus/kernel/metrics.py": "measures how late the event loop wakes it: the loop's own time",
 }
 """Where a sleep is right, and why (`sleep(0)` is none). A test waits for an event, a port or a process, or moves the cloud's clock."""

@@ -19,6 +19,7 @@ from pileus.kernel.db.sqlite import SqliteDatabase
 from pileus.kernel.errors import Unavailable
 from support.databases import sqlite_database
 from support.notes import add, kept, write
+from support.waiting import pause
 
 SLOW = sa.text(
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT max(i) FROM n"
@@ -239,7 +240,7 @@ async def test_the_log_does_not_grow_for_ever(database: SqliteDatabase, which: s
     async with asyncio.timeout(30):
         while written * 9_000 < 3 * log.stat().st_size + 1_000_000:
             await write(database, written, "x" * 9_000)
-            await asyncio.sleep(0.001)
+            await pause(0.001)
             written += 1
     assert len(await kept(database)) == written
 
@@ -265,7 +266,7 @@ async def test_a_log_that_cannot_be_copied_is_a_warning_and_nothing_is_lost(
 async def until_logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
     async with asyncio.timeout(10):
         while text not in caplog.text:
-            await asyncio.sleep(0.001)
+            await pause(0.001)
 
 
 async def test_closing_waits_for_the_commit_that_is_on_its_way(run_directory: Path, tmp_path: Path) -> None:

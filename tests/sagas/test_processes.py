@@ -25,6 +25,7 @@ from pileus.kernel.db import metadata
 from pileus.kernel.operations import Op, Seam, Worker
 from pileus.kernel.operations.tables import log, operations, workers
 from sagas.harness import at, run_in, take_over
+from support.waiting import pause
 
 pytestmark = pytest.mark.database("postgresql")
 Work = Callable[[DemoWorld], Awaitable[Any]]
@@ -142,7 +143,7 @@ def test_two_workers_share_two_hundred_operations_and_each_step_is_done_once(dat
         running = asyncio.create_task(worker.run())
         left = sa.select(sa.func.count()).select_from(operations).where(operations.c.ended_at.is_(None))
         while (await world.ctx().execute(left)).scalar():
-            await asyncio.sleep(0.05)
+            await pause(0.05)
         worker.stop()
         await running
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from support.source import ROOT
+from support.waiting import pause
 
 PATIENCE_S = 60.0
 LOOK_S = 0.02
@@ -101,8 +102,3 @@ class Processes:
 
     def client(self, token: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, timeout=30, headers={"X-Auth-Token": token})
-
-
-async def pause(seconds: float) -> None:
-    """Between two looks at a process that cannot ring a bell here."""
-    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from pileus.kernel.operations import Op, Saga, Step, Worker
+from support.waiting import pause
 
 Act = Callable[[Op], Awaitable[Any]]
 
@@ -52,7 +53,7 @@ async def until(what: Callable[[], Any]) -> None:
     """Return when it holds; fails after ten seconds."""
     async with asyncio.timeout(10):
         while not await what():
-            await asyncio.sleep(0.005)
+            await pause(0.005)
 
 
 @asynccontextmanager

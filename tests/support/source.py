@@ -56,11 +56,17 @@ def arguments(function: Function) -> int:
 
 
 def depth(node: ast.AST) -> int:
-    """How many blocks stand inside one another. `elif` is one with its `if`; `except` one with its `try`."""
+    """How many blocks stand inside one another. `elif` is one with its `if`; what pytest expects to be raised is none."""
     deepest = 0
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Function | ast.ClassDef | ast.Lambda):
             continue
         elif_of = isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
-        deepest = max(deepest, depth(child) + (isinstance(child, BLOCKS) and not elif_of))
+        counts = isinstance(child, BLOCKS) and not elif_of and not is_expectation(child)
+        deepest = max(deepest, depth(child) + counts)
     return deepest
+
+
+def is_expectation(node: ast.AST) -> bool:
+    """`with pytest.raises(...)`: an assertion that is spelled as a block."""
+    return isinstance(node, ast.With) and ast.unparse(node.items[0]).startswith("pytest.raises(")
