@@ -206,17 +206,17 @@ class Says:
         return answer
 
 
+@pytest.mark.parametrize("waits", [[], [Wait(1)]], ids=["at once", "after a wait"])
 async def test_a_debt_that_was_noted_before_a_failure_is_not_lost_and_not_doubled(
-    world: DemoWorld, play: Any, new_saga: Any
+    world: DemoWorld, play: Any, new_saga: Any, waits: list[Wait]
 ) -> None:
     """The step that owes is recorded with its debt, whatever happens to its neighbours in the same commit."""
-    saga, thing = new_saga(), world.ids.uuid()
+    saga, thing, waits = new_saga(), world.ids.uuid(), list(waits)
 
     async def remove(op: Op) -> Any:
         await op.settle("h1", "hypervisor", "ensure_gone", thing)
         return waits.pop() if waits else None
 
-    waits = [Wait(1)]
     step_of(saga, "one", nothing, undo=remove)
     step_of(saga, "two", raises(Conflict("full")))
     ends = answers(TypeError(), None)

@@ -40,11 +40,6 @@ async def load(ctx: Ctx, operation_id: uuid.UUID) -> Any:
     return (await ctx.execute(LOAD, {"id_": operation_id})).one_or_none()
 
 
-async def holder_of(ctx: Ctx, subject_id: uuid.UUID) -> Any:
-    """The live or parked operation that has claimed this subject, or None."""
-    return (await ctx.execute(HOLDER_OF, {"subject_": subject_id})).one_or_none()
-
-
 async def note(ctx: Ctx, operation_id: uuid.UUID, step: str, event: str, text: str | None = None) -> None:
     """One line of the step log."""
     entry = {"operation_id": operation_id, "at": ctx.now(), "step": step, "event": event, "took_ms": 0.0, "note": text}
