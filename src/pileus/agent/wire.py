@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from pileus.engines.verbs import Change, StaleFence
 from pileus.kernel.errors import BadRequest, CloudError, Conflict, Forbidden, NotFound, TooLarge, Unavailable
+
+if TYPE_CHECKING:
+    import httpx
 
 BODY_BYTES = 16 * 2**20
 VERSION_HEADER = "pileus-engine-version"

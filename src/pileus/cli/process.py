@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from pileus.agent import control
 from pileus.cli import Failure
 from pileus.cli.listeners import Secure
 from pileus.kernel import joins, log
@@ -52,6 +51,8 @@ async def opened(
 @contextlib.asynccontextmanager
 async def speaking_to_agents(cloud: Cloud, *, listening: bool = False) -> AsyncIterator[None]:
     """Inside the block this process reaches agents; with `listening` it takes their posts, too."""
+    from pileus.agent import control  # costs 0.1 s, which a cloud on one machine need not pay
+
     if not listening:
         authority = await joins.open_authority(cloud.ctx)
         cloud.trust_agents(control.contexts(authority)[1])
