@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.machine import Use
-from bench.workloads import WORKLOADS, Figures
+from bench.workloads import WORKLOADS, Figures, Workload
 
 HERE = Path(__file__).parent
 
@@ -42,19 +42,19 @@ class Result:
         return statistics.median(run[name] for run in self.runs)
 
 
-async def measured(workload: str, repeat: int, seconds: float) -> Result:
+async def measured(name: str, run: Workload, repeat: int, seconds: float) -> Result:
     """Run a workload on a fresh cloud each time, until `repeat` runs are valid or as many again were void."""
     result = Result()
     while len(result.runs) < repeat and result.void <= repeat:
         with tempfile.TemporaryDirectory(prefix="pileus-bench-", dir=HERE / "results") as state:
-            figures, use = await WORKLOADS[workload](Path(state), seconds)
+            figures, use = await run(Path(state), seconds)
         if use.void:
             result.void += 1
-            print(f"{workload}: void, others used {use.others_cores:.2f} core; {shown(figures)}", file=sys.stderr)
+            print(f"{name}: void, others used {use.others_cores:.2f} core; {shown(figures)}", file=sys.stderr)
         else:
             result.runs.append(figures)
             result.uses.append(use)
-            print(f"{workload}: {shown(figures)}", file=sys.stderr)
+            print(f"{name}: {shown(figures)}", file=sys.stderr)
     return result
 
 
@@ -100,7 +100,7 @@ def parsed() -> argparse.Namespace:
 
 async def main(args: argparse.Namespace) -> int:
     (HERE / "results").mkdir(exist_ok=True)
-    results = {name: await measured(name, args.repeat, args.seconds) for name in args.only.split(",")}
+    results = {name: await measured(name, WORKLOADS[name], args.repeat, args.seconds) for name in args.only.split(",")}
     rows = verdicts(results, args.repeat)
     with open("/proc/cpuinfo") as f:
         cpu = next((line.partition(":")[2].strip() for line in f if line.startswith("model name")), "unknown")
