@@ -73,9 +73,11 @@ def run_directory() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(run_directory: Path) -> postgres.PostgresServer:
+def postgres_server(run_directory: Path) -> Iterator[postgres.PostgresServer]:
     """A PostgreSQL server, fsync off; one per test run."""
-    return postgres.server(run_directory)
+    server = postgres.server(run_directory)
+    yield server
+    server.close()
 
 
 @pytest.fixture

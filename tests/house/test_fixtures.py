@@ -25,6 +25,21 @@ async def test_a_database_may_be_asked_for_by_kind(database: Database) -> None:
 
 
 @pytest.mark.postgres
+def test_a_database_is_used_again_emptied_unless_its_shape_was_changed(postgres_server: PostgresServer) -> None:
+    tables = ("CREATE TABLE kept (id serial, up int)", "CREATE TABLE alembic_version (version_num text)")
+    with postgres_server.database(tables) as first:
+        name = first.rpartition("/")[2]
+        postgres_server.execute("INSERT INTO kept (up) VALUES (1)", database=name)
+    with postgres_server.database(tables) as again:
+        assert again == first
+        inserted = "INSERT INTO kept (up) VALUES (1) RETURNING id"
+        assert [row[0] for row in postgres_server.query(inserted, database=name)] == [1]
+        postgres_server.execute("ALTER TABLE kept ADD COLUMN more int", database=name)
+    with postgres_server.database(tables) as other:
+        assert other != first
+
+
+@pytest.mark.postgres
 def test_databases_are_gone_after_use(postgres_server: PostgresServer) -> None:
     with postgres_server.database() as url:
         name = url.rpartition("/")[2]

@@ -17,6 +17,7 @@ from demo.machines import sagas
 from demo.machines import service as machines
 from demo.machines import store as machine_rows
 from pileus.kernel.context import Ctx
+from pileus.kernel.db import metadata
 from pileus.kernel.errors import CloudError, OverQuota
 from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
@@ -50,6 +51,28 @@ async def one_role_name(ctx: Ctx, _: int) -> Any:
 
 
 DECISIONS: list[Decide] = [one_user_name, one_project_name, one_domain_name, one_role_name]
+
+HELD = {
+    "host(name)": "tests/kernel/test_joins.py::test_of_many_who_come_at_once_one_joins",
+    "host(serial)": "as above: it comes with the name",
+    "identity_fernet_key(state)": "one staged and one primary key: tests/spec/identity/test_keys.py rotates them",
+    "identity_project(domain_id, name)": one_project_name,
+    "identity_project(name)": one_domain_name,
+    "identity_role(domain_id, name)": "as one_role_name, in a domain",
+    "identity_role(name)": one_role_name,
+    "identity_user(domain_id, name)": one_user_name,
+    "operation(saga, subject_id)": "one converge operation: tests/kernel/operations/test_operations_converge.py",
+}
+"""Every unique index that is no primary key, and what tries it with rivals."""
+
+
+def test_every_unique_index_is_tried_by_rivals() -> None:
+    found = set()
+    for table in (t for t in metadata.tables.values() if not t.name.startswith(("demo_", "http_", "house_", "test_"))):
+        unique = [c.columns for c in table.constraints if isinstance(c, sa.UniqueConstraint)]
+        unique += [i.columns for i in table.indexes if i.unique]
+        found |= {f"{table.name}({', '.join(column.name for column in columns)})" for columns in unique}
+    assert found == HELD.keys()
 
 
 @pytest.mark.database("postgresql")

@@ -48,13 +48,38 @@ class NoPostgres(RuntimeError):
     """There is no PostgreSQL server to be had here; the message says what to install."""
 
 
+EMPTY = """
+DO $$ DECLARE each record; BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET LOCAL session_replication_role = replica;
+    FOR each IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        EXECUTE format('DELETE FROM %I', each.name);
+    END LOOP;
+    FOR each IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' LOOP
+        EXECUTE format('ALTER SEQUENCE %I RESTART', each.name);
+    END LOOP;
+END $$
+"""
+SHAPE = """
+SELECT md5(concat(
+    (SELECT string_agg(concat(table_name, column_name, data_type, is_nullable), ',' ORDER BY table_name, column_name)
+        FROM information_schema.columns WHERE table_schema = 'public'),
+    (SELECT string_agg(indexdef, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public'),
+    (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
+        WHERE d.datname = current_database()),
+    (SELECT string_agg(version_num, ',') FROM alembic_version)))
+"""
+"""What a test must have left as it was, for the next one to be given the same database."""
+
+
 @dataclass
 class PostgresServer:
     """A running server. `url` has no database name."""
 
     url: str
     _names: Iterator[int] = field(default_factory=itertools.count)
-    _templates: dict[str, str] = field(default_factory=dict)
+    _templates: dict[tuple[str, ...], tuple[str, str]] = field(default_factory=dict)  # schema: database, its shape
+    _idle: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run each statement outside a transaction. Safe to call while an event loop runs in this thread."""
@@ -77,24 +102,40 @@ class PostgresServer:
             return thread.submit(asyncio.run, run()).result()
 
     @contextmanager
-    def database(self, ddl: tuple[str, ...] = ()) -> Iterator[str]:
-        """The URL of a new database with this schema; gone afterwards, whoever is still connected."""
-        name = f"pileus_{os.getpid()}_{next(self._names)}"
-        template = self._template(ddl) if ddl else "template1"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    def database(self, schema: tuple[str, ...] = ()) -> Iterator[str]:
+        """The URL of a database with these tables and no rows; nobody's afterwards, whoever is still connected."""
+        idle = self._idle.setdefault(schema, [])
+        name = idle.pop() if idle else self._made(schema)
         try:
             yield f"{self.url}/{name}"
         finally:
-            self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            if schema and self._emptied(name) == self._templates[schema][1]:
+                idle.append(name)
+            else:
+                self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def _template(self, ddl: tuple[str, ...]) -> str:
-        key = "\n".join(ddl)
-        if key not in self._templates:
-            name = f"pileus_{os.getpid()}_template_{len(self._templates)}"
-            self.execute(f'CREATE DATABASE "{name}"')
-            self.execute(*ddl, database=name)
-            self._templates[key] = name
-        return self._templates[key]
+    def _made(self, schema: tuple[str, ...]) -> str:
+        name = f"pileus_{os.getpid()}_{next(self._names)}"
+        if schema not in self._templates and schema:
+            template = f"{name}_template"
+            self.execute(f'CREATE DATABASE "{template}"')
+            shape = self.query(*schema, SHAPE, database=template)[0][0]
+            self._templates[schema] = template, shape
+        template = self._templates[schema][0] if schema else "template1"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def _emptied(self, name: str) -> str | None:
+        """The shape of the database, now without rows; None when a test left it so that it cannot be emptied."""
+        try:
+            return str(self.query(EMPTY, SHAPE, database=name)[0][0])
+        except asyncpg.PostgresError:
+            return None
+
+    def close(self) -> None:
+        """Drop what was kept: of importance on a server that stays."""
+        kept = [*(name for names in self._idle.values() for name in names), *(t for t, _ in self._templates.values())]
+        self.execute(*(f'DROP DATABASE "{name}" WITH (FORCE)' for name in kept))
 
     @contextmanager
     def durable(self) -> Iterator[None]:
