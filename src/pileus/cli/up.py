@@ -94,12 +94,12 @@ async def serve(config: Config, simulation: Simulation) -> None:
     async with opened as cloud, contextlib.AsyncExitStack() as stack:
         if config.agents.listen:
             await stack.enter_async_context(process.speaking_to_agents(cloud, listening=True))
-        password = await ensure_admin(cloud)
-        await keep_first_state(cloud)
         tls = encrypted.context if encrypted else None
         server = Server(cloud.app, config.http, listeners(config, cloud.app, tls), ids=cloud.ids)
         url = await listen(server, config)
         stack.push_async_callback(server.stop, process.GRACE_S)
+        password = await ensure_admin(cloud)
+        await keep_first_state(cloud)
         await cloud.start()
         say(config, url, password, encrypted)
         process.settle_memory()
