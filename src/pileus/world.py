@@ -217,6 +217,7 @@ async def open_cloud(
         state=state,
         simulate_hosts=simulate_hosts,
     )
+    db.on_commit.append(cloud.metrics.commit)
     cloud.app = build_app(cloud, [*SERVICES, *services], authenticate, audit=audited)
     await db.start()
     try:

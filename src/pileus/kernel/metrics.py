@@ -72,7 +72,11 @@ class Metrics:
         self._lag = Histogram(
             "pileus_loop_lag_seconds", "How late the event loop was.", buckets=LAG_SECONDS, registry=self.registry
         )
-        self._commits = Counter("pileus_database_commits", "Transactions that became durable.", registry=self.registry)
+        self._commits = Counter(
+            "pileus_database_commits",
+            "Transactions that came through, those that changed nothing too.",
+            registry=self.registry,
+        )
 
     def request(self, service: str, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered. `route` is the route's template, or "unknown"."""
@@ -93,7 +97,7 @@ class Metrics:
         self._queue.labels(state).set(count)
 
     def commit(self) -> None:
-        """A transaction became durable."""
+        """A transaction came through."""
         self._commits.inc()
 
     async def watch_loop(self, tick_s: float = LOOP_TICK_S) -> None:

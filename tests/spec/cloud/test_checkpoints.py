@@ -107,3 +107,17 @@ async def test_metrics_are_for_this_machine_and_for_administrators(cloud: Runnin
         assert (await cloud.get("/metrics", headers={**nobody, name: "x"})).status_code == 401
         assert (await cloud.get("/metrics", headers={name: "x"})).status_code == 200
         assert (await cloud.as_("member").get("/metrics", headers={name: "x"})).status_code == 403
+
+
+async def test_what_a_cloud_does_is_counted(cloud: RunningCloud) -> None:
+    before = await numbers(cloud)
+    await add(cloud, "one")
+    after = await numbers(cloud)
+    labels = '{method="POST",route="/v3/projects",service="identity",status="201"}'
+    assert after[f"pileus_requests_total{labels}"] == before.get(f"pileus_requests_total{labels}", 0) + 1
+    assert after["pileus_database_commits_total"] > before["pileus_database_commits_total"]
+
+
+async def numbers(cloud: RunningCloud) -> dict[str, float]:
+    lines = (await cloud.get("/metrics")).text.splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}

@@ -70,6 +70,7 @@ class Database(Protocol):
 
     dialect: str
     on_statement: list[Callable[[str], None]]
+    on_commit: list[Callable[[], None]]
 
     async def start(self) -> None:
         """Open it. Raises Unavailable with the cause when it can't be reached."""

@@ -81,6 +81,7 @@ class PostgresDatabase:
         self.pool_size = pool_size
         self.read_deadline_s = read_deadline_s
         self.on_statement: list[Callable[[str], None]] = []
+        self.on_commit: list[Callable[[], None]] = []
         self.probe_pauses_s = (0.05, 0.2, 0.5, 1.0, 2.0)  # when COMMIT's answer was lost and the server is away
 
     async def start(self) -> None:
@@ -131,7 +132,7 @@ class PostgresDatabase:
             lost = await self._commit(transaction)
         if lost is not None:
             await self._ask_whether_it_came_through(pid, probe, lost)
-        for call in connection.committed:
+        for call in (*self.on_commit, *connection.committed):
             call()
 
     @asynccontextmanager

@@ -94,6 +94,7 @@ class SqliteDatabase:
         self.path = path
         self.read_deadline_s = read_deadline_s
         self.on_statement: list[Callable[[str], None]] = []
+        self.on_commit: list[Callable[[], None]] = []
         self.wal_sweep_bytes = 8 * 2**20  # beyond this the log is copied into the file, beside whoever writes
         self.wal_restart_bytes = 64 * 2**20  # beyond this writers are held until all of it is
         self._read_until = 0.0
@@ -198,7 +199,7 @@ class SqliteDatabase:
         finally:
             self._end_block()
         await asyncio.shield(durable)
-        for call in connection.committed:
+        for call in (*self.on_commit, *connection.committed):
             call()
 
     def _begin(self) -> asyncio.Future[None]:
