@@ -238,6 +238,8 @@ def test_it_listens_on_a_classic_port(up: Up) -> None:
     found = httpx.get("http://127.0.0.1:5000/v3").json()["version"]
     assert found["links"] == [{"rel": "self", "href": "http://127.0.0.1:5000/v3/"}]
     assert httpx.get(f"{cloud.url}/identity/v3").json()["version"]["id"] == found["id"]
+    for port in (8080, 8774, 8775, 8776, 8778, 9292, 9696):
+        assert "identity" in httpx.get(f"http://127.0.0.1:{port}/").text
 
 
 def test_hosts_are_simulated(up: Up) -> None:

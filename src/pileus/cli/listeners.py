@@ -13,6 +13,7 @@ from pileus.kernel.config import Config, address
 from pileus.kernel.http import App
 from pileus.kernel.http.server import BACKLOG, Listener, Server
 
+CLASSIC_PORTS = frozenset({5000, 8080, 8774, 8775, 8776, 8778, 9292, 9696})
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
 
 
@@ -49,10 +50,13 @@ def names(config: Config) -> list[str]:
 
 
 def listeners(config: Config, app: App, tls: ssl.SSLContext | None) -> list[Listener]:
-    """The one of `api.listen` first, then those of the classic ports, one for each service that has one."""
+    """The one of `api.listen` first, then those of the classic ports.
+
+    On a service's own port the service is at the root; on that of a service this cloud has not, the list of those it has.
+    """
     host, port = address(config.api.listen)
-    classic = [service.port for service in app.services if service.port is not None] if config.api.classic_ports else []
-    return [Listener(host, each, tls=tls) for each in (port, *classic)]
+    more = sorted(CLASSIC_PORTS | {service.port for service in app.services if service.port is not None})
+    return [Listener(host, each, tls=tls) for each in (port, *(more if config.api.classic_ports else ()))]
 
 
 async def listen(server: Server, config: Config) -> str:
