@@ -18,12 +18,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import LRUCache
 
 from pileus.kernel.db.base import LockOrder, Params, Probe, from_json, metadata, to_json
 from pileus.kernel.errors import Unavailable
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 UNDONE = "The database undid this transaction: its disk is full or failing."
 PROGRESS_STEPS = 10_000
+COMPILED_STATEMENTS = 1_000
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -41,6 +44,20 @@ PRAGMAS = (
     "temp_store=MEMORY",
     "cache_size=-16000",
 )
+
+
+@cache
+def template() -> sa.Engine:
+    """What all databases of this process have in common: the dialect, and with it the statements compiled so far."""
+    engine = sa.create_engine("sqlite://", json_serializer=to_json, json_deserializer=from_json)
+    engine.connect().close()
+    return engine.execution_options(compiled_cache=LRUCache(COMPILED_STATEMENTS))
+
+
+def engine_for(connect: Callable[[], Any]) -> sa.Engine:
+    """An engine whose connections come from `connect`. A database opened later finds the statements compiled."""
+    same = template()
+    return sa.Engine(NullPool(connect), same.dialect, same.url, execution_options=same.get_execution_options())
 
 
 def translated(error: Exception) -> Unavailable:
@@ -109,13 +126,7 @@ class SqliteDatabase:
         self._free.set()
         self._reader_free = asyncio.Lock()
         try:
-            self._engine = sa.create_engine(
-                "sqlite://",
-                creator=self._connect,
-                poolclass=NullPool,
-                json_serializer=to_json,
-                json_deserializer=from_json,
-            )
+            self._engine = engine_for(self._connect)
             self._writer, self._reader = self._engine.connect(), self._engine.connect()
             self._sweeping = self._connect()
         except (sqlite3.Error, sa.exc.SQLAlchemyError) as e:
