@@ -288,6 +288,32 @@ async def test_a_host_is_forgotten_once_it_is_stated_dead(site: Site) -> None:
     assert await hosts.by_serial(site.ctx, "serial of one") is None
 
 
+async def test_a_deleted_host_is_down_at_once_and_owes_nothing(site: Site) -> None:
+    process = site.process()
+    await site.join("one")
+    await process.look(site.ctx)
+    await hosts.fence(site.ctx, "one")
+    await hosts.delete(site.ctx, "one")
+    await site.owe("one", uuid4())
+    await process.look(site.ctx)
+    with pytest.raises(HostDown):
+        process.address("one")
+    assert await site.unpaid() == 0
+    await site.join("one")
+    await process.look(site.ctx)
+    assert process.address("one") == ADDRESS
+
+
+async def test_a_host_that_never_comes_is_down_after_a_lease(site: Site) -> None:
+    process = site.process()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="known"):
+            process.address("nowhere")
+    site.clock.advance(LEASE_S + 1)
+    with pytest.raises(HostDown):
+        process.address("nowhere")
+
+
 async def test_only_the_newest_certificate_speaks_for_a_host(site: Site) -> None:
     await site.join("one")
     first = await hosts.by_serial(site.ctx, "serial of one")

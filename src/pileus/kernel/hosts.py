@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from dataclasses import dataclass
 from functools import partial
@@ -95,6 +96,7 @@ class Hosts:
         self.renew_s = lease_s / RENEWALS_A_LEASE
         self._clock, self._listening = clock, listening
         self._seen: dict[str, Seen] = {}
+        self._missing: dict[str, float] = {}  # asked for and not there: since when
         self._watch_beat = -1
         self._counted_until = clock.monotonic()
         self._paying: dict[str, asyncio.Task[None]] = {}
@@ -107,12 +109,16 @@ class Hosts:
         return seen is not None and (seen.fenced or (seen.address != LOCAL and seen.still_s > self.lease_s))
 
     def address(self, name: str) -> str:
-        """Where the host's agent listens. Raises HostDown, and Unavailable for one that was not seen yet."""
+        """Where the host's agent listens. Raises HostDown, and Unavailable for one that was not seen yet.
+
+        One that was deleted, or has not been there for as long as a lease, is down: undo and delete must not wait for it.
+        """
         seen = self._seen.get(name)
+        now = self._clock.monotonic()
+        if self.is_down(name) or (seen is None and now - self._missing.setdefault(name, now) > self.lease_s):
+            raise HostDown(name)
         if seen is None:
             raise Unavailable(f"No host {name} is known here yet.", host=name)
-        if self.is_down(name):
-            raise HostDown(name)
         return seen.address
 
     async def run(self, ctx: Ctx) -> None:
@@ -132,13 +138,13 @@ class Hosts:
             rows = (await read.execute(ALL)).all()
             watch_beat = (await read.execute(THE_WATCH)).scalar() or 0
         passed_s = self._passed_s(watch_beat)
-        self._seen = {row.name: self._saw(row, passed_s) for row in rows}
+        before, self._seen = self._seen, {row.name: self._saw(row, passed_s) for row in rows}
+        deleted = dict.fromkeys(before.keys() - self._seen.keys(), -math.inf)
+        self._missing = {name: at for name, at in self._missing.items() if name not in self._seen} | deleted
         silent = {name: seen for name, seen in self._seen.items() if self.is_down(name) and not seen.fenced}
         if silent:
             await self._take_out_of_use(ctx, silent)
-        fenced = [name for name, seen in self._seen.items() if seen.fenced]
-        if fenced:
-            await forgive_those_that_owe(ctx, fenced)
+        await forgive_the_dead(ctx)
 
     async def _show_that_we_listen(self, ctx: Ctx) -> None:
         async with ctx.transaction() as tx:
@@ -223,11 +229,18 @@ async def owes_something(ctx: Ctx, name: str) -> bool:
     return (await ctx.execute(query)).first() is not None
 
 
-async def forgive_those_that_owe(ctx: Ctx, names: list[str]) -> None:
-    """Settle the debts of fenced hosts: undo and delete go on writing some, and what they name must not stay reserved."""
-    owed = sa.select(debts.c.host).where(debts.c.host.in_(names), debts.c.paid_at.is_(None)).distinct()
+async def forgive_the_dead(ctx: Ctx) -> None:
+    """Settle the debts of fenced and deleted hosts: undo and delete go on writing some, and what they name must not stay
+    reserved."""
+    dead = sa.or_(
+        debts.c.host.in_(sa.select(hosts.c.name).where(hosts.c.fenced)), debts.c.host.not_in(sa.select(hosts.c.name))
+    )
     async with ctx.read() as read:
-        owing = (await read.execute(owed)).scalars().all()
+        owing = (
+            (await read.execute(sa.select(debts.c.host).where(dead, debts.c.paid_at.is_(None)).distinct()))
+            .scalars()
+            .all()
+        )
     if owing:
         async with ctx.transaction() as tx:
             for name in sorted(owing):
