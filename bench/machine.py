@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench.load.processes import machine_busy, proc_table, smaps, tree
+from bench.load.processes import proc_table, smaps, tree
 
 KERNEL = 2  # the parent of the kernel's own threads
 MOST_OTHERS = 0.4  # cores; above it a run is void
@@ -20,8 +20,8 @@ class Use:
     """What was used between the beginning and the end of a `watched` block."""
 
     seconds: float = 0.0
-    cpu_s: float = 0.0  # of the target's process tree
-    others_cores: float = 0.0  # neither the target, nor the bench and its children, nor the kernel's threads
+    cpu_s: float = 0.0  # of the target
+    others_cores: float = 0.0  # neither the bench with all it started, nor the kernel
 
     @property
     def void(self) -> bool:
@@ -37,25 +37,35 @@ def cpu_s(pid: int) -> float:
     return total / 1e9
 
 
-def own_cpu_s() -> float:
-    """CPU seconds used so far by this process and its ended children."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(u.ru_utime + u.ru_stime for u in used)
+def others_cpu_s() -> float:
+    """CPU seconds of every process that is neither ours nor the kernel's.
+
+    A process counts with the children that it has reaped: of one that ends meanwhile its parent tells.
+    """
+    tick, used, parents = os.sysconf("SC_CLK_TCK"), {}, {}
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as f:
+            words = f.read().rpartition(")")[2].split()
+            parents[pid], used[pid] = int(words[1]), sum(map(int, words[11:15])) / tick
+    return sum(seconds for pid, seconds in used.items() if not {os.getpid(), KERNEL} & set(line(pid, parents)))
 
 
-def kernel_cpu_s() -> float:
-    return sum(seconds for ppid, seconds, _ in proc_table().values() if ppid == KERNEL)
+def line(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    """A process and those that it comes from."""
+    while pid:
+        yield pid
+        pid = parents.get(pid, 0)
 
 
 @contextmanager
 def watched(pid: int) -> Iterator[Use]:
     """Measure a process, and what else the machine does, during the block."""
     use = Use()
-    before = time.perf_counter(), cpu_s(pid), machine_busy(), own_cpu_s() + kernel_cpu_s()
+    before = time.perf_counter(), cpu_s(pid), others_cpu_s()
     yield use
-    after = time.perf_counter(), cpu_s(pid), machine_busy(), own_cpu_s() + kernel_cpu_s()
-    use.seconds, use.cpu_s, busy, ours = (b - a for a, b in zip(before, after, strict=True))
-    use.others_cores = max(0.0, busy - use.cpu_s - ours) / max(use.seconds, 1e-9)
+    after = time.perf_counter(), cpu_s(pid), others_cpu_s()
+    use.seconds, use.cpu_s, others = (b - a for a, b in zip(before, after, strict=True))
+    use.others_cores = max(0.0, others) / max(use.seconds, 1e-9)
 
 
 def pss_mb(pid: int) -> float:

@@ -18,11 +18,13 @@ Figures = dict[str, float]
 Measure = Callable[[Site, float], Awaitable[tuple[Figures, Use]]]
 Workload = Callable[[Path, float], Awaitable[tuple[Figures, Use]]]
 WORKERS = 4
+SETTLE_S = 5.0  # the administrator is made after the first answer
 
 
 async def start(state: Path, seconds: float) -> tuple[Figures, Use]:
     """How long `pileus up` takes with nothing there, and what the idle process costs."""
     async with up(state) as (pid, started_in_s):
+        await asyncio.sleep(SETTLE_S)
         with watched(pid) as use:
             await asyncio.sleep(3 * seconds)
         idle = 100 * use.cpu_s / use.seconds
