@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import statistics
 import sys
@@ -24,7 +25,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.machine import Use
+from bench.machine import MOST_OTHERS, Use, watched
 from bench.workloads import WORKLOADS, Figures, Workload
 
 HERE = Path(__file__).parent
@@ -56,6 +57,16 @@ async def measured(name: str, run: Workload, repeat: int, seconds: float) -> Res
             result.uses.append(use)
             print(f"{name}: {shown(figures)}", file=sys.stderr)
     return result
+
+
+async def quiet(patience_s: float) -> None:
+    """Return when others leave the machine alone, or after `patience_s`."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        with watched(os.getpid()) as use:
+            await asyncio.sleep(2)
+        if use.others_cores < MOST_OTHERS / 2:
+            return
 
 
 def shown(figures: Figures) -> str:
@@ -94,6 +105,9 @@ def parsed() -> argparse.Namespace:
     p.add_argument("--check", action="store_true", help="exit 1 when a median is over its gate, or void")
     p.add_argument("--only", default=",".join(WORKLOADS), help=f"of: {', '.join(WORKLOADS)}")
     p.add_argument("--repeat", type=int, default=3)
+    p.add_argument(
+        "--patience", type=float, default=60.0, help="wait at most so long for a quiet moment, before each run"
+    )
     p.add_argument("--seconds", type=float, default=5.0, help="of each timed run")
     return p.parse_args()
 

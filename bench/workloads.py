@@ -86,7 +86,8 @@ async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
         load.cancel()
         await asyncio.gather(load, return_exceptions=True)
     (site.state / "ballast").unlink()
-    return {"loop_stall_ms": (await site.call("POST", "/site/lag", {}))["longest_ms"]}, use
+    stall = await site.call("POST", "/site/lag", {})
+    return {"loop_stall_ms": stall["longest_ms"], "with_waiting_for_a_core_ms": stall["with_waiting_ms"]}, use
 
 
 async def stream_growth(site: Site, seconds: float) -> tuple[Figures, Use]:
