@@ -96,9 +96,9 @@ class World:
     processes: list[Process] = field(default_factory=list)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
-    async def process(self) -> Session:
+    async def process(self, config: Config = CONFIG) -> Session:
         """A further API process, and somebody without a token who speaks to it."""
-        process = Process(self.database, self.clock)
+        process = Process(self.database, self.clock, config)
         app = build_app(process, [api], authenticate)
         client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cloud.example:8775/identity")
         self.processes.append(process)

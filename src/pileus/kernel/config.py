@@ -90,6 +90,9 @@ class Identity(Section, frozen=True):
     token_ttl_s: Annotated[int, option("How long a token is valid, seconds.", ge=60)] = 86_400
     bcrypt_rounds: Annotated[int, option("Cost of a password hash: 2^n rounds.", ge=4, le=20)] = 12
     fernet_keys: Annotated[int, option("Most token keys at once: staged, primary, and some that wear out.", ge=3)] = 3
+    list_limit: Annotated[
+        int, option("Most items of one page of a list; what is left follows by `links.next`.", ge=1)
+    ] = 1000
     tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
 
 

@@ -9,7 +9,9 @@ import msgspec
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
-from pileus.kernel.http import ApiVersion, Here, Query, Service, VersionDocument, converted
+from pileus.kernel.http import Answer, ApiVersion, Here, Query, Service, VersionDocument, converted
+from pileus.kernel.paging import identity_links
+from pileus.services.identity.lists import Found
 
 T = TypeVar("T")
 Target = Mapping[str, Any]
@@ -60,6 +62,19 @@ def collection(here: Here, path: str, documents: Iterable[dict[str, Any]], key: 
     """A list as it is shown, under `key` (or the last part of `path`)."""
     links = {"next": None, "self": here.base + here.again(), "previous": None}
     return {key or path.rpartition("/")[2]: [member(here, path, each) for each in documents], "links": links}
+
+
+def listed(here: Here, path: str, shown: Callable[[T], dict[str, Any]], found: Found[T], key: str = "") -> Answer:
+    """A page of a list as it is shown, under `key` (or the last part of `path`), each item with its link.
+
+    The way on stands in `links.next`, where Keystone's own clients and gophercloud look, and in a Link header (RFC 8288),
+    which openstacksdk follows.
+    """
+    links = identity_links(here, found.page)
+    following = links["links"]["next"]
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    document = {key or path.rpartition("/")[2]: [member(here, path, shown(each)) for each in found.items], **links}
+    return Answer(document, headers=headers)
 
 
 def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:

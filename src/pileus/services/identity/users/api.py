@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Body, Here, Query
-from pileus.services.identity.http import api, collection, divided, filters, given, member, require, sought
+from pileus.kernel.http import Answer, Body, Here, Query
+from pileus.services.identity.http import api, divided, given, listed, member, require, sought
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.users import service
 from pileus.services.identity.users.service import User
@@ -59,11 +59,10 @@ def target(user: User) -> dict[str, Any]:
 
 
 @api.get("/v3/users", rule="identity:list_users")
-async def list_users(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
+async def list_users(ctx: Ctx, query: Query, here: Here) -> Answer:
     own = ctx.caller.domain_id
     require(ctx, {"target.domain_id": own})
-    found = await service.list_(ctx, filters(query, ("name", "domain_id"), ("enabled",)))
-    return collection(here, "users", [shown(each) for each in found if own in (None, each.domain_id)])
+    return listed(here, "users", shown, await service.page(ctx, query, domain_id=own))
 
 
 @api.get("/v3/users/{user_id}", rule="identity:get_user", wrap="user")

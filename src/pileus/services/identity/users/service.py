@@ -11,6 +11,8 @@ from pileus.kernel.changes import changed
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound, Unauthorized
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
@@ -29,9 +31,9 @@ __all__ = [
     "delete",
     "find",
     "get",
-    "list_",
     "named",
     "on_delete",
+    "page",
     "shown_expiry",
 ]
 
@@ -72,9 +74,9 @@ def shown_expiry(user: User) -> str | None:
     return None if at is None else iso(at, microseconds=True).removesuffix("Z")
 
 
-async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[User]:
-    """Those with these columns, by id."""
-    return await store.list_(ctx, columns)
+async def page(ctx: Ctx, query: Query, *, domain_id: str | None) -> Found[User]:
+    """The users that the query string asks for, of one domain or of all (None). Raises BadRequest."""
+    return await store.page(ctx, query, domain_id)
 
 
 async def authenticate(ctx: Ctx, user_id: str | None, password: str) -> User:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +9,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Field, Found, Listed
 
 users = sa.Table(
     "identity_user",
@@ -71,6 +72,16 @@ ALL = sa.select(
         == sa.select(sa.func.max(_newer.c.ordinal)).where(_newer.c.user_id == users.c.id).scalar_subquery(),
     ),
 )
+LISTED = Listed(
+    User,
+    ALL,
+    users.c.id,
+    filters={
+        "name": Field(users.c.name),
+        "domain_id": Field(users.c.domain_id),
+        "enabled": Field(users.c.enabled, "boolean"),
+    },
+)
 BY_ID = ALL.where(users.c.id == sa.bindparam("user_id"))
 NAMED = ALL.where(users.c.domain_id == sa.bindparam("domain_id"), users.c.name == sa.bindparam("name"))
 PASSWORD = (
@@ -91,9 +102,8 @@ async def named(ctx: Ctx, name: str, domain_id: str) -> User | None:
     return None if row is None else User(*row)
 
 
-async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[User]:
-    query = ALL.where(*(users.c[name] == value for name, value in columns.items())).order_by(users.c.id)
-    return [User(*row) for row in await ctx.execute(query)]
+async def page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[User]:
+    return await LISTED.page(ctx, query, *([] if domain_id is None else [users.c.domain_id == domain_id]))
 
 
 async def add(ctx: Ctx, user: User) -> None:

@@ -1,0 +1,82 @@
+"""How Identity lists: filters, order and pages, the same for every noun.
+
+    LISTED = Listed(User, ALL, users.c.id, filters={"name": Field(users.c.name), "enabled": Field(users.c.enabled, "boolean")})
+
+    async def page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[User]:
+        return await LISTED.page(ctx, query, *([] if domain_id is None else [users.c.domain_id == domain_id]))
+
+stands in a noun's store.py; its service hands `page` on, and its api.py answers `listed(here, "users", shown, found)`. What a
+caller may see is a condition of the query, never a look at each row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.filters import Condition, Field, Filters
+from pileus.kernel.http import Query
+from pileus.kernel.paging import Listing, Page, by_keys
+
+__all__ = ["Field", "Found", "Listed"]
+
+T = TypeVar("T")
+NO_FILTERS = frozenset({"limit", "marker", "sort_key", "sort_dir"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """A page of a list: what is shown of it, and where it goes on."""
+
+    items: list[T]
+    page: Page
+
+
+class Listed(Generic[T]):
+    """How the rows of one noun are listed.
+
+    `kind` is the Struct that a row of `rows` becomes, field by field; `id` what a marker names, and the last key of every
+    order. `filters` are the parameters that narrow the list, also as `name__contains` and its like; `sorts` (the text
+    filters, unless said otherwise) what it may be ordered by.
+    """
+
+    def __init__(
+        self,
+        kind: type[T],
+        rows: sa.Select[Any],
+        id: sa.ColumnElement[Any],
+        *,
+        filters: Mapping[str, Field],
+        sorts: Mapping[str, sa.ColumnElement[Any]] | None = None,
+    ) -> None:
+        if sorts is None:
+            sorts = {name: field.column for name, field in filters.items() if field.kind == "text"}
+        self._kind, self._rows = kind, rows
+        self._listing = Listing(id, {"id": id, **sorts}, max_limit=None)
+        self._filters = Filters(filters, spelling="suffix")
+        self._truths = frozenset(name for name, field in filters.items() if field.kind == "boolean")
+
+    async def page(self, ctx: Ctx, query: Query, *visible: Condition) -> Found[T]:
+        """The page that the query string asks for, of the rows that meet every `visible`. Raises BadRequest.
+
+        At most `identity.list_limit` rows, whatever was asked for.
+        """
+        asked = {name: values for name, values in query.items() if name not in NO_FILTERS}
+        for name in self._truths & asked.keys():
+            asked[name] = [value or "true" for value in asked[name]]  # `?enabled` alone says yes
+        order = self._listing.order(by_keys(query.get("sort_key", ()), query.get("sort_dir", ()), default="asc"))
+        most = ctx.world.config.identity.list_limit
+        ask = self._listing.ask(last(query, "limit"), last(query, "marker"))
+        ask = ask._replace(limit=most if ask.limit is None else min(ask.limit, most))
+        rows = self._rows.where(*self._filters.where(asked))
+        page = await self._listing.page(ctx, rows, visible=sa.and_(sa.true(), *visible), order=order, ask=ask)
+        return Found([self._kind(*row) for row in page.rows], page)
+
+
+def last(query: Query, name: str) -> str | None:
+    """What a parameter was given last; None without."""
+    return query[name][-1] if name in query else None
