@@ -18,6 +18,7 @@ from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import Assignment
 from pileus.services.identity.bootstrap import bootstrap
 from pileus.services.identity.domains import service as domains
+from pileus.services.identity.methods import Proof
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
@@ -152,5 +153,7 @@ async def peopled(world: Cloud, http: httpx.AsyncClient) -> RunningCloud:
 async def logged_in(ctx: Ctx, user_id: str, project_id: str) -> dict[str, str]:
     """The header with a token of that user in that project."""
     at = await revision.current(ctx)
-    text, _ = await tokens.issue(ctx, user_id, Scope(project_id=project_id), at=at, methods=("password",))
+    text, _ = await tokens.issue(
+        ctx, Proof(user_id=user_id, methods=("password",)), Scope(project_id=project_id), at=at
+    )
     return {"X-Auth-Token": text}

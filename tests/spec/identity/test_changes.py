@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from pileus.kernel.errors import Unauthorized
+from pileus.services.identity.methods import Proof
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.service import Scope
@@ -126,7 +127,9 @@ async def test_a_password_changed_while_a_login_is_under_way_refuses_its_token(i
     begun = await revision.current(identity.ctx)
     await users.change(identity.ctx, user_id, {}, password="another one")
     with pytest.raises(Unauthorized):
-        await tokens.issue(identity.ctx, user_id, Scope(project_id=project_id), at=begun, methods=("password",))
+        await tokens.issue(
+            identity.ctx, Proof(user_id=user_id, methods=("password",)), Scope(project_id=project_id), at=begun
+        )
 
 
 async def test_a_restored_database_with_the_same_number_is_not_taken_for_the_same(identity: World) -> None:
@@ -148,6 +151,6 @@ async def test_a_process_remembers_a_bounded_number_of_tokens(identity: World) -
     user_id = await identity.user("ada")
     at = await revision.current(identity.ctx)
     for _ in range(120):
-        text, _ = await tokens.issue(identity.ctx, user_id, Scope(), at=at, methods=("password",))
+        text, _ = await tokens.issue(identity.ctx, Proof(user_id=user_id, methods=("password",)), Scope(), at=at)
         await tokens.authenticate(identity.ctx, text)
     assert len(tokens.kept(identity.ctx).valid) == 100  # identity.tokens_kept

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.requests import Request
+
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden
 from pileus.kernel.http import Answer, Here, Query
@@ -12,13 +14,14 @@ from pileus.services.identity.auth import service
 from pileus.services.identity.auth.rules import Auth
 from pileus.services.identity.catalog import service as catalog
 from pileus.services.identity.http import api, cloud, collection
+from pileus.services.identity.methods import Attempt
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.tokens import service as tokens
 
 
 @api.post("/v3/auth/tokens", anonymous=True, wrap_body="auth", status=201, atomic=False)
-async def issue_token(ctx: Ctx, body: Auth, query: Query, here: Here) -> Answer:
-    text, valid = await service.login(ctx, body)
+async def issue_token(ctx: Ctx, body: Auth, query: Query, request: Request, here: Here) -> Answer:
+    text, valid = await service.login(ctx, body, Attempt(request, here, body.scope))
     document = await tokens.document(ctx, valid, None if "nocatalog" in query else cloud(here))
     return Answer({"token": document}, headers={"X-Subject-Token": text})
 

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.kernel.errors import BadRequest, Unauthorized
-from pileus.kernel.http import Body
+from pileus.kernel.http import Body, converted
+from pileus.services.identity.methods import METHODS, DomainRef, Method, Proof, check_domain, expecting
+from pileus.services.identity.users.service import WHO
 
-METHODS = ("password", "token")
-
-
-class DomainRef(Body, frozen=True):
-    id: str | None = None
-    name: str | None = None
-
-
-class UserRef(Body, frozen=True):
-    id: str | None = None
-    name: str | None = None
-    domain: DomainRef | None = None
-    password: str = ""
-
-
-class Password(Body, frozen=True):
-    user: UserRef
-
-
-class TokenRef(Body, frozen=True):
-    id: str
-
-
-class Identity(Body, frozen=True):
-    methods: list[str]
-    password: Password | None = None
-    token: TokenRef | None = None
-    totp: Any = None
-    application_credential: Any = None
-    oauth1: Any = None
-    mapped: Any = None
-    external: Any = None
+T = TypeVar("T")
 
 
 class ProjectRef(Body, frozen=True):
@@ -59,41 +31,49 @@ class WantedScope(Body, frozen=True):
 
 
 class Auth(Body, frozen=True):
-    identity: Identity
+    identity: dict[str, Any]
     scope: WantedScope | Literal["unscoped"] | UnsetType = UNSET
 
 
-def expecting(what: str, where: str) -> BadRequest:
-    return BadRequest(
-        f"Expecting to find {what} in {where}. The server could not comply with the request since it is either "
-        "malformed or otherwise incorrect. The client is assumed to be in error."
+class Named(msgspec.Struct, frozen=True):
+    methods: list[str]
+
+
+def methods_of(identity: dict[str, Any]) -> dict[str, tuple[Method, Any]]:
+    """The methods by name, each once, and their data. Raises BadRequest when one has none, Unauthorized for an unknown one."""
+    found: dict[str, tuple[Method, Any]] = {}
+    for name in converted(identity, Named, "identity").methods:
+        if name not in identity:
+            raise expecting(name, "identity")
+        if name not in METHODS:
+            raise Unauthorized("Attempted to authenticate with an unsupported method.")
+        found[name] = METHODS[name], converted(identity[name], METHODS[name].data, f"identity.{name}")
+    return found
+
+
+def agreed(proofs: dict[str, Proof]) -> Proof:
+    """What all proofs say together, by all of their methods. Raises Unauthorized when they contradict each other."""
+    each = list(proofs.values())
+    ends = [proof.expires_at for proof in each if proof.expires_at is not None]
+    user_id = same(proof.user_id for proof in each)
+    if user_id is None:
+        raise Unauthorized(WHO)
+    return Proof(
+        user_id=user_id,
+        methods=tuple(dict.fromkeys([*proofs, *(name for proof in each for name in proof.methods)])),
+        project_id=same(proof.project_id for proof in each),
+        basis=same(proof.basis for proof in each),
+        expires_at=min(ends, default=None),
+        chain_id=same(proof.chain_id for proof in each),
     )
 
 
-def methods_of(identity: Identity) -> list[str]:
-    """The methods, each once. Raises BadRequest when one has no data, Unauthorized for one that is unknown."""
-    methods = list(dict.fromkeys(identity.methods))
-    for method in methods:
-        if method not in METHODS:
-            raise Unauthorized("Attempted to authenticate with an unsupported method.")
-        if getattr(identity, method) is None:
-            raise expecting(method, "identity")
-    return methods
-
-
-def check_user(user: UserRef) -> None:
-    """Raises BadRequest unless the user is named: by id, or by name and domain."""
-    if not user.id and not user.name:
-        raise BadRequest("Invalid input for field identity/password/user: id or name must be present.")
-    if user.name and user.domain is None:
-        raise expecting("domain", "user")
-    if user.domain is not None:
-        check_domain(user.domain, "identity/password/user/domain")
-
-
-def check_domain(domain: DomainRef, where: str) -> None:
-    if not domain.id and not domain.name:
-        raise BadRequest(f"Invalid input for field {where}: id or name must be present.")
+def same(said: Iterable[T | None]) -> T | None:
+    """What was said; None if nothing was. Raises Unauthorized when two said different things."""
+    found = set(said) - {None}
+    if len(found) > 1:
+        raise Unauthorized(WHO)
+    return found.pop() if found else None
 
 
 def check_scope(scope: WantedScope) -> None:
@@ -102,7 +82,7 @@ def check_scope(scope: WantedScope) -> None:
     if len(named) != 1:
         raise expecting("system, project, domain, OS-TRUST:trust or unscoped", "scope")
     if scope.trust is not UNSET:
-        raise Unauthorized("The request you have made requires authentication.")  # no trust is there to be found
+        raise Unauthorized(WHO)  # no trust is there to be found
     if isinstance(scope.domain, DomainRef):
         check_domain(scope.domain, "scope/domain")
     if isinstance(scope.project, ProjectRef):

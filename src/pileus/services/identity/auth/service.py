@@ -5,80 +5,47 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Forbidden, Unauthorized
+from pileus.kernel.errors import Unauthorized
 from pileus.services.identity.assignments import service as assignments
-from pileus.services.identity.auth import rules
-from pileus.services.identity.auth.rules import Auth, DomainRef, ProjectRef, UserRef, WantedScope
+from pileus.services.identity.auth import methods, rules
+from pileus.services.identity.auth.rules import Auth, ProjectRef, WantedScope
+from pileus.services.identity.methods import Attempt, DomainRef, Proof, domain_of
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.tokens import service as tokens
-from pileus.services.identity.tokens.service import Scope, Token, Valid
+from pileus.services.identity.tokens.service import Scope, Valid
 from pileus.services.identity.users import service as users
 from pileus.services.identity.users.service import WHO
 
-__all__ = ["login"]
+__all__ = ["login", "methods"]
 
 
-async def login(ctx: Ctx, auth: Auth) -> tuple[str, Valid]:
+async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
     """A new token. Raises BadRequest, Unauthorized, and Forbidden for a scope that a token cannot be exchanged for.
 
     Outside of a transaction. An unknown user, one without a password and a wrong password take as long.
     """
-    methods = rules.methods_of(auth.identity)
+    named = rules.methods_of(auth.identity)
     if isinstance(auth.scope, WantedScope):
         rules.check_scope(auth.scope)
     at = await revision.current(ctx)
-    user_id, used, parent = await _proven(ctx, auth, methods)
-    scope = await _scope(ctx, auth.scope, user_id)
-    if parent is not None and parent.scope.system and (scope.project_id or scope.domain_id):
-        raise Forbidden(
-            "You are not authorized to perform the requested action: Using a system-scoped token to create a "
-            "project-scoped or domain-scoped token is not allowed."
-        )
-    return await tokens.issue(ctx, user_id, scope, at=at, methods=used, parent=parent)
+    proof = rules.agreed({name: await method.prove(ctx, data, attempt) for name, (method, data) in named.items()})
+    return await tokens.issue(ctx, proof, await _scope(ctx, auth.scope, proof), at=at)
 
 
-async def _proven(ctx: Ctx, auth: Auth, methods: list[str]) -> tuple[str, tuple[str, ...], Token | None]:
-    """Who it is, by which methods, and the token that was exchanged. All methods must agree."""
-    found: set[str] = set()
-    used = list(methods)
-    parent = None
-    for method in methods:
-        if method == "password":
-            assert auth.identity.password is not None
-            found.add(await _by_password(ctx, auth.identity.password.user))
-        else:
-            assert auth.identity.token is not None
-            parent = (await tokens.subject(ctx, auth.identity.token.id)).token
-            found.add(parent.user_id)
-            used += parent.methods
-    if len(found) != 1:
-        raise Unauthorized(WHO)
-    return found.pop(), tuple(dict.fromkeys(used)), parent
-
-
-async def _by_password(ctx: Ctx, named: UserRef) -> str:
-    rules.check_user(named)
-    user_id = named.id
-    if named.name and named.domain is not None:
-        async with ctx.read() as reading:
-            domain = await _domain(reading, named.domain)
-            user = await users.named(reading, named.name, domain.id) if domain else None
-        user_id = user.id if user else None
-    return (await users.authenticate(ctx, user_id, named.password)).id
-
-
-async def _scope(ctx: Ctx, wanted: object, user_id: str) -> Scope:
+async def _scope(ctx: Ctx, wanted: object, proof: Proof) -> Scope:
+    if proof.project_id is not None:
+        return Scope(project_id=proof.project_id)
     if wanted is UNSET:
-        return await _default_scope(ctx, user_id)
+        return await _default_scope(ctx, proof.user_id)
     if not isinstance(wanted, WantedScope) or wanted.unscoped is not UNSET:
         return Scope()
     if wanted.system is not UNSET:
         return Scope(system=True)
     async with ctx.read() as ctx:
         if isinstance(wanted.domain, DomainRef):
-            return Scope(domain_id=found_id(await _domain(ctx, wanted.domain)))
+            return Scope(domain_id=found_id(await domain_of(ctx, wanted.domain)))
         assert isinstance(wanted.project, ProjectRef)
         return Scope(project_id=found_id(await _project(ctx, wanted.project)))
 
@@ -99,13 +66,8 @@ def found_id(project: Project | None) -> str:
     return project.id
 
 
-async def _domain(ctx: Ctx, named: DomainRef) -> Project | None:
-    found = await (projects.named(ctx, named.name) if named.name else projects.find(ctx, named.id or ""))
-    return found if found is not None and found.is_domain else None
-
-
 async def _project(ctx: Ctx, named: ProjectRef) -> Project | None:
     if not named.name:
         return await projects.find(ctx, named.id or "")
-    domain = await _domain(ctx, named.domain) if named.domain else None
+    domain = await domain_of(ctx, named.domain) if named.domain else None
     return await projects.named(ctx, named.name, domain_id=domain.id) if domain else None

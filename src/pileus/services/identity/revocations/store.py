@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import sqlalchemy as sa
@@ -20,10 +20,6 @@ events = sa.Table(
     sa.Column("user_id", Text, index=True),
     sa.Column("project_id", Text, index=True),
     sa.Column("domain_id", Text, index=True),
-    sa.Column("role_id", Text),
-    sa.Column("trust_id", Text, index=True),
-    sa.Column("consumer_id", Text),
-    sa.Column("access_token_id", Text, index=True),
     sa.Column("issued_before", sa.Float, nullable=False),  # seconds since the epoch; shown, decides nothing
     sa.Column("revoked_at", sa.Float, nullable=False, index=True),
     sa.Column("expires_at", sa.Float, nullable=False, index=True),  # by then every token it means has expired
@@ -40,7 +36,6 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     project_id: str | None = None
     domain_id: str | None = None
-    trust_id: str | None = None
     issued_before: float
     revoked_at: float
     expires_at: float
@@ -51,9 +46,8 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: int  # of Identity, when it was issued
     audit_ids: Sequence[str]  # its own first, that of its chain last
-    user_id: str
+    user_ids: Collection[str]  # who logged in, in whose name, by whose roles
     project_id: str | None = None
-    trust_id: str | None = None
     domain_ids: Sequence[str]  # of the user, the project and the scope
 
 
@@ -66,9 +60,8 @@ MEANS = (
         sa.or_(
             events.c.audit_id == sa.bindparam("audit_id"),
             events.c.audit_chain_id == sa.bindparam("audit_chain_id"),
-            events.c.user_id == sa.bindparam("user_id"),
+            events.c.user_id.in_(sa.bindparam("user_ids", expanding=True)),
             events.c.project_id == sa.bindparam("project_id", type_=Text),
-            events.c.trust_id == sa.bindparam("trust_id", type_=Text),
             events.c.domain_id.in_(sa.bindparam("domain_ids", expanding=True)),
         ),
     )
@@ -89,9 +82,8 @@ async def means(ctx: Ctx, bearer: Bearer) -> bool:
         "at": bearer.revision,
         "audit_id": bearer.audit_ids[0],
         "audit_chain_id": bearer.audit_ids[-1],
-        "user_id": bearer.user_id,
+        "user_ids": list(bearer.user_ids),
         "project_id": bearer.project_id,
-        "trust_id": bearer.trust_id,
         "domain_ids": list(bearer.domain_ids),
     }
     return (await ctx.execute(MEANS, params)).first() is not None

@@ -12,8 +12,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import msgspec
 from cryptography.fernet import InvalidToken, MultiFernet
 
+from pileus.services.identity.grounds import Basis
+
 LONGEST = 1024  # characters; more is no token of ours
 FORM = 1
+NEVER = 1 << 53  # seconds
 HEX = re.compile(r"[0-9a-f]{32}")
 
 
@@ -40,6 +43,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     revision: int  # of Identity, when the login began: what was revoked later revokes this
     audit_ids: tuple[str, ...]  # its own, and that of the first of its chain if it is not the first
+    basis: Basis | None = None  # what it rests on besides its user
 
 
 class Wire(msgspec.Struct, array_like=True, frozen=True):
@@ -55,6 +59,7 @@ class Wire(msgspec.Struct, array_like=True, frozen=True):
     project_id: bytes | None = None
     domain_id: bytes | None = None
     system: bool = False
+    basis: tuple[str, bytes] | None = None
 
 
 ENCODER = msgspec.msgpack.Encoder()
@@ -89,6 +94,7 @@ def encode(token: Token, ring: MultiFernet) -> str:
         packed(scope.project_id) if scope.project_id is not None else None,
         packed(scope.domain_id) if scope.domain_id is not None else None,
         scope.system,
+        (token.basis.kind, packed(token.basis.id)) if token.basis is not None else None,
     )
     return ring.encrypt_at_time(ENCODER.encode(wire), token.issued_at).rstrip(b"=").decode()
 
@@ -116,4 +122,5 @@ def decode(text: str, ring: MultiFernet) -> Token | None:
         expires_at=wire.expires_at,
         revision=wire.revision,
         audit_ids=tuple(audit_id(each) for each in wire.audit_ids),
+        basis=Basis(wire.basis[0], unpacked(wire.basis[1])) if wire.basis is not None else None,
     )

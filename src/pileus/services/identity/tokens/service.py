@@ -17,7 +17,9 @@ from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.errors import NotFound, Unauthorized
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.catalog import service as catalog
+from pileus.services.identity.grounds import Ground, standing
 from pileus.services.identity.keys import service as keys
+from pileus.services.identity.methods import Proof
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
 from pileus.services.identity.recent import Recent
@@ -25,7 +27,7 @@ from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.revocations import service as revocations
 from pileus.services.identity.revocations.service import Bearer
-from pileus.services.identity.roles.service import Role
+from pileus.services.identity.roles.service import Role, expanded
 from pileus.services.identity.tokens import rules
 from pileus.services.identity.tokens.rules import Scope, Token
 from pileus.services.identity.users import service as users
@@ -86,33 +88,26 @@ async def _ring(ctx: Ctx, at: Revision) -> MultiFernet:
     return memory.ring[1]
 
 
-async def issue(
-    ctx: Ctx,
-    user_id: str,
-    scope: Scope,
-    *,
-    at: Revision,
-    methods: tuple[str, ...],
-    parent: Token | None = None,
-) -> tuple[str, Valid]:
+async def issue(ctx: Ctx, proof: Proof, scope: Scope, *, at: Revision) -> tuple[str, Valid]:
     """A new token, as text and as what it is worth. Raises Unauthorized when the user has no role in that scope.
 
-    `at` is the revision at which the proof of who it is was begun to be looked at. With a parent it ends when that ends.
+    `at` is the revision at which the proof of who it is was begun to be looked at. The token ends no later than what it was
+    made from.
     """
     now = int(ctx.now())
-    chain = (parent.audit_ids[-1],) if parent else ()
+    now_at = await revision.current(ctx)
     token = Token(
-        user_id=user_id,
-        methods=methods,
+        user_id=proof.user_id,
+        methods=proof.methods,
         scope=scope,
         issued_at=now,
-        expires_at=parent.expires_at if parent else now + ctx.world.config.identity.token_ttl_s,
+        expires_at=min(now + ctx.world.config.identity.token_ttl_s, proof.expires_at or rules.NEVER),
         revision=at.number,
-        audit_ids=(rules.audit_id(ctx.world.ids.bytes(16)), *chain),
+        audit_ids=(rules.audit_id(ctx.world.ids.bytes(16)), *([proof.chain_id] if proof.chain_id else ())),
+        basis=proof.basis,
     )
-    now_at = await revision.current(ctx)
     valid = await _worth(ctx, token, now_at)
-    return rules.encode(token, await _ring(ctx, now_at)), valid
+    return rules.encode(valid.token, await _ring(ctx, now_at)), valid
 
 
 async def document(ctx: Ctx, valid: Valid, cloud: str | None) -> dict[str, Any]:
@@ -146,20 +141,38 @@ async def revoke(ctx: Ctx, token: Token, *, cascade: bool = True) -> None:
 async def _worth(ctx: Ctx, token: Token, at: Revision) -> Valid:
     scope = token.scope
     async with ctx.read() as ctx:
-        user = await users.find(ctx, token.user_id)
+        ground = await standing(ctx, token.basis, token.user_id) if token.basis else None
+        user = await users.find(ctx, ground.user_id if ground else token.user_id)
         if user is None or not user.enabled:
             raise Unauthorized(WHO)
         target, above = await _places(ctx, user, scope)
-        domains = [each.id for each in above.values() if each.is_domain]
-        if await _revoked(ctx, token, domains):
+        if await _revoked(ctx, token, ground, [each.id for each in above.values() if each.is_domain]):
             raise Unauthorized(WHO)
-        roles = await assignments.roles_of(ctx, user.id, scope.target_id, at) if scope.target_id else []
+        roles = await _roles(ctx, token, ground, at) if scope.target_id else []
     if scope.target_id and not roles:
         raise Unauthorized(WHO)
+    if ground is not None and ground.expires_at is not None:
+        token = msgspec.structs.replace(token, expires_at=min(token.expires_at, int(ground.expires_at)))
     shown = _document(token, user, above[user.domain_id])
     if scope.target_id:
         shown |= _scope_document(target, above, roles)
-    return Valid(at, token, _caller(token, user, target, roles), shown)
+    if ground is not None:
+        shown |= ground.document
+    return Valid(at, token, _caller(token, user, target, roles, ground), shown)
+
+
+async def _roles(ctx: Ctx, token: Token, ground: Ground | None, at: Revision) -> list[Role]:
+    """The roles that the token brings in its scope, by name."""
+    assert token.scope.target_id is not None
+    grantor_id = ground.grantor_id if ground else token.user_id
+    held = await assignments.roles_of(ctx, grantor_id, token.scope.target_id, at)
+    if ground is None:
+        return held
+    wanted = set(ground.role_ids)
+    if ground.with_implied:
+        wanted = {each.id for each in await expanded(ctx, ground.role_ids, at)}
+    brought = [each for each in held if each.id in wanted]
+    return [] if ground.entire and len(brought) < len(wanted) else brought
 
 
 async def _places(ctx: Ctx, user: User, scope: Scope) -> tuple[Project | None, dict[str, Project]]:
@@ -176,20 +189,20 @@ async def _places(ctx: Ctx, user: User, scope: Scope) -> tuple[Project | None, d
     return target, above
 
 
-async def _revoked(ctx: Ctx, token: Token, domain_ids: list[str]) -> bool:
+async def _revoked(ctx: Ctx, token: Token, ground: Ground | None, domain_ids: list[str]) -> bool:
     return await revocations.means(
         ctx,
         Bearer(
             revision=token.revision,
             audit_ids=token.audit_ids,
-            user_id=token.user_id,
+            user_ids={token.user_id, *((ground.user_id, ground.grantor_id) if ground else ())},
             project_id=token.scope.project_id,
             domain_ids=domain_ids,
         ),
     )
 
 
-def _caller(token: Token, user: User, target: Project | None, roles: list[Role]) -> Caller:
+def _caller(token: Token, user: User, target: Project | None, roles: list[Role], ground: Ground | None) -> Caller:
     project = target if token.scope.project_id else None
     return Caller(
         user_id=user.id,
@@ -202,7 +215,7 @@ def _caller(token: Token, user: User, target: Project | None, roles: list[Role])
         roles=frozenset(role.name for role in roles),
         token_id=token.audit_ids[0],
         expires_at=float(token.expires_at),
-        facts={"methods": token.methods, "audit_ids": token.audit_ids},
+        facts={"methods": token.methods, "audit_ids": token.audit_ids, **(ground.facts if ground else {})},
     )
 
 

@@ -1,0 +1,51 @@
+"""The two ways to log in that Identity itself knows: a password, and a token that is there already."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Forbidden
+from pileus.kernel.http import Body
+from pileus.services.identity.auth.rules import WantedScope
+from pileus.services.identity.methods import Attempt, Proof, UserRef, method, user_of
+from pileus.services.identity.tokens import service as tokens
+from pileus.services.identity.users import service as users
+
+
+class UserWithPassword(UserRef, frozen=True):
+    password: str = ""
+
+
+class Password(Body, frozen=True):
+    user: UserWithPassword
+
+
+class TokenRef(Body, frozen=True):
+    id: str
+
+
+@method("password", Password)
+async def by_password(ctx: Ctx, data: Password, attempt: Attempt) -> Proof:
+    """An unknown user, one without a password and a wrong password take as long."""
+    user_id = await user_of(ctx, data.user, "identity/password/user")
+    return Proof(user_id=(await users.authenticate(ctx, user_id, data.user.password)).id)
+
+
+@method("token", TokenRef)
+async def by_token(ctx: Ctx, data: TokenRef, attempt: Attempt) -> Proof:
+    """Raises NotFound for what is no token, and Forbidden for a scope that it cannot be exchanged for."""
+    parent = (await tokens.subject(ctx, data.id)).token
+    wanted = attempt.scope
+    narrower = isinstance(wanted, WantedScope) and (wanted.project is not UNSET or wanted.domain is not UNSET)
+    if parent.scope.system and narrower:
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using a system-scoped token to create a "
+            "project-scoped or domain-scoped token is not allowed."
+        )
+    return Proof(
+        user_id=parent.user_id,
+        methods=parent.methods,
+        expires_at=parent.expires_at,
+        chain_id=parent.audit_ids[-1],
+    )
