@@ -72,5 +72,5 @@ def test_a_lock_holds_all_that_is_asked_for(lock: str, extras: tuple[str, ...]) 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     asked = [*project["dependencies"], *(name for extra in extras for name in project["optional-dependencies"][extra])]
     named = {re.split(r"[\[<>=!~; ]", line)[0].lower().replace("_", "-").replace(".", "-") for line in asked}
-    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / lock).read_text(), re.MULTILINE))
+    locked = set(re.findall(r"^([a-z0-9-]+)(?:\[[a-z,-]+\])?==", (ROOT / lock).read_text(), re.MULTILINE))
     assert named <= locked
