@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
+from subprocess import PIPE
 
 from bench.load.image import astream
 from bench.load.loops import closed_loop
@@ -122,6 +125,19 @@ async def download(site: Site, size: int) -> None:
         raise RuntimeError(f"download: {answer.status}, {got} bytes")
 
 
+async def kill(state: Path, seconds: float) -> tuple[Figures, Use]:
+    """SIGKILLs at a seam in the middle of a saga, as the generated tests do it, one after the other."""
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.kills", str(state), str(seconds)), stdout=PIPE
+    )
+    with watched(program.pid) as use:
+        assert program.stdout is not None
+        said = await program.stdout.readline()
+    if await program.wait() or not said:
+        raise RuntimeError("bench.kills failed")
+    return json.loads(said), use
+
+
 def on_a_site(measure: Measure) -> Workload:
     """The measure on a demonstration cloud of its own."""
 
@@ -134,4 +150,4 @@ def on_a_site(measure: Measure) -> Workload:
 
 
 SITES = {measure.__name__: on_a_site(measure) for measure in (get_one_row, start_operation, loop_stall, stream_growth)}
-WORKLOADS: dict[str, Workload] = {"start": start, **SITES}
+WORKLOADS: dict[str, Workload] = {"start": start, **SITES, "kill": kill}
