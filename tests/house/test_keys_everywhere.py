@@ -17,13 +17,17 @@ from support.cloud import RunningCloud, running_cloud
 from support.sample import real_path
 
 BODIES: dict[str, Any] = {
+    "PATCH /identity/v3/credentials/{credential_id}": {"credential": {"blob": "another"}},
+    "POST /identity/v3/credentials": lambda cloud: {
+        "credential": {"blob": "once", "type": "cert", "user_id": cloud.user_id}
+    },
     "POST /identity/v3/domains": {"domain": {"name": "once"}},
     "POST /identity/v3/projects": {"project": {"name": "once"}},
     "POST /identity/v3/roles": {"role": {"name": "once"}},
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
     "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
 }
-"""What is accepted, where the smallest body is not."""
+"""What is accepted, where the smallest body is not; or what makes it, where it names what is there."""
 
 FORGETS_WITH_A_REASON = {
     "POST /pileus/v1/reset": "the state that is put back knows nothing of the key",
@@ -63,5 +67,6 @@ async def twice(cloud: RunningCloud, route: Route) -> tuple[httpx.Response, http
     if route.path == "/v3/auth/tokens":
         headers["X-Subject-Token"] = cloud.as_("reader").headers["X-Auth-Token"]
     body = BODIES.get(title(route), route.sample_body())
+    body = body(cloud) if callable(body) else body
     sent = {"headers": headers, **({} if body is None else {"json": body})}
     return await cloud.request(route.method, path, **sent), await cloud.request(route.method, path, **sent)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from demo.machines import service as machines
 from pileus.kernel import hosts
 from pileus.kernel.http import Route
+from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.endpoints import service as endpoints
 from pileus.services.identity.projects import service as projects
@@ -30,6 +31,10 @@ async def a_project(cloud: RunningCloud) -> str:
 
 async def a_user(cloud: RunningCloud) -> str:
     return (await users.create(cloud.ctx(), name(), projects.DEFAULT, facts={})).id
+
+
+async def a_credential(cloud: RunningCloud) -> str:
+    return (await credentials.create(cloud.ctx(), await a_user(cloud), None, "cert", name(), {})).id
 
 
 async def a_domain(cloud: RunningCloud) -> str:
@@ -83,6 +88,7 @@ async def a_host(cloud: RunningCloud) -> str:
 
 
 REAL: dict[str, Real] = {
+    "credential_id": a_credential,
     "domain_id": a_domain,
     "endpoint_id": an_endpoint,
     "name": a_checkpoint,

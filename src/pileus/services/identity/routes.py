@@ -2,6 +2,7 @@
 
 from pileus.services.identity.assignments import api as assignments
 from pileus.services.identity.auth import api as auth
+from pileus.services.identity.credentials import api as credentials
 from pileus.services.identity.domains import api as domains
 from pileus.services.identity.endpoints import api as endpoints
 from pileus.services.identity.http import api
@@ -12,6 +13,6 @@ from pileus.services.identity.services import api as services
 from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.users import api as users
 
-NOUNS = (assignments, auth, domains, endpoints, projects, regions, roles, services, tokens, users)
+NOUNS = (assignments, auth, credentials, domains, endpoints, projects, regions, roles, services, tokens, users)
 
 __all__ = ["NOUNS", "api"]

@@ -215,7 +215,13 @@ def _caller(token: Token, user: User, target: Project | None, roles: list[Role],
         roles=frozenset(role.name for role in roles),
         token_id=token.audit_ids[0],
         expires_at=float(token.expires_at),
-        facts={"methods": token.methods, "audit_ids": token.audit_ids, **(ground.facts if ground else {})},
+        facts={
+            "methods": token.methods,
+            "audit_ids": token.audit_ids,
+            "basis": token.basis,
+            "token_of": token.user_id,
+            **(ground.facts if ground else {}),
+        },
     )
 
 

@@ -1,0 +1,1 @@
+"""Credentials: secrets that Identity keeps for users, sealed."""
