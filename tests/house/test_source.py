@@ -27,7 +27,7 @@ WIDE_EXCEPTS_WITH_A_REASON: dict[str, str] = {
     "src/pileus/kernel/http/": "the HTTP rim: whatever a handler raises is a 500 without a word of it",
 }
 
-everywhere = pytest.mark.parametrize("module", modules("src", "tests", "bench"), ids=lambda m: m.name)
+everywhere = pytest.mark.parametrize("module", modules("src", "tests", "bench", "conformance"), ids=lambda m: m.name)
 in_src = pytest.mark.parametrize("module", modules("src"), ids=lambda m: m.name)
 
 

@@ -1,0 +1,61 @@
+"""The cloud that is tried: `pileus up --simulate --ephemeral` on a free port, gone afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+
+HERE = Path(__file__).parent
+ENDS_WITHIN_S = 30
+LOG = "pileus.log"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Where it answers, who its administrator is, and the types of the services in its catalogue."""
+
+    auth_url: str
+    username: str
+    password: str
+    region: str
+    services: frozenset[str]
+
+
+@contextmanager
+def started(out: Path) -> Iterator[Cloud]:
+    """The cloud while the block runs; its log stays in `out`. Raises RuntimeError when it does not start."""
+    state = out / "state"
+    command = [Path(sys.executable).with_name("pileus"), "up", "--simulate", "--ephemeral", "--state", state]
+    command += ["--listen", "127.0.0.1:0", "--config", HERE / "cloud.toml"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        if not process.stdout.readline():
+            raise RuntimeError(f"the cloud ended with {process.wait()}")
+        yield described(state / "clouds.yaml")
+    finally:
+        if (state / LOG).exists():
+            shutil.copy(state / LOG, out / LOG)
+        process.terminate()
+        process.wait(ENDS_WITHIN_S)
+
+
+def described(clouds: Path) -> Cloud:
+    """What the file says of the cloud, and its catalogue of the cloud itself."""
+    facts = yaml.safe_load(clouds.read_text())["clouds"]["pileus"]
+    auth = facts["auth"]
+    url = f"{auth['auth_url']}/v3"
+    user = {"name": auth["username"], "password": auth["password"], "domain": {"id": auth["user_domain_id"]}}
+    scope = {"project": {"name": auth["project_name"], "domain": {"id": auth["project_domain_id"]}}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+    answer = httpx.post(f"{url}/auth/tokens", json=body).raise_for_status()
+    services = frozenset(service["type"] for service in answer.json()["token"]["catalog"])
+    return Cloud(url, auth["username"], auth["password"], facts["region_name"], services)
