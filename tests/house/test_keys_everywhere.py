@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,20 +15,34 @@ from house.test_routes import title
 from pileus.kernel.http import Route
 from pileus.kernel.http.idempotency import METHODS
 from support.cloud import RunningCloud, running_cloud
-from support.sample import real_path
+from support.sample import a_service, missing_path, real_path
+
+
+async def an_endpoint(cloud: RunningCloud) -> Any:
+    return {"endpoint": {"interface": "public", "url": "http://once.example/", "service_id": await a_service(cloud)}}
+
 
 BODIES: dict[str, Any] = {
     "PATCH /identity/v3/credentials/{credential_id}": {"credential": {"blob": "another"}},
     "POST /identity/v3/credentials": lambda cloud: {
         "credential": {"blob": "once", "type": "cert", "user_id": cloud.user_id}
     },
+    "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
+    "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
+    "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},
     "POST /identity/v3/domains": {"domain": {"name": "once"}},
+    "POST /identity/v3/endpoints": an_endpoint,
     "POST /identity/v3/projects": {"project": {"name": "once"}},
     "POST /identity/v3/roles": {"role": {"name": "once"}},
+    "POST /identity/v3/services": {"service": {"type": "once"}},
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
     "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
 }
 """What is accepted, where the smallest body is not; or what makes it, where it names what is there."""
+
+
+AT_A_NEW_PATH = {"PUT /identity/v3/regions/{region_id}"}
+"""What makes the thing at its path: there may be none yet."""
 
 FORGETS_WITH_A_REASON = {
     "POST /pileus/v1/reset": "the state that is put back knows nothing of the key",
@@ -61,12 +76,14 @@ def writing(cloud: RunningCloud) -> list[Route]:
 
 async def twice(cloud: RunningCloud, route: Route) -> tuple[httpx.Response, httpx.Response]:
     """Both answers to one request for something that is there."""
-    path, headers = await real_path(cloud, route), {"Idempotency-Key": uuid4().hex}
+    path = missing_path(route) if title(route) in AT_A_NEW_PATH else await real_path(cloud, route)
+    headers = {"Idempotency-Key": uuid4().hex}
     if route.method == "DELETE" and any(r.method == "PUT" and r.path == route.path for r in cloud.routes):
         await cloud.put(path)
     if route.path == "/v3/auth/tokens":
         headers["X-Subject-Token"] = cloud.as_("reader").headers["X-Auth-Token"]
     body = BODIES.get(title(route), route.sample_body())
     body = body(cloud) if callable(body) else body
+    body = await body if isawaitable(body) else body
     sent = {"headers": headers, **({} if body is None else {"json": body})}
     return await cloud.request(route.method, path, **sent), await cloud.request(route.method, path, **sent)

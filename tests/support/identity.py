@@ -66,8 +66,11 @@ class Session:
     async def patch(self, path: str, json: Any) -> httpx.Response:
         return await self.request("PATCH", path, json)
 
-    async def put(self, path: str) -> httpx.Response:
-        return await self.request("PUT", path)
+    async def put(self, path: str, json: Any = None) -> httpx.Response:
+        return await self.request("PUT", path, json)
+
+    async def head(self, path: str) -> httpx.Response:
+        return await self.request("HEAD", path)
 
     async def delete(self, path: str, **headers: str) -> httpx.Response:
         return await self.request("DELETE", path, **headers)

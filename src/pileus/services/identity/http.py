@@ -83,6 +83,15 @@ def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[st
     return converted(body, kind, under), {k: v for k, v in body.items() if k not in known and k not in OWN}
 
 
+def changes(body: dict[str, Any], kind: type[T], under: str, item_id: str) -> tuple[T, dict[str, Any]]:
+    """What a PATCH of that item says, as `divided`. Raises BadRequest, also when it says nothing, or another id."""
+    if not body:
+        raise BadRequest(f"Invalid input for {under}: it names nothing that shall change.")
+    if body.get("id", item_id) != item_id:
+        raise BadRequest("Cannot change ID")
+    return divided(body, kind, under)
+
+
 def given(struct: msgspec.Struct) -> dict[str, Any]:
     """The fields of a body that the caller sent."""
     return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}

@@ -1,37 +1,76 @@
-"""/v3/endpoints: what the API shows."""
+"""/v3/endpoints: what the API accepts and shows; nothing of how it is done."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Here, Query
+from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.endpoints import service
 from pileus.services.identity.endpoints.service import Endpoint
-from pileus.services.identity.http import api, cloud, collection, filters, member, require, sought
+from pileus.services.identity.http import api, changes, cloud, divided, given, listed, member, require, sought
+
+Interface = Literal["public", "internal", "admin"]
+Url = Annotated[str, Meta(max_length=225)]
+Region = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-def shown(endpoint: Endpoint, here: Here) -> dict[str, Any]:
-    return {
-        **endpoint.extra,
-        "id": endpoint.id,
-        "interface": endpoint.interface,
-        "region": endpoint.region_id,
-        "region_id": endpoint.region_id,
-        "service_id": endpoint.service_id,
-        "url": service.shown_url(endpoint, cloud(here)),
-        "enabled": endpoint.enabled,
-    }
+class CreateEndpoint(msgspec.Struct):
+    interface: Interface
+    service_id: str
+    url: Url
+    region_id: Region | UnsetType | None = UNSET
+    region: Region | UnsetType | None = UNSET
+    enabled: bool = True
+
+
+class ChangeEndpoint(msgspec.Struct):
+    interface: Interface | UnsetType = UNSET
+    service_id: str | UnsetType = UNSET
+    url: Url | UnsetType = UNSET
+    region_id: Region | UnsetType | None = UNSET
+    region: Region | UnsetType | None = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+def target(endpoint: Endpoint) -> dict[str, Any]:
+    return {"target.endpoint.id": endpoint.id}
+
+
+def document(here: Here, endpoint: Endpoint) -> dict[str, Any]:
+    return member(here, "endpoints", service.shown(endpoint, cloud(here)))
 
 
 @api.get("/v3/endpoints", rule="identity:list_endpoints")
-async def list_endpoints(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
+async def list_endpoints(ctx: Ctx, query: Query, here: Here) -> Answer:
     require(ctx, {})
-    found = await service.list_(ctx, filters(query, ("interface", "service_id", "region_id")))
-    return collection(here, "endpoints", [shown(each, here) for each in found])
+    found = await service.page(ctx, query)
+    return listed(here, "endpoints", lambda endpoint: service.shown(endpoint, cloud(here)), found)
 
 
 @api.get("/v3/endpoints/{endpoint_id}", rule="identity:get_endpoint", wrap="endpoint")
 async def show_endpoint(ctx: Ctx, endpoint_id: str, here: Here) -> dict[str, Any]:
-    found = await sought(ctx, service.get(ctx, endpoint_id), lambda endpoint: {"target.endpoint.id": endpoint.id})
-    return member(here, "endpoints", shown(found, here))
+    return document(here, await sought(ctx, service.get(ctx, endpoint_id), target))
+
+
+@api.post("/v3/endpoints", rule="identity:create_endpoint", wrap="endpoint", status=201)
+async def create_endpoint(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
+    require(ctx, {})
+    sent, extra = divided(body, CreateEndpoint, "endpoint")
+    return document(here, await service.create(ctx, given(sent), extra))
+
+
+@api.patch("/v3/endpoints/{endpoint_id}", rule="identity:update_endpoint", wrap="endpoint")
+async def change_endpoint(ctx: Ctx, endpoint_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
+    await sought(ctx, service.get(ctx, endpoint_id), target)
+    sent, extra = changes(body, ChangeEndpoint, "endpoint", endpoint_id)
+    return document(here, await service.change(ctx, endpoint_id, given(sent), extra))
+
+
+@api.delete("/v3/endpoints/{endpoint_id}", rule="identity:delete_endpoint", status=204)
+async def delete_endpoint(ctx: Ctx, endpoint_id: str) -> None:
+    await sought(ctx, service.get(ctx, endpoint_id), target)
+    await service.delete(ctx, endpoint_id)

@@ -10,13 +10,15 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Field, Found, Listed
 
 regions = sa.Table(
     "identity_region",
     metadata,
     sa.Column("id", Text, primary_key=True),
     sa.Column("description", Text, nullable=False),
-    sa.Column("parent_region_id", Text, sa.ForeignKey("identity_region.id"), index=True),
+    sa.Column("parent_region_id", Text, sa.ForeignKey("identity_region.id", ondelete="CASCADE"), index=True),
     sa.Column("extra", JSON, nullable=False),
 )
 
@@ -28,13 +30,51 @@ class Region(msgspec.Struct, frozen=True):
     extra: dict[str, Any] = {}
 
 
-ALL = sa.select(*(regions.c[name] for name in Region.__struct_fields__)).order_by(regions.c.id)
+ALL = sa.select(*(regions.c[name] for name in Region.__struct_fields__))
+BY_ID = ALL.where(regions.c.id == sa.bindparam("region_id"))
+LISTED = Listed(Region, ALL, regions.c.id, filters={"parent_region_id": Field(regions.c.parent_region_id)})
+
+_start = sa.select(regions.c.id, regions.c.parent_region_id).where(regions.c.id == sa.bindparam("region_id"))
+_other = regions.alias()
+_down = _start.cte(recursive=True)
+_down = _down.union_all(
+    sa.select(_other.c.id, _other.c.parent_region_id).join(_down, _other.c.parent_region_id == _down.c.id)
+)
+_up = _start.add_columns(sa.literal(0).label("steps")).cte(recursive=True)
+_up = _up.union_all(
+    sa.select(_other.c.id, _other.c.parent_region_id, _up.c.steps + 1).join(_up, _other.c.id == _up.c.parent_region_id)
+)
+DOWN = sa.select(_down.c.id)
+UP = sa.select(_up.c.id).order_by(_up.c.steps)
 
 
-async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Region]:
-    query = ALL.where(*(regions.c[name] == value for name, value in columns.items()))
-    return [Region(*row) for row in await ctx.execute(query)]
+async def get(ctx: Ctx, region_id: str) -> Region | None:
+    row = (await ctx.execute(BY_ID, {"region_id": region_id})).one_or_none()
+    return None if row is None else Region(*row)
+
+
+async def page(ctx: Ctx, query: Query) -> Found[Region]:
+    return await LISTED.page(ctx, query)
+
+
+async def ids_down(ctx: Ctx, region_id: str) -> list[str]:
+    """The id, and those of all regions below."""
+    return [row[0] for row in await ctx.execute(DOWN, {"region_id": region_id})]
+
+
+async def ids_up(ctx: Ctx, region_id: str) -> list[str]:
+    """The id, its parent's, and so on to the top."""
+    return [row[0] for row in await ctx.execute(UP, {"region_id": region_id})]
 
 
 async def add(ctx: Ctx, region: Region) -> None:
     await ctx.execute(regions.insert().values(**msgspec.structs.asdict(region)))
+
+
+async def change(ctx: Ctx, region_id: str, columns: Mapping[str, Any]) -> None:
+    await ctx.execute(regions.update().where(regions.c.id == region_id).values(**columns))
+
+
+async def delete(ctx: Ctx, region_id: str) -> None:
+    """With all regions below."""
+    await ctx.execute(regions.delete().where(regions.c.id == region_id))

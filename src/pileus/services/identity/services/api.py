@@ -1,34 +1,74 @@
-"""/v3/services: what the API shows."""
+"""/v3/services: what the API accepts and shows; nothing of how it is done."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Here, Query
-from pileus.services.identity.http import api, collection, filters, member, require, sought
+from pileus.kernel.http import Answer, Here, Query
+from pileus.services.identity.http import api, changes, divided, given, listed, member, require, sought
 from pileus.services.identity.services import service
 from pileus.services.identity.services.service import CatalogService
 
+Word = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class CreateService(msgspec.Struct):
+    type: Word
+    name: Word = ""
+    enabled: bool = True
+
+
+class ChangeService(msgspec.Struct):
+    type: Word | UnsetType = UNSET
+    name: Word | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+
 
 def shown(offered: CatalogService) -> dict[str, Any]:
-    document = {
+    return {
         **offered.extra,
         "id": offered.id,
         "type": offered.type,
         "name": offered.name,
         "enabled": offered.enabled,
     }
-    return document if offered.description is None else {**document, "description": offered.description}
+
+
+def target(offered: CatalogService) -> dict[str, Any]:
+    return {"target.service.id": offered.id}
 
 
 @api.get("/v3/services", rule="identity:list_services")
-async def list_services(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
+async def list_services(ctx: Ctx, query: Query, here: Here) -> Answer:
     require(ctx, {})
-    return collection(here, "services", map(shown, await service.list_(ctx, filters(query, ("type", "name")))))
+    return listed(here, "services", shown, await service.page(ctx, query))
 
 
 @api.get("/v3/services/{service_id}", rule="identity:get_service", wrap="service")
 async def show_service(ctx: Ctx, service_id: str, here: Here) -> dict[str, Any]:
-    found = await sought(ctx, service.get(ctx, service_id), lambda offered: {"target.service.id": offered.id})
-    return member(here, "services", shown(found))
+    return member(here, "services", shown(await sought(ctx, service.get(ctx, service_id), target)))
+
+
+@api.post("/v3/services", rule="identity:create_service", wrap="service", status=201)
+async def create_service(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
+    require(ctx, {})
+    sent, extra = divided(body, CreateService, "service")
+    made = await service.create(ctx, sent.type, sent.name, enabled=sent.enabled, extra=extra)
+    return member(here, "services", shown(made))
+
+
+@api.patch("/v3/services/{service_id}", rule="identity:update_service", wrap="service")
+async def change_service(ctx: Ctx, service_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
+    await sought(ctx, service.get(ctx, service_id), target)
+    sent, extra = changes(body, ChangeService, "service", service_id)
+    return member(here, "services", shown(await service.change(ctx, service_id, given(sent), extra)))
+
+
+@api.delete("/v3/services/{service_id}", rule="identity:delete_service", status=204)
+async def delete_service(ctx: Ctx, service_id: str) -> None:
+    await sought(ctx, service.get(ctx, service_id), target)
+    await service.delete(ctx, service_id)

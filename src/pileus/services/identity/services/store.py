@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Field, Found, Listed
 
 services = sa.Table(
     "identity_service",
@@ -17,9 +19,8 @@ services = sa.Table(
     sa.Column("id", Text, primary_key=True),
     sa.Column("type", Text, nullable=False, index=True),
     sa.Column("name", Text, nullable=False),
-    sa.Column("description", Text),
     sa.Column("enabled", sa.Boolean, nullable=False),
-    sa.Column("extra", JSON, nullable=False),
+    sa.Column("extra", JSON, nullable=False),  # the description and whatever else callers added
 )
 
 
@@ -27,12 +28,21 @@ class CatalogService(msgspec.Struct, frozen=True):
     id: str
     type: str
     name: str
-    description: str | None = None
     enabled: bool = True
     extra: dict[str, Any] = {}
 
 
 ALL = sa.select(*(services.c[name] for name in CatalogService.__struct_fields__)).order_by(services.c.id)
+LISTED = Listed(
+    CatalogService,
+    ALL.order_by(None),
+    services.c.id,
+    filters={
+        "type": Field(services.c.type),
+        "name": Field(services.c.name),
+        "enabled": Field(services.c.enabled, "boolean"),
+    },
+)
 
 
 async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[CatalogService]:
@@ -40,5 +50,22 @@ async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[CatalogService]:
     return [CatalogService(*row) for row in await ctx.execute(query)]
 
 
+async def page(ctx: Ctx, query: Query) -> Found[CatalogService]:
+    return await LISTED.page(ctx, query)
+
+
+def ids_of_types(types: Collection[str]) -> sa.Select[tuple[str]]:
+    """A SELECT of the ids of the services of these types, for an IN."""
+    return sa.select(services.c.id).where(services.c.type.in_(types))
+
+
 async def add(ctx: Ctx, service: CatalogService) -> None:
     await ctx.execute(services.insert().values(**msgspec.structs.asdict(service)))
+
+
+async def change(ctx: Ctx, service_id: str, columns: Mapping[str, Any]) -> None:
+    await ctx.execute(services.update().where(services.c.id == service_id).values(**columns))
+
+
+async def delete(ctx: Ctx, service_id: str) -> None:
+    await ctx.execute(services.delete().where(services.c.id == service_id))
