@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pileus.engines.files import read_or_none, write_whole
 from pileus.engines.hypervisor import Hypervisor
@@ -30,7 +31,7 @@ from pileus.kernel.housekeeping import Housekeeping
 from pileus.kernel.http import App, Route, Service, build_app, idempotency
 from pileus.kernel.ids import Ids
 from pileus.kernel.metrics import Metrics
-from pileus.kernel.operations import Worker, views, void_leases
+from pileus.kernel.operations import Worker, views, void_leases, wake_subject
 from pileus.kernel.policy import Policy
 from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.seal import Seal
@@ -75,6 +76,7 @@ class Cloud:
     memory: dict[type, Any] = field(default_factory=dict)
     rims: dict[tuple[str, str], Rim[Any]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    waking: set[asyncio.Task[None]] = field(default_factory=set)
     stillness: asyncio.Lock = field(default_factory=asyncio.Lock)
     worker: Worker | None = None
     working: asyncio.Task[None] | None = None
@@ -170,6 +172,7 @@ class Cloud:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         await self._stop_rims()
+        await asyncio.gather(*self.waking, return_exceptions=True)
         await self.hosts.stop()
         if self.agents is not None:
             await self.agents.close()
@@ -179,7 +182,15 @@ class Cloud:
 
     def job_ended(self, change: Change) -> None:
         """A simulated host tells that a job has ended: whoever waits for it looks again."""
-        self.doorbell.ring()
+        waking = asyncio.create_task(self._wake(change), name="job ended")
+        self.waking.add(waking)
+        waking.add_done_callback(self.waking.discard)
+
+    async def _wake(self, change: Change) -> None:
+        """A hint only: an operation that missed it looks again by itself."""
+        with suppress(Unavailable, TryAgain):
+            async with self.ctx.transaction() as ctx:
+                await wake_subject(ctx, UUID(change.subject))
 
 
 async def open_cloud(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
+
+from demo.machines import service as machines
 from demo.volumes.sagas import create_volume
+from pileus.engines.verbs import Change, Done
+from pileus.kernel.operations.tables import operations
 from support.cloud import RunningCloud
 
 URL = "/pileus/v1/operations"
@@ -70,3 +76,12 @@ async def test_what_is_not_there_and_who_may_not_look(cloud: RunningCloud) -> No
         assert (await cloud.post(f"{URL}/{missing}/action", json={verb: None})).status_code == 404
     assert (await cloud.as_("member").get(URL)).status_code == 403
     assert (await cloud.as_("member").get(f"{URL}/{missing}")).status_code == 403
+
+
+async def test_the_end_of_a_simulated_job_wakes_who_waits_for_it(cloud: RunningCloud) -> None:
+    machine = await machines.create(cloud.ctx(), name="web")
+    async with cloud.ctx().transaction() as ctx:
+        await ctx.execute(operations.update().values(wake_at=2 * ctx.now()))
+    cloud.world.job_ended(Change("hypervisor", "ensure_copied", str(machine.id), Done({})))
+    await asyncio.gather(*cloud.world.waking)
+    assert (await cloud.ctx().execute(sa.select(operations.c.wake_at))).scalars().all() == [0.0]
