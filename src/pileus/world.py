@@ -37,6 +37,7 @@ from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.seal import Seal
 from pileus.services.cloud.checkpoints import service as checkpoints
 from pileus.services.cloud.checkpoints.service import Simulated
+from pileus.services.cloud.events import service as feeds
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.identity.bootstrap import bootstrap
@@ -164,6 +165,10 @@ class Cloud:
         for rim in self.rims.values():
             await rim.stop()
         self.rims.clear()
+
+    def end_streams(self) -> None:
+        """Send away who follows the events: what else answers now is done soon."""
+        feeds.end(self)
 
     async def stop(self) -> None:
         """Hand running operations over, stop what runs beside, close the database."""

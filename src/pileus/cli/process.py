@@ -85,6 +85,7 @@ async def api(
         ready()
         logger.info("Serving.")
         await stop.wait()
+        cloud.end_streams()
         await server.stop(GRACE_S)
 
 

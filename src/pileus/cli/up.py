@@ -98,6 +98,7 @@ async def serve(config: Config, simulation: Simulation) -> None:
         server = Server(cloud.app, config.http, listeners(config, cloud.app, tls), ids=cloud.ids)
         url = await listen(server, config)
         stack.push_async_callback(server.stop, process.GRACE_S)
+        stack.callback(cloud.end_streams)
         password = await ensure_admin(cloud)
         await keep_first_state(cloud)
         await cloud.start()

@@ -14,6 +14,7 @@ import pytest
 from kernel.small_world import MEMBER, SmallWorld
 from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.db import Database
+from pileus.kernel.errors import Unauthorized
 from pileus.kernel.events import Place, emit, purge
 from pileus.kernel.http import App, build_app
 from pileus.services.cloud.events import api as _declared  # noqa: F401 (its routes)
@@ -31,6 +32,8 @@ Message = dict[str, Any]
 
 
 async def authenticate(ctx: Ctx, token: str) -> Caller:
+    if token not in CALLERS or 0 < CALLERS[token].expires_at <= ctx.now():
+        raise Unauthorized("The token is worth nothing.")
     return CALLERS[token]
 
 
@@ -177,6 +180,31 @@ async def test_the_stream_ends_when_the_token_does(app: App, world: SmallWorld):
         world.clock.advance(100)
         assert (await listener.frame())["event"] == "expired"
         await asyncio.wait_for(listener.task, 20)
+
+
+async def test_the_stream_ends_when_the_token_is_revoked(app: App, world: SmallWorld, monkeypatch: pytest.MonkeyPatch):
+    """What committed after the revocation is not told any more."""
+    monkeypatch.setitem(CALLERS, "revoked", MEMBER)
+    async with Listener(app, "revoked") as listener:
+        await say(world, "a")
+        assert await heard(listener) == "a"
+        monkeypatch.delitem(CALLERS, "revoked")
+        await say(world, "b")
+        assert (await listener.frame())["event"] == "expired"
+        await asyncio.wait_for(listener.task, 20)
+
+
+async def test_the_stream_shows_what_the_caller_may_see_by_now(
+    app: App, world: SmallWorld, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(CALLERS, "moved", MEMBER)
+    async with Listener(app, "moved") as listener:
+        await say(world, "a")
+        assert await heard(listener) == "a"
+        monkeypatch.setitem(CALLERS, "moved", CALLERS["stranger"])
+        await say(world, "b")
+        await say(world, "c", "p2")
+        assert await heard(listener) == "c"
 
 
 async def test_followers_are_bounded_and_leave_no_trace(app: App, world: SmallWorld, client: httpx.AsyncClient):

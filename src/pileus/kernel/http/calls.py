@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 from starlette.requests import HTTPConnection, Request
 
 from pileus.kernel import log
-from pileus.kernel.context import NOBODY, Ctx, Version
+from pileus.kernel.context import NOBODY, Caller, Ctx, Version
 from pileus.kernel.errors import (
     BadRequest,
     ClientGone,
@@ -159,11 +159,15 @@ class Call:
         return preflight or Rendered(200, [(b"allow", allowed.encode()), (b"content-length", b"0")], b"")
 
     async def _authenticate(self) -> None:
+        self.caller = caller = await self._anew()
+        self.app.rates.take(caller.project_id or caller.user_id, self.started)
+
+    async def _anew(self) -> Caller:
+        """Whose the token is now. Raises Unauthorized."""
         token = self.headers.get(b"x-auth-token", b"").decode("latin-1")
         if not token:
             raise Unauthorized("The request you have made requires authentication.")
-        self.caller = caller = await self.app.authenticate(self.ctx, token)
-        self.app.rates.take(caller.project_id or caller.user_id, self.started)
+        return await self.app.authenticate(Ctx(self.app.world, NOBODY, self.request_id, self.global_id), token)
 
     def _version_headers(self) -> dict[bytes, bytes]:
         """The headers, with every value of the one that may come more than once."""
@@ -238,6 +242,8 @@ class Call:
             given["request"] = self._request()
         if plan.here:
             given["here"] = self.here()
+        if plan.anew:
+            given["anew"] = self._anew
         if plan.socket:
             given["socket"] = WebSocket(self.receive, self._send)
         return given

@@ -2,7 +2,8 @@
 
     async def change(ctx: Ctx, server_id: UUID, body: ChangeServer, query: ShowQuery, request: Request, here: Here)
 
-Path parameters by their names (str, UUID or int), `body`, `query`, `request`, `here`, `socket`: whatever it names, it gets.
+Path parameters by their names (str, UUID or int), `body`, `query`, `request`, `here`, `socket`, `anew` (asks who the caller is
+by now): whatever it names, it gets.
 A handler that names `request` and no `body` reads the body itself, as a stream.
 """
 
@@ -11,20 +12,23 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from pileus.kernel.context import Caller
 from pileus.kernel.http.bodies import BodyPlan
 from pileus.kernel.http.queries import QueryPlan
 
-GIVEN = frozenset({"ctx", "body", "query", "request", "here", "socket"})
+GIVEN = frozenset({"ctx", "body", "query", "request", "here", "socket", "anew"})
 READS_NO_BODY = frozenset({"GET", "HEAD", "DELETE", "WEBSOCKET"})
 CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 Parse = Callable[[str], Any]
+Anew = Callable[[], Awaitable[Caller]]
+"""The caller as the request's token is worth now, for answers that last. Raises Unauthorized."""
 
 
 def parse_uuid(text: str) -> UUID:
@@ -59,6 +63,7 @@ class Plan:
     request: bool
     here: bool
     socket: bool
+    anew: bool
     streams: bool  # the handler reads the request's body itself
 
 
@@ -86,6 +91,7 @@ def planned(handler: Callable[..., Any], names: list[str], method: str, body: Ca
         request="request" in wanted,
         here="here" in wanted,
         socket="socket" in wanted,
+        anew="anew" in wanted,
         streams="request" in wanted and "body" not in wanted and method not in READS_NO_BODY,
     )
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.events import Event
-from pileus.kernel.http import Stream
+from pileus.kernel.http import Anew, Stream
 from pileus.services.cloud.events import service
 from pileus.services.cloud.events.service import Feed, News
 from pileus.services.cloud.http import api
@@ -22,6 +22,7 @@ WORDS = {
     "lost": b"event: lost\ndata: {}\n\n",
     "nothing": b": still here\n\n",
     "expired": b"event: expired\ndata: {}\n\n",
+    "ending": b": this process ends, come back\n\n",
 }
 
 
@@ -33,13 +34,13 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @api.get("/v1/events", rule="pileus:events:list")
-async def list_events(ctx: Ctx, query: Asked, request: Request) -> dict[str, Any] | Stream:
-    """A page of what there was; for who accepts text/event-stream: what comes, until the token expires.
+async def list_events(ctx: Ctx, query: Asked, request: Request, anew: Anew) -> dict[str, Any] | Stream:
+    """A page of what there was; for who accepts text/event-stream: what comes, until the token is worth nothing any more.
 
     There `Last-Event-ID` says where to go on: behind that event, "0.0" from the oldest that is kept, none from now on.
     """
     if "text/event-stream" in request.headers.get("accept", ""):
-        feed = await service.follow(ctx, request.headers.get("last-event-id"))
+        feed = await service.follow(ctx, request.headers.get("last-event-id"), anew)
         return Stream(Frames(feed), None, "text/event-stream", HEADERS)
     found = await service.list_(ctx, query.after, query.limit)
     return {"events": [{"id": str(event.place), **shown(event)} for event in found]}

@@ -1,32 +1,46 @@
-"""Following events: a bounded number of followers, each with what it may see, until its token expires."""
+"""Following events: a bounded number of followers, each with what it may see now, until its token is worth nothing."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Literal
 
 from pileus.kernel import events
 from pileus.kernel.clock import SystemClock
-from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Gone, TooManyRequests
+from pileus.kernel.context import Caller, Ctx, World
+from pileus.kernel.errors import Gone, TooManyRequests, Unauthorized
 from pileus.kernel.events import Event, Place
+from pileus.kernel.http import Anew
 
 FOLLOWERS = 20  # at once of one project (of one user, for who has none), in one process
 PAGE = 100
 BREATH_S = 0.05  # between two looks: a burst of changes becomes a page, not a query each
 SILENCE_S = 15.0  # after this long without an event the follower is told that we are still here
 
-News = list[Event] | Literal["lost", "nothing", "expired"]
-"""Events; or: the place to go on from is gone, nothing happened for a while, the token has expired."""
+News = list[Event] | Literal["lost", "nothing", "expired", "ending"]
+"""Events; or: the place to go on from is gone, nothing happened for a while, the token is worth nothing now, the process ends."""
 
 
 class Followers:
-    """How many follow now, in this process."""
+    """How many follow now, in this process, and whether they are sent away."""
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter()
+        self.ending = False
+
+
+def followers(world: World) -> Followers:
+    found: Followers = world.memory.setdefault(Followers, Followers())
+    return found
+
+
+def end(world: World) -> None:
+    """Send all followers of this process away: it ends. They come back to another, or later."""
+    followers(world).ending = True
+    events.bell(world).ring()
 
 
 class Feed:
@@ -34,7 +48,7 @@ class Feed:
 
     def __init__(self, ctx: Ctx, news: AsyncGenerator[News, None]) -> None:
         """Raises TooManyRequests when too many of the same project follow already."""
-        self._open = ctx.world.memory.setdefault(Followers, Followers()).open
+        self._open = followers(ctx.world).open
         self._whose: str | None = ctx.caller.project_id or ctx.caller.user_id
         if self._open[self._whose] >= FOLLOWERS:
             raise TooManyRequests(f"{FOLLOWERS} others of you follow the events already.", retry_after_s=SILENCE_S)
@@ -62,30 +76,43 @@ async def list_(ctx: Ctx, after: str | None, limit: int) -> list[Event]:
     return await events.since(ctx, ctx.caller, place, limit)
 
 
-async def follow(ctx: Ctx, last: str | None, *, silence_s: float = SILENCE_S) -> Feed:
+async def follow(ctx: Ctx, last: str | None, anew: Anew | None = None, *, silence_s: float = SILENCE_S) -> Feed:
     """News behind the event `last`; from now on when it is None, and also, after a "lost", when it is gone or not ours.
 
-    Whatever commits after this has returned is in the feed. Raises TooManyRequests.
+    Whatever commits after this has returned is in the feed. `anew` says, before anything is told, who the caller is by
+    then; without it the caller stays who it is until its token expires. Raises TooManyRequests.
     """
     asked = Place.parse(last) if last is not None else None
     known = asked is not None and await events.still_knows(ctx, ctx.caller, asked)
     place = asked if asked is not None and known else await events.head(ctx)
-    return Feed(ctx, _news(ctx, place, lost=last is not None and not known, silence_s=silence_s))
+    lost = last is not None and not known
+    return Feed(ctx, _news(ctx, place, anew or partial(_the_same, ctx), lost=lost, silence_s=silence_s))
 
 
-async def _news(ctx: Ctx, place: Place, *, lost: bool, silence_s: float) -> AsyncGenerator[News, None]:
+async def _the_same(ctx: Ctx) -> Caller:
+    if expired(ctx):
+        raise Unauthorized("The token has expired.")
+    return ctx.caller
+
+
+async def _news(ctx: Ctx, place: Place, anew: Anew, *, lost: bool, silence_s: float) -> AsyncGenerator[News, None]:
     if lost:
         yield "lost"
-    while not expired(ctx):
+    while not followers(ctx.world).ending:
         rung = events.bell(ctx.world).next()
-        found = await events.since(ctx, ctx.caller, place, PAGE)
+        try:
+            caller = await anew()
+        except Unauthorized:
+            yield "expired"
+            return
+        found = await events.since(ctx, caller, place, PAGE)
         if found:
             place = found[-1].place
             yield found
         elif not await _woken(ctx, rung, place, silence_s):
             yield "nothing"
         await SystemClock().sleep(BREATH_S)  # a simulated clock may stand still; the follower is real
-    yield "expired"
+    yield "ending"
 
 
 async def _woken(ctx: Ctx, rung: asyncio.Event, place: Place, silence_s: float) -> bool:
