@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from inspect import isawaitable
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 from house.test_routes import title
 from pileus.kernel.http import Route
 from pileus.kernel.http.idempotency import METHODS
+from pileus.services.identity.credentials.service import read_ec2
+from pileus.services.identity.ec2 import service as ec2
 from support.cloud import RunningCloud, running_cloud
 from support.sample import a_service, missing_path, real_path
 
@@ -22,19 +26,41 @@ async def an_endpoint(cloud: RunningCloud) -> Any:
     return {"endpoint": {"interface": "public", "url": "http://once.example/", "service_id": await a_service(cloud)}}
 
 
+async def a_credential(cloud: RunningCloud) -> Any:
+    return {"credential": {"blob": "once", "type": "cert", "user_id": cloud.user_id}}
+
+
+async def a_tenant(cloud: RunningCloud) -> Any:
+    return {"tenant_id": cloud.project_id}
+
+
+async def signed_for_s3(cloud: RunningCloud) -> Any:
+    keys = read_ec2((await ec2.create(cloud.ctx(), cloud.user_id, cloud.project_id)).blob)
+    signature = b64encode(hmac.digest(keys["secret"].encode(), b"GET", "sha1")).decode()
+    return {"credentials": {"access": keys["access"], "token": b64encode(b"GET").decode(), "signature": signature}}
+
+
+async def signed_for_ec2(cloud: RunningCloud) -> Any:
+    keys = read_ec2((await ec2.create(cloud.ctx(), cloud.user_id, cloud.project_id)).blob)
+    signature = b64encode(hmac.digest(keys["secret"].encode(), b"Run", "sha1")).decode()
+    params = {"SignatureVersion": "0", "Action": "Run"}
+    return {"credentials": {"access": keys["access"], "params": params, "signature": signature}}
+
+
 BODIES: dict[str, Any] = {
     "PATCH /identity/v3/credentials/{credential_id}": {"credential": {"blob": "another"}},
-    "POST /identity/v3/credentials": lambda cloud: {
-        "credential": {"blob": "once", "type": "cert", "user_id": cloud.user_id}
-    },
+    "POST /identity/v3/credentials": a_credential,
     "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
     "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
     "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},
     "POST /identity/v3/domains": {"domain": {"name": "once"}},
     "POST /identity/v3/endpoints": an_endpoint,
+    "POST /identity/v3/ec2tokens": signed_for_ec2,
     "POST /identity/v3/projects": {"project": {"name": "once"}},
     "POST /identity/v3/roles": {"role": {"name": "once"}},
     "POST /identity/v3/services": {"service": {"type": "once"}},
+    "POST /identity/v3/s3tokens": signed_for_s3,
+    "POST /identity/v3/users/{user_id}/credentials/OS-EC2": a_tenant,
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
     "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
 }
@@ -83,7 +109,7 @@ async def twice(cloud: RunningCloud, route: Route) -> tuple[httpx.Response, http
     if route.path == "/v3/auth/tokens":
         headers["X-Subject-Token"] = cloud.as_("reader").headers["X-Auth-Token"]
     body = BODIES.get(title(route), route.sample_body())
-    body = body(cloud) if callable(body) else body
+    body = await body(cloud) if callable(body) else body
     body = await body if isawaitable(body) else body
     sent = {"headers": headers, **({} if body is None else {"json": body})}
     return await cloud.request(route.method, path, **sent), await cloud.request(route.method, path, **sent)

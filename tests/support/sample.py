@@ -13,7 +13,9 @@ from demo.machines import service as machines
 from pileus.kernel import hosts
 from pileus.kernel.http import Route
 from pileus.services.identity.credentials import service as credentials
+from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.domains import service as domains
+from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.endpoints import service as endpoints
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.regions import service as regions
@@ -35,6 +37,11 @@ async def a_user(cloud: RunningCloud) -> str:
 
 async def a_credential(cloud: RunningCloud) -> str:
     return (await credentials.create(cloud.ctx(), await a_user(cloud), None, "cert", name(), {})).id
+
+
+async def an_access_key(cloud: RunningCloud) -> str:
+    keys = read_ec2((await ec2.create(cloud.ctx(), await a_user(cloud), await a_project(cloud))).blob)
+    return str(keys["access"])
 
 
 async def a_domain(cloud: RunningCloud) -> str:
@@ -101,7 +108,11 @@ REAL: dict[str, Real] = {
     "user_id": a_user,
 }
 
-BEHIND: dict[tuple[str, str], Real] = {("domains", "target_id"): a_domain, ("hosts", "name"): a_host}
+BEHIND: dict[tuple[str, str], Real] = {
+    ("OS-EC2", "credential_id"): an_access_key,
+    ("domains", "target_id"): a_domain,
+    ("hosts", "name"): a_host,
+}
 """What stands for a parameter behind a segment that gives it another meaning."""
 
 

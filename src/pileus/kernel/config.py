@@ -93,6 +93,7 @@ class Identity(Section, frozen=True):
     list_limit: Annotated[
         int, option("Most items of one page of a list; what is left follows by `links.next`.", ge=1)
     ] = 1000
+    ec2_ttl_s: Annotated[int, option("How old a signature of an EC2 request may be, seconds.", ge=1)] = 900
     tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
 
 

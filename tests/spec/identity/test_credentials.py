@@ -245,6 +245,7 @@ async def test_an_ec2_credential_says_what_its_tokens_rest_on_for_good(identity:
         assert json.loads(made.blob) == {**keys, name: "b"}
         path = f"/v3/credentials/{made.id}"
         assert (await ada.patch(path, {"credential": {"blob": json.dumps(keys)}})).status_code == 400
+        assert (await ada.patch(path, {"credential": {"project_id": MISSING}})).status_code == 400
         kept = {"blob": json.dumps({**keys, "secret": "t", name: "b"})}
         assert (await ada.patch(path, {"credential": kept})).status_code == 200
         found = await credentials.find(identity.ctx, made.id)
@@ -256,7 +257,7 @@ async def test_a_restricted_application_credential_makes_no_keys(identity: World
     user_id, project_id, _ = await owner(identity)
     basis = Basis("application_credential", "a")
     for restricted in (True, False):
-        ctx = delegated(identity.ctx, project_id, basis, application_credential={"id": "a", "restricted": restricted})
+        ctx = delegated(identity.ctx, project_id, basis, restricted=restricted)
         if restricted:
             with pytest.raises(Forbidden, match="additional credentials"):
                 await credentials.create(ctx, user_id, project_id, "ec2", KEYS, {})

@@ -53,9 +53,9 @@ async def sought(ctx: Ctx, found: Awaitable[T], target: Callable[[T], Target]) -
     return item
 
 
-def member(here: Here, path: str, document: dict[str, Any]) -> dict[str, Any]:
-    """An item as it is shown: with a link to itself at `path`/id."""
-    return {**document, "links": {"self": here.url(f"/v3/{path}/{document['id']}")}}
+def member(here: Here, path: str, document: dict[str, Any], by: str = "id") -> dict[str, Any]:
+    """An item as it is shown: with a link to itself at `path`/id, or what else it is named `by`."""
+    return {**document, "links": {"self": here.url(f"/v3/{path}/{document[by]}")}}
 
 
 def collection(here: Here, path: str, documents: Iterable[dict[str, Any]], key: str = "") -> dict[str, Any]:
@@ -64,7 +64,9 @@ def collection(here: Here, path: str, documents: Iterable[dict[str, Any]], key: 
     return {key or path.rpartition("/")[2]: [member(here, path, each) for each in documents], "links": links}
 
 
-def listed(here: Here, path: str, shown: Callable[[T], dict[str, Any]], found: Found[T], key: str = "") -> Answer:
+def listed(
+    here: Here, path: str, shown: Callable[[T], dict[str, Any]], found: Found[T], key: str = "", by: str = "id"
+) -> Answer:
     """A page of a list as it is shown, under `key` (or the last part of `path`), each item with its link.
 
     The way on stands in `links.next`, where Keystone's own clients and gophercloud look, and in a Link header (RFC 8288),
@@ -73,7 +75,7 @@ def listed(here: Here, path: str, shown: Callable[[T], dict[str, Any]], found: F
     links = identity_links(here, found.page)
     following = links["links"]["next"]
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
-    document = {key or path.rpartition("/")[2]: [member(here, path, shown(each)) for each in found.items], **links}
+    document = {key or path.rpartition("/")[2]: [member(here, path, shown(each), by) for each in found.items], **links}
     return Answer(document, headers=headers)
 
 

@@ -4,6 +4,7 @@ from pileus.services.identity.assignments import api as assignments
 from pileus.services.identity.auth import api as auth
 from pileus.services.identity.credentials import api as credentials
 from pileus.services.identity.domains import api as domains
+from pileus.services.identity.ec2 import api as ec2
 from pileus.services.identity.endpoints import api as endpoints
 from pileus.services.identity.http import api
 from pileus.services.identity.projects import api as projects
@@ -13,6 +14,6 @@ from pileus.services.identity.services import api as services
 from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.users import api as users
 
-NOUNS = (assignments, auth, credentials, domains, endpoints, projects, regions, roles, services, tokens, users)
+NOUNS = (assignments, auth, credentials, domains, ec2, endpoints, projects, regions, roles, services, tokens, users)
 
 __all__ = ["NOUNS", "api"]

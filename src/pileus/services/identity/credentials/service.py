@@ -23,7 +23,20 @@ from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.users import service as users
 
-__all__ = ["TOTP", "Credential", "change", "create", "delete", "find", "get", "id_of", "of_user", "page", "read_ec2"]
+__all__ = [
+    "TOTP",
+    "Credential",
+    "change",
+    "create",
+    "delete",
+    "find",
+    "get",
+    "id_of",
+    "is_ec2",
+    "of_user",
+    "page",
+    "read_ec2",
+]
 
 CREDENTIAL = "identity.credential"
 MOST = 32
@@ -129,7 +142,7 @@ async def create(
 
 def _ec2(ctx: Ctx, made: Credential) -> Credential:
     """With the id that its access key gives, and bound to what the caller's token rests on."""
-    if ctx.caller.facts.get("application_credential", {}).get("restricted"):
+    if ctx.caller.facts.get("restricted"):
         raise Forbidden(
             "You are not authorized to perform the requested action: Using method 'application_credential' is not "
             "allowed for managing additional credentials."
@@ -167,6 +180,7 @@ async def change(ctx: Ctx, credential_id: str, wanted: Mapping[str, Any]) -> Cre
     async with revision.change(ctx) as ctx:
         before = await get(ctx, credential_id)
         after = msgspec.structs.replace(before, **wanted)
+        _check_basis(before, after)
         if is_ec2(after.type):
             rules.check_fixed(read_ec2(before.blob) if is_ec2(before.type) else {}, read_ec2(after.blob))
         await _check(ctx, after)
@@ -174,6 +188,14 @@ async def change(ctx: Ctx, credential_id: str, wanted: Mapping[str, Any]) -> Cre
         await _check_inside(ctx, credential_id)
         await changed(ctx, CREDENTIAL, "updated", credential_id, project_id=None)
     return after
+
+
+def _check_basis(before: Credential, after: Credential) -> None:
+    """Raises BadRequest when keys would be moved that are good for a token in one project of one user only."""
+    if before.basis is not None and (before.user_id, before.project_id) != (after.user_id, after.project_id):
+        raise BadRequest(
+            "user_id and project_id can not be updated for a credential that was made by a delegated token."
+        )
 
 
 async def delete(ctx: Ctx, credential_id: str) -> None:

@@ -1,0 +1,1 @@
+"""EC2 credentials, and what is signed with them."""
