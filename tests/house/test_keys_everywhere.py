@@ -50,6 +50,10 @@ async def signed_for_ec2(cloud: RunningCloud) -> Any:
 BODIES: dict[str, Any] = {
     "PATCH /identity/v3/credentials/{credential_id}": {"credential": {"blob": "another"}},
     "POST /identity/v3/credentials": a_credential,
+    "PATCH /identity/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}": {"endpoint_group": {"name": "once"}},
+    "POST /identity/v3/OS-EP-FILTER/endpoint_groups": {
+        "endpoint_group": {"name": "once", "filters": {"interface": "public"}}
+    },
     "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
     "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
     "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},

@@ -16,6 +16,7 @@ from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.ec2 import service as ec2
+from pileus.services.identity.endpoint_filters import service as endpoint_filters
 from pileus.services.identity.endpoints import service as endpoints
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.regions import service as regions
@@ -72,6 +73,10 @@ async def an_endpoint(cloud: RunningCloud) -> str:
     return found[0].id
 
 
+async def an_endpoint_group(cloud: RunningCloud) -> str:
+    return (await endpoint_filters.create(cloud.ctx(), name(), None, {"interface": "public"})).id
+
+
 async def an_operation(cloud: RunningCloud) -> str:
     machine = await machines.create(cloud.ctx(), name=name())
     answer = await cloud.get(f"/pileus/v1/operations?subject_id={machine.id}")
@@ -97,6 +102,7 @@ async def a_host(cloud: RunningCloud) -> str:
 REAL: dict[str, Real] = {
     "credential_id": a_credential,
     "domain_id": a_domain,
+    "endpoint_group_id": an_endpoint_group,
     "endpoint_id": an_endpoint,
     "name": a_checkpoint,
     "operation_id": an_operation,

@@ -94,6 +94,9 @@ class Identity(Section, frozen=True):
         int, option("Most items of one page of a list; what is left follows by `links.next`.", ge=1)
     ] = 1000
     ec2_ttl_s: Annotated[int, option("How old a signature of an EC2 request may be, seconds.", ge=1)] = 900
+    return_all_endpoints_if_no_filter: Annotated[
+        bool, option("Show all endpoints to projects that are given none by OS-EP-FILTER; else none.")
+    ] = True
     tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
 
 

@@ -5,6 +5,7 @@ from pileus.services.identity.auth import api as auth
 from pileus.services.identity.credentials import api as credentials
 from pileus.services.identity.domains import api as domains
 from pileus.services.identity.ec2 import api as ec2
+from pileus.services.identity.endpoint_filters import api as endpoint_filters
 from pileus.services.identity.endpoints import api as endpoints
 from pileus.services.identity.http import api
 from pileus.services.identity.projects import api as projects
@@ -14,6 +15,20 @@ from pileus.services.identity.services import api as services
 from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.users import api as users
 
-NOUNS = (assignments, auth, credentials, domains, ec2, endpoints, projects, regions, roles, services, tokens, users)
+NOUNS = (
+    assignments,
+    auth,
+    credentials,
+    domains,
+    ec2,
+    endpoint_filters,
+    endpoints,
+    projects,
+    regions,
+    roles,
+    services,
+    tokens,
+    users,
+)
 
 __all__ = ["NOUNS", "api"]

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Here, Query
-from pileus.services.identity.http import api, changes, divided, given, listed, member, require, sought
+from pileus.services.identity.http import api, changes, divided, given, listed, member, require
 from pileus.services.identity.regions import service
 from pileus.services.identity.regions.service import Region
 
@@ -38,8 +38,8 @@ def shown(region: Region) -> dict[str, Any]:
     }
 
 
-def target(region: Region) -> dict[str, Any]:
-    return {"target.region.id": region.id}
+def target(region_id: str) -> dict[str, Any]:
+    return {"target.region.id": region_id}
 
 
 @api.get("/v3/regions", rule="identity:list_regions")
@@ -50,7 +50,8 @@ async def list_regions(ctx: Ctx, query: Query, here: Here) -> Answer:
 
 @api.get("/v3/regions/{region_id}", rule="identity:get_region", wrap="region")
 async def show_region(ctx: Ctx, region_id: str, here: Here) -> dict[str, Any]:
-    return member(here, "regions", shown(await sought(ctx, service.get(ctx, region_id), target)))
+    require(ctx, target(region_id))
+    return member(here, "regions", shown(await service.get(ctx, region_id)))
 
 
 @api.post("/v3/regions", rule="identity:create_region", wrap="region", status=201)
@@ -75,7 +76,7 @@ async def create(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
 
 @api.patch("/v3/regions/{region_id}", rule="identity:update_region", wrap="region")
 async def change_region(ctx: Ctx, region_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    await sought(ctx, service.get(ctx, region_id), target)
+    require(ctx, target(region_id))
     sent, extra = changes(body, ChangeRegion, "region", region_id)
     wanted = given(sent)
     if "description" in wanted:
@@ -85,5 +86,5 @@ async def change_region(ctx: Ctx, region_id: str, body: dict[str, Any], here: He
 
 @api.delete("/v3/regions/{region_id}", rule="identity:delete_region", status=204)
 async def delete_region(ctx: Ctx, region_id: str) -> None:
-    await sought(ctx, service.get(ctx, region_id), target)
+    require(ctx, target(region_id))
     await service.delete(ctx, region_id)

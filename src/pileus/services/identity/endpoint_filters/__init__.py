@@ -1,0 +1,1 @@
+"""Which endpoints the catalogue of a project shows: OS-EP-FILTER."""
