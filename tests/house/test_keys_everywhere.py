@@ -57,6 +57,8 @@ BODIES: dict[str, Any] = {
     "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
     "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
     "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},
+    "PATCH /identity/v3/domains/{domain_id}": {"domain": {"description": "once"}},
+    "PATCH /identity/v3/projects/{project_id}": {"project": {"description": "once"}},
     "POST /identity/v3/domains": {"domain": {"name": "once"}},
     "POST /identity/v3/endpoints": an_endpoint,
     "POST /identity/v3/ec2tokens": signed_for_ec2,

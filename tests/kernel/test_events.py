@@ -11,7 +11,20 @@ import sqlalchemy as sa
 from kernel.small_world import MEMBER, SmallWorld
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Database
-from pileus.kernel.events import BEGINNING, Bell, Place, adopt, bell, emit, events, head, purge, since, still_knows
+from pileus.kernel.events import (
+    BEGINNING,
+    Bell,
+    Place,
+    adopt,
+    bell,
+    emit,
+    emit_each,
+    events,
+    head,
+    purge,
+    since,
+    still_knows,
+)
 
 ADMIN = replace(MEMBER, project_id="p9", roles=frozenset({"admin", "manager", "member", "reader"}))
 OTHER = replace(MEMBER, project_id="p2")
@@ -44,6 +57,17 @@ async def test_a_change_is_told_with_its_facts(ctx: Ctx):
     assert (event.project_id, event.kind, event.verb, event.id) == ("p1", "compute.server", "created", "a")
     assert event.facts == {"name": "a"}
     assert event.at == pytest.approx(ctx.now(), abs=1)
+
+
+async def test_many_changes_are_told_by_one_statement(ctx: Ctx, database: Database):
+    run: list[str] = []
+    database.on_statement.append(run.append)
+    async with ctx.transaction() as tx:
+        await emit_each(tx, "compute.server", "deleted", {"a": "p1", "b": "p2", "c": None})
+        await emit_each(tx, "compute.server", "deleted", {})
+    assert len([statement for statement in run if "INSERT INTO event" in statement]) == 1
+    assert await seen(ctx, MEMBER) == ["a"]
+    assert await seen(ctx) == ["a", "b", "c"]
 
 
 async def test_a_change_that_was_undone_is_not_told(ctx: Ctx):

@@ -46,7 +46,12 @@ async def an_access_key(cloud: RunningCloud) -> str:
 
 
 async def a_domain(cloud: RunningCloud) -> str:
-    return (await domains.create(cloud.ctx(), name(), {})).id
+    """Disabled, so that it may be deleted, too."""
+    return (await domains.create(cloud.ctx(), name(), {"enabled": False})).id
+
+
+async def a_tag(cloud: RunningCloud) -> str:
+    return name()
 
 
 async def a_role(cloud: RunningCloud) -> str:
@@ -110,6 +115,7 @@ REAL: dict[str, Real] = {
     "region_id": a_region,
     "role_id": a_role,
     "service_id": a_service,
+    "tag": a_tag,
     "target_id": a_project,
     "user_id": a_user,
 }

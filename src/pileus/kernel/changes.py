@@ -25,3 +25,8 @@ async def changed(
     """
     audit.about(ctx, kind, subject_id)
     await events.emit(ctx, kind, verb, subject_id, project_id=project_id, facts=facts)
+
+
+async def changed_each(ctx: Ctx, kind: str, verb: Verb, subjects: Mapping[str, str | None]) -> None:
+    """The same of many things at once: the id of each, and whose members may see it. The audit record names none."""
+    await events.emit_each(ctx, kind, verb, subjects)

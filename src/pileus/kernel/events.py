@@ -106,17 +106,24 @@ async def emit(
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Say in the open transaction what it changes. `facts`: few and small, never a secret."""
-    await ctx.execute(
-        events.insert().values(
-            xid=0 if ctx.world.db.dialect == "sqlite" else _THIS_TRANSACTION,
-            at=ctx.now(),
-            project_id=project_id,
-            kind=kind,
-            verb=verb,
-            subject_id=str(subject_id),
-            facts=dict(facts or {}),
-        )
-    )
+    await emit_each(ctx, kind, verb, {subject_id: project_id}, facts=facts)
+
+
+async def emit_each(
+    ctx: Ctx,
+    kind: str,
+    verb: Verb,
+    subjects: Mapping[Any, str | None],
+    *,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """The same of many subjects, each with its project, by one statement."""
+    if not subjects:
+        return
+    said = {"at": ctx.now(), "kind": kind, "verb": verb, "facts": dict(facts or {})}
+    rows = [{**said, "subject_id": str(id_), "project_id": project_id} for id_, project_id in subjects.items()]
+    xid = 0 if ctx.world.db.dialect == "sqlite" else _THIS_TRANSACTION
+    await ctx.execute(events.insert().values(xid=xid), rows)
     ctx.after_commit(bell(ctx.world).ring)
 
 

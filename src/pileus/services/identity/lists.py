@@ -11,7 +11,7 @@ caller may see is a condition of the query, never a look at each row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -60,10 +60,10 @@ class Listed(Generic[T]):
         self._filters = Filters(filters, spelling="suffix")
         self._truths = frozenset(name for name, field in filters.items() if field.kind == "boolean")
 
-    async def page(self, ctx: Ctx, query: Query, *visible: Condition) -> Found[T]:
+    async def page(self, ctx: Ctx, query: Query, *visible: Condition, narrowed: Sequence[Condition] = ()) -> Found[T]:
         """The page that the query string asks for, of the rows that meet every `visible`. Raises BadRequest.
 
-        At most `identity.list_limit` rows, whatever was asked for.
+        At most `identity.list_limit` rows, whatever was asked for. `narrowed`: what a filter says that is no `Field`.
         """
         asked = {name: values for name, values in query.items() if name not in NO_FILTERS}
         for name in self._truths & asked.keys():
@@ -72,7 +72,7 @@ class Listed(Generic[T]):
         most = ctx.world.config.identity.list_limit
         ask = self._listing.ask(last(query, "limit"), last(query, "marker"))
         ask = ask._replace(limit=most if ask.limit is None else min(ask.limit, most))
-        rows = self._rows.where(*self._filters.where(asked))
+        rows = self._rows.where(*self._filters.where(asked), *narrowed)
         page = await self._listing.page(ctx, rows, visible=sa.and_(sa.true(), *visible), order=order, ask=ask)
         return Found([self._kind(*row) for row in page.rows], page)
 

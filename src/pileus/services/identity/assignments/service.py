@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -154,5 +154,10 @@ async def forget_actor(ctx: Ctx, actor_id: str) -> None:
 
 
 @projects.on_delete
-async def forget_target(ctx: Ctx, target_id: str) -> None:
-    await store.delete(ctx, {"target_id": target_id})
+async def forget_targets(ctx: Ctx, ids: Sequence[str]) -> None:
+    await store.delete_of_targets(ctx, ids)
+
+
+@projects.reached_by
+async def reach(ctx: Ctx, user_id: str) -> set[str]:
+    return {each.id for each in await projects_of(ctx, user_id)}

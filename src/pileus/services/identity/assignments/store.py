@@ -62,3 +62,7 @@ async def add(ctx: Ctx, assignment: Assignment) -> None:
 
 async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> None:
     await ctx.execute(assignments.delete().where(*(assignments.c[n] == value for n, value in columns.items())))
+
+
+async def delete_of_targets(ctx: Ctx, ids: Sequence[str]) -> None:
+    await ctx.execute(assignments.delete().where(assignments.c.target_id.in_(ids)))

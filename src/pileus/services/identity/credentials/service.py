@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -207,6 +207,6 @@ async def delete(ctx: Ctx, credential_id: str) -> None:
 
 
 @projects.on_delete
-async def forget_project(ctx: Ctx, project_id: str) -> None:
+async def forget_projects(ctx: Ctx, ids: Sequence[str]) -> None:
     """Those of a user go with the user by the foreign key."""
-    await store.forget_project(ctx, project_id)
+    await store.forget_projects(ctx, ids)

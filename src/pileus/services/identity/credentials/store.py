@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -106,5 +107,5 @@ async def delete(ctx: Ctx, credential_id: str) -> None:
     await ctx.execute(credentials.delete().where(credentials.c.id == credential_id))
 
 
-async def forget_project(ctx: Ctx, project_id: str) -> None:
-    await ctx.execute(credentials.delete().where(credentials.c.project_id == project_id))
+async def forget_projects(ctx: Ctx, ids: Sequence[str]) -> None:
+    await ctx.execute(credentials.delete().where(credentials.c.project_id.in_(ids)))

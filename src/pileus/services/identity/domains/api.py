@@ -8,36 +8,54 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Here, Query
+from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.domains import service
 from pileus.services.identity.domains.service import Project
-from pileus.services.identity.http import api, collection, divided, filters, given, member, require, sought
+from pileus.services.identity.http import api, changes, divided, given, listed, member, require, sought
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\S")]
+Description = Annotated[str, Meta(max_length=255)]
+Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+OF_PROJECTS = frozenset({"domain_id", "parent_id", "is_domain"})
+
+
+class Options(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    immutable: bool | UnsetType | None = UNSET
 
 
 class CreateDomain(msgspec.Struct):
     name: Name
+    explicit_domain_id: str | None = None
     enabled: bool = True
-    description: str | None = None
+    description: Description | None = ""
+    options: Options = msgspec.field(default_factory=Options)
+    tags: list[Tag] = []
 
 
 class ChangeDomain(msgspec.Struct):
     name: Name | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
-    description: str | UnsetType | None = UNSET
+    description: Description | UnsetType | None = UNSET
+    options: Options | UnsetType = UNSET
+    tags: list[Tag] | UnsetType = UNSET
 
 
 def target(domain: Project) -> dict[str, Any]:
     return {"target.domain.id": domain.id}
 
 
+def facts(sent: msgspec.Struct, extra: dict[str, Any]) -> dict[str, Any]:
+    """What was sent, as `service.create` and `service.change` take it."""
+    said = msgspec.to_builtins(given(sent))
+    extra = {name: value for name, value in extra.items() if name not in OF_PROJECTS}
+    return {**said, "extra": extra} if extra else said
+
+
 @api.get("/v3/domains", rule="identity:list_domains")
-async def list_domains(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
+async def list_domains(ctx: Ctx, query: Query, here: Here) -> Answer:
     own = ctx.caller.domain_id
     require(ctx, {"target.domain.id": own})
-    found = await service.list_(ctx, filters(query, ("name",), ("enabled",)))
-    return collection(here, "domains", [service.shown(each) for each in found if own in (None, each.id)])
+    return listed(here, "domains", service.shown, await service.page(ctx, query, domain_id=own))
 
 
 @api.get("/v3/domains/{domain_id}", rule="identity:get_domain", wrap="domain")
@@ -49,17 +67,18 @@ async def show_domain(ctx: Ctx, domain_id: str, here: Here) -> dict[str, Any]:
 async def create_domain(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
     require(ctx, {})
     sent, extra = divided(body, CreateDomain, "domain")
-    facts = {"enabled": sent.enabled, "description": sent.description, "extra": extra}
-    return member(here, "domains", service.shown(await service.create(ctx, sent.name, facts)))
+    made = await service.create(ctx, sent.name, facts(sent, extra), domain_id=sent.explicit_domain_id)
+    return member(here, "domains", service.shown(made))
 
 
 @api.patch("/v3/domains/{domain_id}", rule="identity:update_domain", wrap="domain")
 async def change_domain(ctx: Ctx, domain_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    before = await sought(ctx, service.get(ctx, domain_id), target)
-    sent, extra = divided(body, ChangeDomain, "domain")
-    wanted = given(sent)
-    if "description" in wanted:
-        wanted["description"] = wanted["description"] or ""
-    if extra:
-        wanted["extra"] = {**before.extra, **extra}
-    return member(here, "domains", service.shown(await service.change(ctx, domain_id, wanted)))
+    await sought(ctx, service.get(ctx, domain_id), target)
+    sent, extra = changes(body, ChangeDomain, "domain", domain_id)
+    return member(here, "domains", service.shown(await service.change(ctx, domain_id, facts(sent, extra))))
+
+
+@api.delete("/v3/domains/{domain_id}", rule="identity:delete_domain", status=204)
+async def delete_domain(ctx: Ctx, domain_id: str) -> None:
+    await sought(ctx, service.get(ctx, domain_id), target)
+    await service.delete(ctx, domain_id)

@@ -1,19 +1,25 @@
-"""/v3/projects: what the API accepts and shows; nothing of how it is done."""
+"""/v3/projects and their tags: what the API accepts and shows; nothing of how it is done."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Here, Query
-from pileus.services.identity.http import api, collection, divided, filters, given, member, require, sought
+from pileus.kernel.errors import BadRequest
+from pileus.kernel.http import Answer, Body, Here, Query, converted
+from pileus.services.identity.http import api, changes, divided, given, listed, member, require, sought
 from pileus.services.identity.projects import service
 from pileus.services.identity.projects.service import Project
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\S")]
+Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
+Tree = dict[str, Any]
+
+TAGS = "/v3/projects/{project_id}/tags"
 
 
 class Options(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -26,8 +32,9 @@ class CreateProject(msgspec.Struct):
     parent_id: str | None = None
     is_domain: bool = False
     enabled: bool = True
-    description: str | None = None
-    options: Options | UnsetType = UNSET
+    description: str | None = ""
+    options: Options = msgspec.field(default_factory=Options)
+    tags: list[Tag] = []
 
 
 class ChangeProject(msgspec.Struct):
@@ -38,39 +45,76 @@ class ChangeProject(msgspec.Struct):
     enabled: bool | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
     options: Options | UnsetType = UNSET
+    tags: list[Tag] | UnsetType = UNSET
+
+
+class Tags(Body, frozen=True):
+    tags: list[Tag]
 
 
 def target(project: Project) -> dict[str, Any]:
     return {"target.project.id": project.id, "target.project.domain_id": project.domain_id}
 
 
-def columns(changes: msgspec.Struct, extra: dict[str, Any], before: Project) -> dict[str, Any]:
-    """The columns that a PATCH writes."""
-    wanted = given(changes)
-    if "name" in wanted:
-        wanted["name"] = wanted["name"].strip()
-    if "description" in wanted:
-        wanted["description"] = wanted["description"] or ""
-    if "options" in wanted:
-        sent = {**before.options, **msgspec.to_builtins(wanted["options"])}
-        wanted["options"] = {name: value for name, value in sent.items() if value is not None}
-    if extra:
-        wanted["extra"] = {**before.extra, **extra}
-    return wanted
+def facts(sent: msgspec.Struct, extra: dict[str, Any]) -> dict[str, Any]:
+    """What was sent, as `service.create` and `service.change` take it."""
+    said = msgspec.to_builtins(given(sent))
+    return {**said, "extra": extra} if extra else said
 
 
 @api.get("/v3/projects", rule="identity:list_projects")
-async def list_projects(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
-    require(ctx, {"target.domain_id": ctx.caller.domain_id})
-    wanted = filters(query, ("name", "domain_id", "parent_id"), ("enabled", "is_domain"))
-    found = await service.list_(ctx, {"is_domain": False, **wanted})
+async def list_projects(ctx: Ctx, query: Query, here: Here) -> Answer:
     own = ctx.caller.domain_id
-    return collection(here, "projects", [service.shown(each) for each in found if own in (None, each.domain_id)])
+    require(ctx, {"target.domain_id": own})
+    visible = {} if own is None else {"domain_id": own}
+    return listed(here, "projects", service.shown, await service.page(ctx, query, **visible))
 
 
 @api.get("/v3/projects/{project_id}", rule="identity:get_project", wrap="project")
-async def show_project(ctx: Ctx, project_id: str, here: Here) -> dict[str, Any]:
-    return member(here, "projects", service.shown(await sought(ctx, service.get(ctx, project_id), target)))
+async def show_project(ctx: Ctx, project_id: str, query: Query, here: Here) -> dict[str, Any]:
+    project = await sought(ctx, service.get(ctx, project_id), target)
+    return {**member(here, "projects", service.shown(project)), **await around(ctx, project, query, here)}
+
+
+async def around(ctx: Ctx, project: Project, query: Query, here: Here) -> dict[str, Any]:
+    """The parents and the subtree, if they are asked for: as projects those in which the caller has a role, or as ids."""
+    asked = {name for name, values in query.items() if values[-1] != "0"}
+    for where in ("parents", "subtree"):
+        if {f"{where}_as_list", f"{where}_as_ids"} <= asked:
+            raise BadRequest(f"Cannot use {where}_as_list and {where}_as_ids query params at the same time.")
+    seen = await service.reach(ctx, ctx.caller.user_id) if asked & {"parents_as_list", "subtree_as_list"} else set()
+
+    def members(found: Iterable[Project]) -> list[dict[str, Any]]:
+        return [{"project": member(here, "projects", service.shown(each))} for each in found if each.id in seen]
+
+    shown: dict[str, Any] = {}
+    if asked & {"parents_as_list", "parents_as_ids"}:
+        above = await service.above(ctx, project.id)
+        ids = nested_up(project, {each.id: each for each in above})
+        shown["parents"] = ids if "parents_as_ids" in asked else members(above)
+    if asked & {"subtree_as_list", "subtree_as_ids"}:
+        below = await service.below(ctx, project.id)
+        shown["subtree"] = nested_down(project.id, below) if "subtree_as_ids" in asked else members(below)
+    return shown
+
+
+def nested_up(project: Project, above: Mapping[str, Project]) -> Tree | None:
+    """{parent: {its parent: ... None}}."""
+    if project.parent_id is None:
+        return None
+    return {project.parent_id: nested_up(above[project.parent_id], above)}
+
+
+def nested_down(project_id: str, below: Iterable[Project]) -> Tree | None:
+    """{child: {its child: None}, another: None}."""
+    children: dict[str | None, list[str]] = {}
+    for each in below:
+        children.setdefault(each.parent_id, []).append(each.id)
+
+    def nested(id_: str) -> Tree | None:
+        return {child: nested(child) for child in children[id_]} if id_ in children else None
+
+    return nested(project_id)
 
 
 @api.post("/v3/projects", rule="identity:create_project", wrap="project", status=201)
@@ -78,15 +122,13 @@ async def create_project(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str
     sent, extra = divided(body, CreateProject, "project")
     domain_id = None if sent.is_domain else await domain_of(ctx, sent)
     require(ctx, {"target.project.domain_id": domain_id})
-    facts = {"enabled": sent.enabled, "description": sent.description, "extra": extra}
-    if sent.options is not UNSET:
-        facts["options"] = msgspec.to_builtins(sent.options)
-    made = await service.create(ctx, sent.name, parent_id=sent.parent_id, domain_id=domain_id, facts=facts)
+    parent_id = sent.parent_id or sent.domain_id
+    made = await service.create(ctx, sent.name, parent_id=parent_id, domain_id=domain_id, facts=facts(sent, extra))
     return member(here, "projects", service.shown(made))
 
 
 async def domain_of(ctx: Ctx, sent: CreateProject) -> str:
-    """The domain of a new project: as said, or its parent's, or the caller's."""
+    """The domain of a new project: as said, or its parent's, or the caller's, or the default one."""
     if sent.domain_id is not None:
         return sent.domain_id
     parent = await service.find(ctx, sent.parent_id) if sent.parent_id else None
@@ -97,13 +139,55 @@ async def domain_of(ctx: Ctx, sent: CreateProject) -> str:
 
 @api.patch("/v3/projects/{project_id}", rule="identity:update_project", wrap="project")
 async def change_project(ctx: Ctx, project_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    before = await sought(ctx, service.get(ctx, project_id), target)
-    sent, extra = divided(body, ChangeProject, "project")
-    after = await service.change(ctx, project_id, columns(sent, extra, before))
-    return member(here, "projects", service.shown(after))
+    await sought(ctx, service.get(ctx, project_id), target)
+    sent, extra = changes(body, ChangeProject, "project", project_id)
+    return member(here, "projects", service.shown(await service.change(ctx, project_id, facts(sent, extra))))
 
 
 @api.delete("/v3/projects/{project_id}", rule="identity:delete_project", status=204)
 async def delete_project(ctx: Ctx, project_id: str) -> None:
     await sought(ctx, service.get(ctx, project_id), target)
     await service.delete(ctx, project_id)
+
+
+# tags
+
+
+def shown_tags(project: Project, here: Here) -> dict[str, Any]:
+    return {"tags": project.tags, "links": {"self": here.base + here.again()}}
+
+
+@api.get(TAGS, rule="identity:list_project_tags")
+async def list_tags(ctx: Ctx, project_id: str, here: Here) -> dict[str, Any]:
+    return shown_tags(await sought(ctx, service.get(ctx, project_id), target), here)
+
+
+@api.put(TAGS, rule="identity:update_project_tags")
+async def replace_tags(ctx: Ctx, project_id: str, body: Tags, here: Here) -> dict[str, Any]:
+    await sought(ctx, service.get(ctx, project_id), target)
+    return shown_tags(await service.change(ctx, project_id, {"tags": body.tags}), here)
+
+
+@api.delete(TAGS, rule="identity:delete_project_tags", status=204)
+async def remove_tags(ctx: Ctx, project_id: str) -> None:
+    await sought(ctx, service.get(ctx, project_id), target)
+    await service.change(ctx, project_id, {"tags": []})
+
+
+@api.get(TAGS + "/{tag}", rule="identity:get_project_tag", status=204)
+async def check_tag(ctx: Ctx, project_id: str, tag: str) -> None:
+    project = await sought(ctx, service.get(ctx, project_id), target)
+    service.check_tag(project, tag)
+
+
+@api.put(TAGS + "/{tag}", rule="identity:create_project_tag", status=201)
+async def add_tag(ctx: Ctx, project_id: str, tag: str, here: Here) -> Answer:
+    await sought(ctx, service.get(ctx, project_id), target)
+    await service.add_tag(ctx, project_id, converted(tag, Tag, "tag"))
+    return Answer(headers={"Location": here.url(here.path)})
+
+
+@api.delete(TAGS + "/{tag}", rule="identity:delete_project_tag", status=204)
+async def remove_tag(ctx: Ctx, project_id: str, tag: str) -> None:
+    await sought(ctx, service.get(ctx, project_id), target)
+    await service.remove_tag(ctx, project_id, tag)

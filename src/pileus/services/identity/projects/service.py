@@ -10,7 +10,12 @@ import msgspec
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
-from pileus.services.identity.projects import store
+from pileus.kernel.facts import facts as known_facts
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Found
+from pileus.services.identity.projects import checks, removal, store
+from pileus.services.identity.projects.checks import check_tag
+from pileus.services.identity.projects.removal import on_delete, on_delete_domain
 from pileus.services.identity.projects.store import Project
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
@@ -18,17 +23,27 @@ from pileus.services.identity.revocations import service as revocations
 __all__ = [
     "DEFAULT",
     "Project",
+    "above",
+    "add_tag",
     "ancestor_ids",
+    "below",
     "by_ids",
     "change",
+    "check_tag",
     "create",
     "delete",
+    "domains_page",
     "find",
     "get",
     "ids_below",
     "list_",
     "named",
     "on_delete",
+    "on_delete_domain",
+    "page",
+    "reach",
+    "reached_by",
+    "remove_tag",
     "shown",
     "shown_domain",
 ]
@@ -36,13 +51,23 @@ __all__ = [
 DEFAULT = "default"
 """The id of the domain that is always there."""
 
-_deleted: list[Callable[[Ctx, str], Awaitable[None]]] = []
+MAX_DEPTH: int = known_facts("identity", "quotas")["sizes"]["max_project_tree_depth"]
+"""Of projects below each other; the domain above them does not count."""
+
+Reach = Callable[[Ctx, str], Awaitable[Collection[str]]]
+
+_reaches: list[Reach] = []
 
 
-def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str], Awaitable[None]]:
-    """Call this with the id of a project, in the transaction that deletes it. For the nouns and services above."""
-    _deleted.append(call)
+def reached_by(call: Reach) -> Reach:
+    """Ask this for the ids of the projects in which a user has a role. For assignments, which stand above."""
+    _reaches.append(call)
     return call
+
+
+async def reach(ctx: Ctx, user_id: str) -> set[str]:
+    """The ids of the projects in which a user has a role."""
+    return {id_ for call in _reaches for id_ in await call(ctx, user_id)}
 
 
 async def find(ctx: Ctx, project_id: str) -> Project | None:
@@ -73,6 +98,16 @@ async def list_(ctx: Ctx, columns: Mapping[str, Any], *, ids: Collection[str] | 
     return await store.list_(ctx, columns, None if ids is None else sorted(ids))
 
 
+async def page(ctx: Ctx, query: Query, **visible: Any) -> Found[Project]:
+    """The projects that the query string asks for (domains only if it says so), of those with the columns in `visible`."""
+    return await store.page(ctx, {"is_domain": ["false"], **query}, visible)
+
+
+async def domains_page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[Project]:
+    """The domains that the query string asks for: of all, or of none but this one. Raises BadRequest."""
+    return await store.domains_page(ctx, query, domain_id)
+
+
 def shown(project: Project) -> dict[str, Any]:
     """The project as the API shows it, but for its links."""
     return {
@@ -84,7 +119,7 @@ def shown(project: Project) -> dict[str, Any]:
         "enabled": project.enabled,
         "parent_id": project.parent_id,
         "is_domain": project.is_domain,
-        "tags": [],
+        "tags": project.tags,
         "options": project.options,
     }
 
@@ -97,19 +132,34 @@ def shown_domain(domain: Project) -> dict[str, Any]:
         "name": domain.name,
         "description": domain.description,
         "enabled": domain.enabled,
-        "tags": [],
+        "tags": domain.tags,
         "options": domain.options,
     }
 
 
 async def ancestor_ids(ctx: Ctx, project_id: str) -> list[str]:
-    """The ids of all above it, its domain included."""
+    """The ids of all above it, its domain included, the nearest first."""
     return await store.ancestor_ids(ctx, project_id)
 
 
 async def ids_below(ctx: Ctx, ids: Collection[str]) -> set[str]:
     """The ids of all below any of these, at any depth."""
-    return await store.ids_below(ctx, sorted(ids))
+    return set(await store.ids_below(ctx, sorted(ids)))
+
+
+async def above(ctx: Ctx, project_id: str) -> list[Project]:
+    """All above it, its domain included, the nearest first."""
+    return await _in_order(ctx, await store.ancestor_ids(ctx, project_id))
+
+
+async def below(ctx: Ctx, project_id: str) -> list[Project]:
+    """All below it, level by level."""
+    return await _in_order(ctx, await store.ids_below(ctx, [project_id]))
+
+
+async def _in_order(ctx: Ctx, ids: list[str]) -> list[Project]:
+    found = await store.by_ids(ctx, ids)
+    return [found[id_] for id_ in ids if id_ in found]
 
 
 async def create(
@@ -123,7 +173,7 @@ async def create(
 ) -> Project:
     """A project below `parent_id` (its domain, if None), or a domain if `domain_id` is None.
 
-    `facts`: description, enabled, options, extra. Raises BadRequest, Conflict.
+    `facts`: description, enabled, options, tags, extra. Raises BadRequest, Forbidden, Conflict.
     """
     project = Project(
         id=project_id or ctx.world.ids.hex(),
@@ -132,13 +182,16 @@ async def create(
         parent_id=parent_id or domain_id,
         is_domain=domain_id is None,
         enabled=facts.get("enabled", True),
-        description=facts.get("description") or "",
+        description=facts.get("description", ""),
         options=facts.get("options") or {},
         extra=facts.get("extra") or {},
+        tags=checks.kept_tags(facts.get("tags") or []),
     )
     async with revision.change(ctx) as ctx:
         await _check_place(ctx, project)
         await _check_name(ctx, project)
+        if project_id is not None and await find(ctx, project_id) is not None:
+            raise Conflict(f"Conflict occurred attempting to store project - the id {project_id} is taken.")
         await store.add(ctx, project)
         await changed(ctx, _kind(project), "created", project.id, project_id=project.id)
     return project
@@ -151,25 +204,14 @@ async def _check_place(ctx: Ctx, project: Project) -> None:
         return
     assert project.domain_id is not None
     assert project.parent_id is not None
-    above = await by_ids(ctx, {project.domain_id, project.parent_id, *await ancestor_ids(ctx, project.parent_id)})
-    if project.domain_id not in above or not above[project.domain_id].is_domain:
-        raise BadRequest(f"Could not find domain: {project.domain_id}.")
-    if project.parent_id not in above:
-        raise BadRequest(f"Could not find project: {project.parent_id}.")
-    parent = above[project.parent_id]
-    if parent.is_domain and parent.id != project.domain_id:
-        raise BadRequest(
-            f"Cannot create project, the parent ({parent.id}) is acting as a domain, but this project's domain id "
-            f"({project.domain_id}) does not match the parent's id."
-        )
-    if not parent.is_domain and parent.domain_id != project.domain_id:
-        raise BadRequest(
-            f"Cannot create project, since it specifies its domain_id {project.domain_id}, but specifies a parent in a "
-            f"different domain ({parent.domain_id})."
-        )
-    for each in above.values():
+    line = {project.parent_id, *await ancestor_ids(ctx, project.parent_id)}
+    found = await by_ids(ctx, {project.domain_id, *line})
+    checks.check_place(project, found)
+    for each in found.values():
         if not each.enabled:
             raise BadRequest(f"cannot create a project in a branch containing a disabled project: {each.id}")
+    if len(line) > MAX_DEPTH:
+        raise Forbidden(f"Max hierarchy depth reached for {project.parent_id} branch.")
 
 
 async def _check_name(ctx: Ctx, project: Project) -> None:
@@ -187,38 +229,42 @@ async def _check_name(ctx: Ctx, project: Project) -> None:
 
 
 async def change(ctx: Ctx, project_id: str, wanted: Mapping[str, Any], *, domain: bool = False) -> Project:
-    """Write these columns. Disabling one refuses all its tokens, for good. Raises NotFound, BadRequest, Forbidden, Conflict."""
+    """Write what is wanted: columns, all its tags; of `options` and `extra` those that are named, None takes an option away.
+
+    Disabling one refuses all its tokens, for good. Raises NotFound, BadRequest, Forbidden, Conflict.
+    """
     async with revision.change(ctx) as ctx:
         before = await get(ctx, project_id, domain=domain)
-        _check_change(before, wanted)
-        after = msgspec.structs.replace(before, **wanted)
+        checks.check_change(before, wanted)
+        columns = _merged(before, wanted)
+        after = msgspec.structs.replace(before, **columns)
         await _check_name(ctx, after)
-        if wanted:
-            await store.change(ctx, project_id, **wanted)
+        await store.change(ctx, project_id, columns)
         if before.enabled and not after.enabled:
             await _disable(ctx, after)
-        if after.enabled and not before.enabled and not after.is_domain:
+        if after.enabled and not before.enabled:
             await _check_parents_enabled(ctx, after)
         await changed(ctx, _kind(after), "updated", project_id, project_id=project_id)
     return after
 
 
+def _merged(before: Project, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns to write. Raises BadRequest."""
+    columns = dict(wanted)
+    if "name" in wanted:
+        columns["name"] = wanted["name"].strip()
+    if "tags" in wanted:
+        columns["tags"] = checks.kept_tags(wanted["tags"])
+    if "options" in wanted:
+        options = {**before.options, **wanted["options"]}
+        columns["options"] = {name: value for name, value in options.items() if value is not None}
+    if "extra" in wanted:
+        columns["extra"] = {**before.extra, **wanted["extra"]}
+    return columns
+
+
 def _kind(project: Project) -> str:
     return "identity.domain" if project.is_domain else "identity.project"
-
-
-def _check_change(project: Project, wanted: Mapping[str, Any]) -> None:
-    kind = "domain" if project.is_domain else "project"
-    if project.options.get("immutable") and (wanted.get("options") or {}).get("immutable", True) is not False:
-        raise Forbidden(
-            f"The {kind} {project.id} is immutable; it can be changed once its option 'immutable' is false."
-        )
-    if wanted.get("domain_id", project.domain_id) != project.domain_id:
-        raise BadRequest("Cannot change Domain ID")
-    if wanted.get("parent_id", project.parent_id) != project.parent_id:
-        raise Forbidden("Update of `parent_id` is not allowed.")
-    if wanted.get("is_domain", project.is_domain) != project.is_domain:
-        raise BadRequest("Update of `is_domain` is not allowed.")
 
 
 async def _disable(ctx: Ctx, project: Project) -> None:
@@ -231,31 +277,36 @@ async def _disable(ctx: Ctx, project: Project) -> None:
 
 
 async def _check_parents_enabled(ctx: Ctx, project: Project) -> None:
-    above = await by_ids(ctx, await ancestor_ids(ctx, project.id))
-    if not all(each.enabled for each in above.values()):
+    if not all(each.enabled for each in await above(ctx, project.id)):
         raise Forbidden(f"Cannot enable project {project.id} since it has disabled parents")
 
 
-async def delete(ctx: Ctx, project_id: str) -> None:
-    """Delete a project without children, and what is its own. Raises NotFound, BadRequest, Forbidden."""
+async def add_tag(ctx: Ctx, project_id: str, tag: str) -> None:
+    """Raises NotFound, Forbidden, BadRequest when it is there already, or is one too many."""
     async with revision.change(ctx) as ctx:
         project = await get(ctx, project_id)
-        await _check_delete(ctx, project)
-        for call in _deleted:
-            await call(ctx, project_id)
-        await store.delete(ctx, project_id)
-        await changed(ctx, _kind(project), "deleted", project_id, project_id=project_id)
+        await change(ctx, project_id, {"tags": [*project.tags, tag]})
 
 
-async def _check_delete(ctx: Ctx, project: Project) -> None:
-    if project.options.get("immutable"):
-        raise Forbidden(
-            f"The project {project.id} is immutable; it can be deleted once its option 'immutable' is false."
-        )
-    if project.is_domain:
-        raise BadRequest(f"{project.id} acts as a domain: delete it by DELETE /v3/domains/{project.id}.")
-    if await store.has_children(ctx, project.id):
-        raise Forbidden(
-            f"Cannot delete the project {project.id} since it is not a leaf in the hierarchy. Use the cascade option if "
-            "you want to delete a whole subtree."
-        )
+async def remove_tag(ctx: Ctx, project_id: str, tag: str) -> None:
+    """Raises NotFound, Forbidden."""
+    async with revision.change(ctx) as ctx:
+        project = await get(ctx, project_id)
+        check_tag(project, tag)
+        await change(ctx, project_id, {"tags": [each for each in project.tags if each != tag]})
+
+
+async def delete(ctx: Ctx, project_id: str, *, domain: bool = False) -> None:
+    """Delete a project without children, or a disabled domain with whatever is in it. Raises NotFound, Forbidden."""
+    async with revision.change(ctx) as ctx:
+        project = await get(ctx, project_id, domain=domain)
+        checks.check_deletable(project)
+        if project.is_domain:
+            await removal.forget_domain(ctx, project_id)
+            return
+        if await store.has_children(ctx, project_id):
+            raise Forbidden(
+                f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy. Use the cascade "
+                "option if you want to delete a whole subtree."
+            )
+        await removal.forget_projects(ctx, project_id)

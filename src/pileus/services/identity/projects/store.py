@@ -1,11 +1,11 @@
-"""The table behind projects and domains. Only this noun imports this module.
+"""The tables behind projects, domains and their tags. Only this noun imports this module.
 
 A domain is a project with `is_domain`, no domain and no parent; a project of the first level has its domain as parent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,9 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.filters import Condition
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Field, Found, Listed
 
 projects = sa.Table(
     "identity_project",
@@ -23,7 +26,7 @@ projects = sa.Table(
     sa.Column("parent_id", Text, sa.ForeignKey("identity_project.id"), index=True),
     sa.Column("is_domain", sa.Boolean, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False),
-    sa.Column("description", Text, nullable=False),
+    sa.Column("description", Text),
     sa.Column("options", JSON, nullable=False),  # immutable
     sa.Column("extra", JSON, nullable=False),  # what callers added; shown beside the rest
     sa.Index("identity_project_name_uq", "domain_id", "name", unique=True),
@@ -36,6 +39,22 @@ projects = sa.Table(
     ),
 )
 
+tags = sa.Table(
+    "identity_project_tag",
+    metadata,
+    sa.Column("project_id", Text, sa.ForeignKey("identity_project.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", Text, primary_key=True, index=True),
+)
+
+
+class TagList(sa.types.UserDefinedType[list[str]]):
+    """The tags of a project, which have no comma, out of one text."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[str | None], list[str]]:
+        return lambda text: sorted(text.split(",")) if text else []
+
 
 class Project(msgspec.Struct, frozen=True):
     id: str
@@ -44,29 +63,63 @@ class Project(msgspec.Struct, frozen=True):
     parent_id: str | None
     is_domain: bool
     enabled: bool
-    description: str
+    description: str | None
     options: dict[str, Any]
     extra: dict[str, Any]
+    tags: list[str] = []
 
 
-ALL = sa.select(*(projects.c[name] for name in Project.__struct_fields__))
+_tags = sa.select(sa.func.aggregate_strings(tags.c.name, ",")).where(tags.c.project_id == projects.c.id)
+ALL = sa.select(
+    *(projects.c[name] for name in Project.__struct_fields__ if name != "tags"),
+    sa.type_coerce(_tags.scalar_subquery(), TagList).label("tags"),
+)
+LISTED = Listed(
+    Project,
+    ALL,
+    projects.c.id,
+    filters={
+        "name": Field(projects.c.name),
+        "domain_id": Field(projects.c.domain_id),
+        "parent_id": Field(projects.c.parent_id),
+        "enabled": Field(projects.c.enabled, "boolean"),
+        "is_domain": Field(projects.c.is_domain, "boolean"),
+    },
+)
+DOMAINS = Listed(
+    Project,
+    ALL.where(projects.c.is_domain),
+    projects.c.id,
+    filters={"name": Field(projects.c.name), "enabled": Field(projects.c.enabled, "boolean")},
+)
 BY_IDS = ALL.where(projects.c.id.in_(sa.bindparam("ids", expanding=True)))
 DOMAIN_NAMED = ALL.where(projects.c.is_domain, projects.c.name == sa.bindparam("name"))
 NAMED = ALL.where(projects.c.domain_id == sa.bindparam("domain_id"), projects.c.name == sa.bindparam("name"))
 
 _up = (
-    sa.select(projects.c.id, projects.c.parent_id)
+    sa.select(projects.c.id, projects.c.parent_id, sa.literal(0).label("height"))
     .where(projects.c.id == sa.bindparam("project_id"))
     .cte(recursive=True)
 )
 _parent = projects.alias()
-_up = _up.union_all(sa.select(_parent.c.id, _parent.c.parent_id).join(_up, _parent.c.id == _up.c.parent_id))
-ANCESTORS = sa.select(_up.c.id).where(_up.c.id != sa.bindparam("project_id"))
+_up = _up.union_all(
+    sa.select(_parent.c.id, _parent.c.parent_id, _up.c.height + 1).join(_up, _parent.c.id == _up.c.parent_id)
+)
+ANCESTORS = sa.select(_up.c.id).where(_up.c.height > 0).order_by(_up.c.height)
 
-_down = sa.select(projects.c.id).where(projects.c.id.in_(sa.bindparam("ids", expanding=True))).cte(recursive=True)
+_down = (
+    sa.select(projects.c.id, sa.literal(0).label("depth"))
+    .where(projects.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .cte(recursive=True)
+)
 _child = projects.alias()
-_down = _down.union_all(sa.select(_child.c.id).join(_down, _child.c.parent_id == _down.c.id))
-BELOW = sa.select(_down.c.id).where(_down.c.id.not_in(sa.bindparam("ids", expanding=True)))
+_down = _down.union_all(sa.select(_child.c.id, _down.c.depth + 1).join(_down, _child.c.parent_id == _down.c.id))
+BELOW = (
+    sa.select(_down.c.id)
+    .where(_down.c.id.not_in(sa.bindparam("ids", expanding=True)))
+    .order_by(_down.c.depth, _down.c.id)
+)
+CHILDREN = sa.select(projects.c.id).where(projects.c.parent_id == sa.bindparam("project_id")).limit(1)
 
 
 async def by_ids(ctx: Ctx, ids: Sequence[str]) -> dict[str, Project]:
@@ -89,31 +142,66 @@ async def list_(ctx: Ctx, columns: Mapping[str, Any], ids: Sequence[str] | None)
     return [Project(*row) for row in await ctx.execute(query)]
 
 
+async def page(ctx: Ctx, query: Query, visible: Mapping[str, Any]) -> Found[Project]:
+    """Those that the query string asks for, of those with the columns in `visible`."""
+    seen = [projects.c[name] == value for name, value in visible.items()]
+    return await LISTED.page(ctx, query, *seen, narrowed=list(tagged(query)))
+
+
+async def domains_page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[Project]:
+    return await DOMAINS.page(ctx, query, *([] if domain_id is None else [projects.c.id == domain_id]))
+
+
+def tagged(query: Query) -> Iterable[Condition]:
+    """The conditions that the filters by tags put: `tags` has all of them, `tags-any` one of them, `not-` neither."""
+    for name in ("tags", "tags-any", "not-tags", "not-tags-any"):
+        for value in query.get(name, ()):
+            wanted = set(value.split(","))
+            having = sa.select(tags.c.project_id).where(tags.c.name.in_(wanted))
+            if not name.endswith("any"):
+                having = having.group_by(tags.c.project_id).having(sa.func.count() == len(wanted))
+            yield projects.c.id.not_in(having) if name.startswith("not-") else projects.c.id.in_(having)
+
+
 async def ancestor_ids(ctx: Ctx, project_id: str) -> list[str]:
+    """The nearest first."""
     return [row[0] for row in await ctx.execute(ANCESTORS, {"project_id": project_id})]
 
 
-async def ids_below(ctx: Ctx, ids: Sequence[str]) -> set[str]:
-    return {row[0] for row in await ctx.execute(BELOW, {"ids": list(ids)})}
+async def ids_below(ctx: Ctx, ids: Sequence[str]) -> list[str]:
+    """Level by level: what stands later has no parent that stands later still."""
+    return [row[0] for row in await ctx.execute(BELOW, {"ids": list(ids)})]
 
 
 async def has_children(ctx: Ctx, project_id: str) -> bool:
-    query = sa.select(projects.c.id).where(projects.c.parent_id == project_id).limit(1)
-    return (await ctx.execute(query)).first() is not None
+    return (await ctx.execute(CHILDREN, {"project_id": project_id})).first() is not None
 
 
 async def has_enabled_children(ctx: Ctx, project_id: str) -> bool:
-    query = sa.select(projects.c.id).where(projects.c.parent_id == project_id, projects.c.enabled).limit(1)
-    return (await ctx.execute(query)).first() is not None
+    return (await ctx.execute(CHILDREN.where(projects.c.enabled), {"project_id": project_id})).first() is not None
 
 
 async def add(ctx: Ctx, project: Project) -> None:
-    await ctx.execute(projects.insert().values(**msgspec.structs.asdict(project)))
+    columns = msgspec.structs.asdict(project)
+    del columns["tags"]
+    await ctx.execute(projects.insert().values(**columns))
+    await _add_tags(ctx, project.id, project.tags)
 
 
-async def change(ctx: Ctx, project_id: str, **columns: Any) -> None:
-    await ctx.execute(projects.update().where(projects.c.id == project_id).values(**columns))
+async def change(ctx: Ctx, project_id: str, columns: Mapping[str, Any]) -> None:
+    """Write these columns; `tags` are all of them."""
+    own = {name: value for name, value in columns.items() if name != "tags"}
+    if own:
+        await ctx.execute(projects.update().where(projects.c.id == project_id).values(**own))
+    if "tags" in columns:
+        await ctx.execute(tags.delete().where(tags.c.project_id == project_id))
+        await _add_tags(ctx, project_id, columns["tags"])
 
 
-async def delete(ctx: Ctx, project_id: str) -> None:
-    await ctx.execute(projects.delete().where(projects.c.id == project_id))
+async def _add_tags(ctx: Ctx, project_id: str, names: Sequence[str]) -> None:
+    if names:
+        await ctx.execute(tags.insert(), [{"project_id": project_id, "name": name} for name in names])
+
+
+async def delete(ctx: Ctx, ids: Sequence[str]) -> None:
+    await ctx.execute(projects.delete().where(projects.c.id.in_(ids)))

@@ -142,3 +142,10 @@ async def delete(ctx: Ctx, role_id: str) -> None:
             raise Forbidden(f"The role {role_id} is immutable; it can be deleted once its option 'immutable' is false.")
         await store.delete(ctx, role_id)
         await changed(ctx, ROLE, "deleted", role_id, project_id=None)
+
+
+@projects.on_delete_domain
+async def forget_domain(ctx: Ctx, domain_id: str) -> None:
+    for role in await store.list_(ctx, {"domain_id": domain_id}):
+        await store.delete(ctx, role.id)
+        await changed(ctx, ROLE, "deleted", role.id, project_id=None)

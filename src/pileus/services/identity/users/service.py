@@ -181,7 +181,17 @@ async def delete(ctx: Ctx, user_id: str) -> None:
     """Delete a user and what is its own. Its tokens are refused from the next request on. Raises NotFound."""
     async with revision.change(ctx) as ctx:
         await get(ctx, user_id)
-        for call in _deleted:
-            await call(ctx, user_id)
-        await store.delete(ctx, user_id)
-        await changed(ctx, USER, "deleted", user_id, project_id=None)
+        await _forget(ctx, user_id)
+
+
+async def _forget(ctx: Ctx, user_id: str) -> None:
+    for call in _deleted:
+        await call(ctx, user_id)
+    await store.delete(ctx, user_id)
+    await changed(ctx, USER, "deleted", user_id, project_id=None)
+
+
+@projects.on_delete_domain
+async def forget_domain(ctx: Ctx, domain_id: str) -> None:
+    for user_id in await store.ids_in(ctx, domain_id):
+        await _forget(ctx, user_id)

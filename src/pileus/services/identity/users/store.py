@@ -106,6 +106,10 @@ async def page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[User]:
     return await LISTED.page(ctx, query, *([] if domain_id is None else [users.c.domain_id == domain_id]))
 
 
+async def ids_in(ctx: Ctx, domain_id: str) -> list[str]:
+    return [row[0] for row in await ctx.execute(sa.select(users.c.id).where(users.c.domain_id == domain_id))]
+
+
 async def add(ctx: Ctx, user: User) -> None:
     columns = msgspec.structs.asdict(user)
     del columns["password_expires_at"]
