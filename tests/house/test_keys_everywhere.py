@@ -55,8 +55,6 @@ BODIES: dict[str, Any] = {
         "endpoint_group": {"name": "once", "filters": {"interface": "public"}}
     },
     "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
-    "PATCH /identity/v3/policies/{policy_id}": {"policy": {"type": "once"}},
-    "POST /identity/v3/policies": {"policy": {"type": "once", "blob": "{}"}},
     "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
     "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},
     "PATCH /identity/v3/domains/{domain_id}": {"domain": {"description": "once"}},

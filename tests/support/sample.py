@@ -18,7 +18,6 @@ from pileus.services.identity.domains import service as domains
 from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.endpoint_filters import service as endpoint_filters
 from pileus.services.identity.endpoints import service as endpoints
-from pileus.services.identity.policies import service as policies
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.regions import service as regions
 from pileus.services.identity.roles import service as roles
@@ -83,10 +82,6 @@ async def an_endpoint_group(cloud: RunningCloud) -> str:
     return (await endpoint_filters.create(cloud.ctx(), name(), None, {"interface": "public"})).id
 
 
-async def a_policy(cloud: RunningCloud) -> str:
-    return (await policies.create(cloud.ctx(), name(), "", {})).id
-
-
 async def an_operation(cloud: RunningCloud) -> str:
     machine = await machines.create(cloud.ctx(), name=name())
     answer = await cloud.get(f"/pileus/v1/operations?subject_id={machine.id}")
@@ -116,7 +111,6 @@ REAL: dict[str, Real] = {
     "endpoint_id": an_endpoint,
     "name": a_checkpoint,
     "operation_id": an_operation,
-    "policy_id": a_policy,
     "project_id": a_project,
     "region_id": a_region,
     "role_id": a_role,

@@ -11,7 +11,7 @@ NAMES = ["ada", "Bob", "cyd", "dan", "eve"]
 
 
 async def test_pages_put_together_are_the_list(identity: World) -> None:
-    """`links.next` for Keystone's clients and gophercloud, a Link header for openstacksdk."""
+    """`links.next` for Keystone's clients and gophercloud, `next` for openstacksdk."""
     admin = await identity.admin()
     for name in NAMES:
         await identity.user(name)
@@ -24,7 +24,8 @@ async def test_pages_put_together_are_the_list(identity: World) -> None:
         assert len(page["users"]) <= 2
         seen += page["users"]
         following = page["links"]["next"]
-        assert answer.headers.get("link") == (f'<{following}>; rel="next"' if following else None)
+        assert page.get("next") == following
+        assert "link" not in answer.headers
         path = following.partition("/identity")[2] if following else ""
     assert seen == whole["users"]
     assert [user["name"] for user in seen] == sorted([*NAMES, "admin"])

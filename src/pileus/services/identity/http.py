@@ -69,14 +69,13 @@ def listed(
 ) -> Answer:
     """A page of a list as it is shown, under `key` (or the last part of `path`), each item with its link.
 
-    The way on stands in `links.next`, where Keystone's own clients and gophercloud look, and in a Link header (RFC 8288),
-    which openstacksdk follows.
+    The way on stands in `links.next`, where Keystone's own clients and gophercloud look, and as `next` beside it, where
+    openstacksdk looks. Not in a Link header: the SDK (4.22) dies of one that names a next page.
     """
     links = identity_links(here, found.page)
     following = links["links"]["next"]
-    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     document = {key or path.rpartition("/")[2]: [member(here, path, shown(each), by) for each in found.items], **links}
-    return Answer(document, headers=headers)
+    return Answer({**document, "next": following} if following else document)
 
 
 def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:

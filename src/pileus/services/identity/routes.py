@@ -8,7 +8,6 @@ from pileus.services.identity.ec2 import api as ec2
 from pileus.services.identity.endpoint_filters import api as endpoint_filters
 from pileus.services.identity.endpoints import api as endpoints
 from pileus.services.identity.http import api
-from pileus.services.identity.policies import api as policies
 from pileus.services.identity.projects import api as projects
 from pileus.services.identity.regions import api as regions
 from pileus.services.identity.roles import api as roles
@@ -24,7 +23,6 @@ NOUNS = (
     ec2,
     endpoint_filters,
     endpoints,
-    policies,
     projects,
     regions,
     roles,

@@ -15,14 +15,15 @@ from pileus.services.identity.regions import store
 from pileus.services.identity.regions.store import Region
 from pileus.services.identity.revision import service as revision
 
-__all__ = ["Region", "change", "create", "delete", "ensure", "find", "get", "on_delete", "page", "parents"]
+__all__ = ["Region", "change", "create", "delete", "ensure", "find", "get", "ids_down", "ids_up", "on_delete", "page"]
 
 REGION = "identity.region"
 
 _deleted: list[Callable[[Ctx, str, Sequence[str]], Awaitable[None]]] = []
 
 page = store.page
-parents = store.parents
+ids_down = store.ids_down
+ids_up = store.ids_up
 find = store.get
 
 

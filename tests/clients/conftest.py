@@ -1,0 +1,129 @@
+"""Real clients against a real cloud: `pileus up --simulate --ephemeral`, a process for each process of the test run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from cli.conftest import Process, environment, started
+
+COMMANDS = Path(__file__).with_name("openstack_commands.py")
+CHEAP = "[identity]\nbcrypt_rounds = 4\n"
+ENDS_WITHIN_S = 30
+
+
+@dataclass(frozen=True)
+class Openstack:
+    """Somebody at the command line: `admin("project delete web")` is `openstack project delete web` with their options."""
+
+    interpreter: subprocess.Popen[str]
+    options: tuple[str, ...]
+
+    def __call__(self, command: str) -> str:
+        """What it prints."""
+        done = self.run(command)
+        assert done["status"] == 0, f"openstack {command}: {done}"
+        return str(done["said"])
+
+    def shows(self, command: str) -> Any:
+        """One thing, or a list of them."""
+        return json.loads(self(f"{command} -f json"))
+
+    def column(self, command: str, name: str) -> list[Any]:
+        """Of a list."""
+        return [row[name] for row in self.shows(command)]
+
+    def is_refused(self, command: str) -> str:
+        """How."""
+        done = self.run(command)
+        assert done["status"] != 0, f"openstack {command}: {done}"
+        return str(done["complained"])
+
+    def run(self, command: str) -> dict[str, Any]:
+        assert self.interpreter.stdin is not None
+        assert self.interpreter.stdout is not None
+        print(json.dumps([*self.options, *shlex.split(command)]), file=self.interpreter.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.interpreter.stdout.readline())
+        return answer
+
+    def who(self, **options: str) -> Openstack:
+        """Somebody else: `who(username="ada", password="...", project_name="web")`."""
+        words = [word for name, value in options.items() for word in (f"--os-{name.replace('_', '-')}", value)]
+        return replace(self, options=tuple(words))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    home = tmp_path_factory.mktemp("clients")
+    (home / "pileus.toml").write_text(CHEAP)
+    listen = ("--listen", "127.0.0.1:0", "--config", home / "pileus.toml")
+    process = started("up", "--simulate", "--ephemeral", *listen)
+    yield process
+    process.stop()
+    process.popen.communicate()
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Iterator[subprocess.Popen[str]]:
+    """Of the commands that are said in all tests."""
+    command = [sys.executable, "-W", "ignore", COMMANDS]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(COLUMNS="999")
+    )
+    yield process
+    process.communicate(timeout=ENDS_WITHIN_S)
+
+
+@pytest.fixture(scope="session")
+def auth_url(cloud: Process) -> str:
+    return f"{cloud.url}/identity/v3"
+
+
+@pytest.fixture(scope="session")
+def password(cloud: Process) -> str:
+    """The administrator's."""
+    return (cloud.state / "admin.password").read_text().strip()
+
+
+@pytest.fixture(scope="session")
+def admin(interpreter: subprocess.Popen[str], auth_url: str, password: str) -> Openstack:
+    nobody = Openstack(interpreter, ())
+    return nobody.who(auth_url=auth_url, **DEFAULTS, username="admin", password=password, project_name="admin")
+
+
+DEFAULTS = {"identity_api_version": "3", "user_domain_id": "default", "project_domain_id": "default"}
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with a role in a project of their own, all three named alike."""
+
+    name: str
+    user_id: str
+    project_id: str
+    says: Openstack
+
+
+@pytest.fixture
+def name() -> str:
+    """Nobody else's."""
+    return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def person(admin: Openstack, auth_url: str, name: str) -> Person:
+    project_id = admin.shows(f"project create {name}")["id"]
+    user_id = admin.shows(f"user create {name} --password '{PASSWORD}' --project {name}")["id"]
+    admin(f"role add --user {name} --project {name} member")
+    says = admin.who(auth_url=auth_url, **DEFAULTS, username=name, password=PASSWORD, project_name=name)
+    return Person(name, user_id, project_id, says)
