@@ -14,6 +14,7 @@ from pileus.kernel import hosts
 from pileus.kernel.http import Route
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.credentials.service import read_ec2
+from pileus.services.identity.domain_configs import service as domain_configs
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.endpoint_filters import service as endpoint_filters
@@ -46,8 +47,18 @@ async def an_access_key(cloud: RunningCloud) -> str:
 
 
 async def a_domain(cloud: RunningCloud) -> str:
-    """Disabled, so that it may be deleted, too."""
-    return (await domains.create(cloud.ctx(), name(), {"enabled": False})).id
+    """Disabled, so that it may be deleted, too; with a configuration."""
+    domain = await domains.create(cloud.ctx(), name(), {"enabled": False})
+    await domain_configs.create(cloud.ctx(), domain.id, {"ldap": {"url": "ldap://one.example"}})
+    return domain.id
+
+
+async def a_group_of_options(cloud: RunningCloud) -> str:
+    return "ldap"
+
+
+async def an_option(cloud: RunningCloud) -> str:
+    return "url"
 
 
 async def a_tag(cloud: RunningCloud) -> str:
@@ -109,8 +120,10 @@ REAL: dict[str, Real] = {
     "domain_id": a_domain,
     "endpoint_group_id": an_endpoint_group,
     "endpoint_id": an_endpoint,
+    "group": a_group_of_options,
     "name": a_checkpoint,
     "operation_id": an_operation,
+    "option": an_option,
     "project_id": a_project,
     "region_id": a_region,
     "role_id": a_role,

@@ -97,6 +97,10 @@ class Identity(Section, frozen=True):
     return_all_endpoints_if_no_filter: Annotated[
         bool, option("Show all endpoints to projects that are given none by OS-EP-FILTER; else none.")
     ] = True
+    password_regex: Annotated[str, option("What a new password must match from its start; empty: nothing.")] = ""
+    password_regex_description: Annotated[
+        str, option("The same for people: what who chose another password is told.")
+    ] = ""
     tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
 
 

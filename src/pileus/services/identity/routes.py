@@ -3,6 +3,7 @@
 from pileus.services.identity.assignments import api as assignments
 from pileus.services.identity.auth import api as auth
 from pileus.services.identity.credentials import api as credentials
+from pileus.services.identity.domain_configs import api as domain_configs
 from pileus.services.identity.domains import api as domains
 from pileus.services.identity.ec2 import api as ec2
 from pileus.services.identity.endpoint_filters import api as endpoint_filters
@@ -19,6 +20,7 @@ NOUNS = (
     assignments,
     auth,
     credentials,
+    domain_configs,
     domains,
     ec2,
     endpoint_filters,

@@ -1,0 +1,1 @@
+"""What a domain says about where its users are kept."""
