@@ -19,7 +19,7 @@ from pileus.kernel.http.idempotency import METHODS
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.ec2 import service as ec2
 from support.cloud import RunningCloud, running_cloud
-from support.sample import a_service, missing_path, real_path
+from support.sample import a_mapping, a_service, real_path
 
 
 async def an_endpoint(cloud: RunningCloud) -> Any:
@@ -47,7 +47,21 @@ async def signed_for_ec2(cloud: RunningCloud) -> Any:
     return {"credentials": {"access": keys["access"], "params": params, "signature": signature}}
 
 
+async def a_protocol(cloud: RunningCloud) -> Any:
+    return {"protocol": {"mapping_id": await a_mapping(cloud)}}
+
+
+RULES = {"mapping": {"rules": [{"local": [], "remote": [{"type": "name"}]}]}}
+ELSEWHERE = {"service_provider": {"auth_url": "http://once.example/v3", "sp_url": "http://once.example/saml"}}
+
 BODIES: dict[str, Any] = {
+    "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}": {"identity_provider": {"enabled": True}},
+    "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}": a_protocol,
+    "PATCH /identity/v3/OS-FEDERATION/mappings/{mapping_id}": RULES,
+    "PATCH /identity/v3/OS-FEDERATION/service_providers/{service_provider_id}": ELSEWHERE,
+    "PUT /identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}": a_protocol,
+    "PUT /identity/v3/OS-FEDERATION/mappings/{mapping_id}": RULES,
+    "PUT /identity/v3/OS-FEDERATION/service_providers/{service_provider_id}": ELSEWHERE,
     "PATCH /identity/v3/credentials/{credential_id}": {"credential": {"blob": "another"}},
     "POST /identity/v3/credentials": a_credential,
     "PATCH /identity/v3/OS-EP-FILTER/endpoint_groups/{endpoint_group_id}": {"endpoint_group": {"name": "once"}},
@@ -77,7 +91,13 @@ BODIES: dict[str, Any] = {
 """What is accepted, where the smallest body is not; or what makes it, where it names what is there."""
 
 
-AT_A_NEW_PATH = {"PUT /identity/v3/regions/{region_id}"}
+AT_A_NEW_PATH = {
+    "PUT /identity/v3/OS-FEDERATION/identity_providers/{idp_id}",
+    "PUT /identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}",
+    "PUT /identity/v3/OS-FEDERATION/mappings/{mapping_id}",
+    "PUT /identity/v3/OS-FEDERATION/service_providers/{service_provider_id}",
+    "PUT /identity/v3/regions/{region_id}",
+}
 """What makes the thing at its path: there may be none yet."""
 
 FORGETS_WITH_A_REASON = {
@@ -112,7 +132,9 @@ def writing(cloud: RunningCloud) -> list[Route]:
 
 async def twice(cloud: RunningCloud, route: Route) -> tuple[httpx.Response, httpx.Response]:
     """Both answers to one request for something that is there."""
-    path = missing_path(route) if title(route) in AT_A_NEW_PATH else await real_path(cloud, route)
+    path = await real_path(cloud, route)
+    if title(route) in AT_A_NEW_PATH:
+        path = f"{path.rpartition('/')[0]}/{uuid4().hex}"
     headers = {"Idempotency-Key": uuid4().hex}
     if route.method == "DELETE" and any(r.method == "PUT" and r.path == route.path for r in cloud.routes):
         await cloud.put(path)

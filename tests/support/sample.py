@@ -19,9 +19,15 @@ from pileus.services.identity.domains import service as domains
 from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.endpoint_filters import service as endpoint_filters
 from pileus.services.identity.endpoints import service as endpoints
+from pileus.services.identity.identity_providers import service as identity_providers
+from pileus.services.identity.identity_providers.service import Protocol
+from pileus.services.identity.mappings import service as mappings
+from pileus.services.identity.mappings.service import Mapping
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.regions import service as regions
 from pileus.services.identity.roles import service as roles
+from pileus.services.identity.service_providers import service as service_providers
+from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
 from support.cloud import RunningCloud
@@ -93,6 +99,28 @@ async def an_endpoint_group(cloud: RunningCloud) -> str:
     return (await endpoint_filters.create(cloud.ctx(), name(), None, {"interface": "public"})).id
 
 
+async def a_mapping(cloud: RunningCloud) -> str:
+    rules = [{"local": [], "remote": [{"type": "name"}]}]
+    return (await mappings.create(cloud.ctx(), Mapping(name(), rules, "1.0"))).id
+
+
+async def a_service_provider(cloud: RunningCloud) -> str:
+    provider = ServiceProvider(name(), "http://sp.test/v3", "http://sp.test/saml", False, None, "")
+    return (await service_providers.create(cloud.ctx(), provider)).id
+
+
+async def an_identity_provider(cloud: RunningCloud) -> str:
+    """Which speaks the protocol that `a_protocol` names."""
+    made = await identity_providers.create(cloud.ctx(), name(), None, {"remote_ids": [name()]})
+    protocol = Protocol(await a_protocol(cloud), made.row.id, await a_mapping(cloud), None)
+    await identity_providers.create_protocol(cloud.ctx(), protocol)
+    return made.row.id
+
+
+async def a_protocol(cloud: RunningCloud) -> str:
+    return "saml2"  # the one that each sampled identity provider speaks
+
+
 async def an_operation(cloud: RunningCloud) -> str:
     machine = await machines.create(cloud.ctx(), name=name())
     answer = await cloud.get(f"/pileus/v1/operations?subject_id={machine.id}")
@@ -121,13 +149,17 @@ REAL: dict[str, Real] = {
     "endpoint_group_id": an_endpoint_group,
     "endpoint_id": an_endpoint,
     "group": a_group_of_options,
+    "idp_id": an_identity_provider,
+    "mapping_id": a_mapping,
     "name": a_checkpoint,
     "operation_id": an_operation,
     "option": an_option,
     "project_id": a_project,
+    "protocol_id": a_protocol,
     "region_id": a_region,
     "role_id": a_role,
     "service_id": a_service,
+    "service_provider_id": a_service_provider,
     "tag": a_tag,
     "target_id": a_project,
     "user_id": a_user,

@@ -29,6 +29,7 @@ VersionDocument(versions=(V3,), values=True).declare(api)
 
 TRUTH = {"true": True, "1": True, "": True, "yes": True, "false": False, "0": False, "no": False}
 OWN = frozenset({"id", "links"})
+LONGEST_ID = 64
 
 
 def cloud(here: Here) -> str:
@@ -91,6 +92,13 @@ def changes(body: dict[str, Any], kind: type[T], under: str, item_id: str) -> tu
     if body.get("id", item_id) != item_id:
         raise BadRequest("Cannot change ID")
     return divided(body, kind, under)
+
+
+def chosen_id(text: str) -> str:
+    """An id that a caller chose in a path. Raises BadRequest for one that is too long to be kept."""
+    if len(text) > LONGEST_ID:
+        raise BadRequest(f"Invalid input: an id of {len(text)} characters is longer than {LONGEST_ID}.")
+    return text
 
 
 def given(struct: msgspec.Struct) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from pileus.services.identity.ec2 import api as ec2
 from pileus.services.identity.endpoint_filters import api as endpoint_filters
 from pileus.services.identity.endpoints import api as endpoints
 from pileus.services.identity.http import api
+from pileus.services.identity.identity_providers import api as identity_providers
+from pileus.services.identity.mappings import api as mappings
 from pileus.services.identity.projects import api as projects
 from pileus.services.identity.regions import api as regions
 from pileus.services.identity.roles import api as roles
+from pileus.services.identity.service_providers import api as service_providers
 from pileus.services.identity.services import api as services
 from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.users import api as users
@@ -25,9 +28,12 @@ NOUNS = (
     ec2,
     endpoint_filters,
     endpoints,
+    identity_providers,
+    mappings,
     projects,
     regions,
     roles,
+    service_providers,
     services,
     tokens,
     users,

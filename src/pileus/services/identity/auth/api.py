@@ -34,12 +34,14 @@ async def show_catalog(ctx: Ctx, here: Here) -> dict[str, Any]:
     return {"catalog": offered, "links": {"self": here.url("/v3/auth/catalog")}}
 
 
+@api.get("/v3/OS-FEDERATION/projects", rule="identity:get_auth_projects")  # the older name
 @api.get("/v3/auth/projects", rule="identity:get_auth_projects")
 async def list_projects(ctx: Ctx, here: Here) -> dict[str, Any]:
     found = await assignments.projects_of(ctx, ctx.caller.user_id)
     return collection(here, "projects", map(projects.shown, found))
 
 
+@api.get("/v3/OS-FEDERATION/domains", rule="identity:get_auth_domains")  # the older name
 @api.get("/v3/auth/domains", rule="identity:get_auth_domains")
 async def list_domains(ctx: Ctx, here: Here) -> dict[str, Any]:
     found = await assignments.domains_of(ctx, ctx.caller.user_id)

@@ -28,6 +28,7 @@ from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.revocations import service as revocations
 from pileus.services.identity.revocations.service import Bearer
 from pileus.services.identity.roles.service import Role, expanded
+from pileus.services.identity.service_providers import service as service_providers
 from pileus.services.identity.tokens import rules
 from pileus.services.identity.tokens.rules import Scope, Token
 from pileus.services.identity.users import service as users
@@ -112,12 +113,14 @@ async def issue(ctx: Ctx, proof: Proof, scope: Scope, *, at: Revision) -> tuple[
 
 async def document(ctx: Ctx, valid: Valid, cloud: str | None) -> dict[str, Any]:
     """The token as the API shows it, with the catalogue under the address `cloud` if that is said and it has a scope."""
-    scope = valid.token.scope
+    scope, shown = valid.token.scope, valid.document
+    if others := await service_providers.told(ctx, valid.at):
+        shown = {**shown, "service_providers": others}
     if cloud is None or scope.target_id is None:
-        return valid.document
+        return shown
     user_id, project_id = valid.token.user_id, scope.project_id
     offered = await catalog.of(ctx, valid.at, base=cloud, user_id=user_id, project_id=project_id)
-    return {**valid.document, "catalog": offered}
+    return {**shown, "catalog": offered}
 
 
 async def subject(ctx: Ctx, text: str | None) -> Valid:

@@ -1,0 +1,1 @@
+"""Identity providers whom this cloud trusts, and the protocols they speak."""

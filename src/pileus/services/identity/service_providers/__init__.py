@@ -1,0 +1,1 @@
+"""Service providers: other clouds that trust this one as their identity provider."""
