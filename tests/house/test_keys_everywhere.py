@@ -69,7 +69,9 @@ BODIES: dict[str, Any] = {
         "endpoint_group": {"name": "once", "filters": {"interface": "public"}}
     },
     "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
+    "PATCH /identity/v3/groups/{group_id}": {"group": {"name": "another"}},
     "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
+    "PATCH /identity/v3/roles/{role_id}": {"role": {"name": "another"}},
     "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},
     "PUT /identity/v3/domains/{domain_id}/config": {"config": {"ldap": {"url": "ldap://once.example"}}},
     "PATCH /identity/v3/domains/{domain_id}/config": {"config": {"ldap": {"url": "ldap://once.example"}}},
@@ -80,6 +82,7 @@ BODIES: dict[str, Any] = {
     "POST /identity/v3/domains": {"domain": {"name": "once"}},
     "POST /identity/v3/endpoints": an_endpoint,
     "POST /identity/v3/ec2tokens": signed_for_ec2,
+    "POST /identity/v3/groups": {"group": {"name": "once"}},
     "POST /identity/v3/projects": {"project": {"name": "once"}},
     "POST /identity/v3/roles": {"role": {"name": "once"}},
     "POST /identity/v3/services": {"service": {"type": "once"}},

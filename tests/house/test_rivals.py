@@ -23,6 +23,7 @@ from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
 from pileus.kernel.quota import QuotaKind, claim
 from pileus.services.identity.domains import service as domains
+from pileus.services.identity.groups import service as groups
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.users import service as users
@@ -50,12 +51,17 @@ async def one_role_name(ctx: Ctx, _: int) -> Any:
     return await roles.create(ctx, "the only one", facts={})
 
 
-DECISIONS: list[Decide] = [one_user_name, one_project_name, one_domain_name, one_role_name]
+async def one_group_name(ctx: Ctx, _: int) -> Any:
+    return await groups.create(ctx, "the only one", projects.DEFAULT, facts={})
+
+
+DECISIONS: list[Decide] = [one_user_name, one_project_name, one_domain_name, one_role_name, one_group_name]
 
 HELD = {
     "host(name)": "tests/kernel/test_joins.py::test_of_many_who_come_at_once_one_joins",
     "host(serial)": "as above: it comes with the name",
     "identity_fernet_key(state)": "one staged and one primary key: tests/spec/identity/test_keys.py rotates them",
+    "identity_group(domain_id, name)": one_group_name,
     "identity_project(domain_id, name)": one_project_name,
     "identity_project(name)": one_domain_name,
     "identity_role(domain_id, name)": "as one_role_name, in a domain",

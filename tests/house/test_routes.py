@@ -27,6 +27,10 @@ ANONYMOUS_WITH_A_REASON = {
 OPEN_WITH_A_REASON = {
     "GET /identity/v3/regions": "Keystone's rule is empty: where a cloud is, is no secret to who can log in",
     "GET /identity/v3/regions/{region_id}": "Keystone's rule is empty",
+    "GET /identity/v3/roles/{role_id}": "Keystone tells of missing roles before it asks the rule, and Tempest wants that: "
+    "a role's id is no secret, each token shows some",
+    "PATCH /identity/v3/roles/{role_id}": "as above",
+    "DELETE /identity/v3/roles/{role_id}": "as above",
 }
 """Where a stranger may learn that something exists."""
 

@@ -19,6 +19,7 @@ from pileus.services.identity.domains import service as domains
 from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.endpoint_filters import service as endpoint_filters
 from pileus.services.identity.endpoints import service as endpoints
+from pileus.services.identity.groups import service as groups
 from pileus.services.identity.identity_providers import service as identity_providers
 from pileus.services.identity.identity_providers.service import Protocol
 from pileus.services.identity.mappings import service as mappings
@@ -73,6 +74,16 @@ async def a_tag(cloud: RunningCloud) -> str:
 
 async def a_role(cloud: RunningCloud) -> str:
     return (await roles.create(cloud.ctx(), name(), facts={})).id
+
+
+async def a_prior_role(cloud: RunningCloud) -> str:
+    prior_id = await a_role(cloud)
+    await roles.imply(cloud.ctx(), prior_id, await a_role(cloud))
+    return prior_id
+
+
+async def a_group(cloud: RunningCloud) -> str:
+    return (await groups.create(cloud.ctx(), name(), projects.DEFAULT, facts={})).id
 
 
 async def a_region(cloud: RunningCloud) -> str:
@@ -145,6 +156,7 @@ async def a_host(cloud: RunningCloud) -> str:
 
 REAL: dict[str, Real] = {
     "credential_id": a_credential,
+    "actor_id": a_user,
     "domain_id": a_domain,
     "endpoint_group_id": an_endpoint_group,
     "endpoint_id": an_endpoint,
@@ -154,6 +166,9 @@ REAL: dict[str, Real] = {
     "name": a_checkpoint,
     "operation_id": an_operation,
     "option": an_option,
+    "group_id": a_group,
+    "implied_id": a_role,
+    "prior_id": a_prior_role,
     "project_id": a_project,
     "protocol_id": a_protocol,
     "region_id": a_region,
@@ -168,6 +183,7 @@ REAL: dict[str, Real] = {
 BEHIND: dict[tuple[str, str], Real] = {
     ("OS-EC2", "credential_id"): an_access_key,
     ("domains", "target_id"): a_domain,
+    ("groups", "actor_id"): a_group,
     ("hosts", "name"): a_host,
 }
 """What stands for a parameter behind a segment that gives it another meaning."""

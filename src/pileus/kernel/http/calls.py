@@ -199,7 +199,7 @@ class Call:
     def _admit(self, route: Route) -> None:
         """The part of the policy rule that needs no target; then the Ctx is the route's. Raises Forbidden."""
         world = self.app.world
-        if route.rule is not None and not world.policy.early(route.rule, self.caller):
+        if route.rule is not None and not route.late and not world.policy.early(route.rule, self.caller):
             raise world.policy.refusal(route.rule, self.caller)
         self.ctx = Ctx(world, self.caller, self.request_id, self.global_id, self.version, rule=route.rule or "")
         if self.app.audit is not None and self.method not in {"GET", "HEAD"}:

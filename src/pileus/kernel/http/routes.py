@@ -38,6 +38,7 @@ class Route:
     until: Version = LAST
     wrap: str | None = None
     status: int = 200
+    late: bool = False
     atomic: bool = True
 
     @property

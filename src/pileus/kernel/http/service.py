@@ -39,6 +39,7 @@ class Facts(TypedDict, total=False):
     until: str  # last microversion
     media: tuple[str, ...]  # content types of the body; JSON
     lax: bool  # read "1" and "true" as numbers and booleans in the body, as some of OpenStack's services do
+    late: bool  # the handler alone asks the rule: it tells everybody of what is missing, or chooses the rule
     atomic: bool  # False: awaits more than the database, so an Idempotency-Key cannot hold it in one transaction
 
 
@@ -114,6 +115,7 @@ class Service:
             until=until,
             wrap=wrap,
             status=facts.get("status", 200),
+            late=facts.get("late", False),
             atomic=facts.get("atomic", True),
         )
 

@@ -52,7 +52,7 @@ async def _roles(ctx: Ctx) -> None:
         if await roles.named(ctx, name) is None:
             await roles.create(ctx, name, facts={"options": {"immutable": True}})
     for prior, implied in IMPLIED:
-        await roles.imply(ctx, await _role_id(ctx, prior), await _role_id(ctx, implied))
+        await roles.ensure_implied(ctx, await _role_id(ctx, prior), await _role_id(ctx, implied))
 
 
 async def _role_id(ctx: Ctx, name: str) -> str:

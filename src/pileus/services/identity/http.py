@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
@@ -37,10 +38,14 @@ def cloud(here: Here) -> str:
     return here.base.removesuffix(api.prefix)
 
 
-def require(ctx: Ctx, target: Target) -> None:
-    """The part of the route's rule that needs a target. Raises Forbidden, in words that tell nothing of the target."""
-    if not ctx.world.policy.allows(ctx.rule, ctx.caller, target):
-        raise ctx.world.policy.refusal(ctx.rule, ctx.caller, {})
+def require(ctx: Ctx, target: Target, *, rule: str = "") -> None:
+    """The part of the route's rule (or of that rule, on a `late` route) that needs a target.
+
+    Raises Forbidden, in words that tell nothing of the target.
+    """
+    rule = rule or ctx.rule
+    if not ctx.world.policy.allows(rule, ctx.caller, target):
+        raise ctx.world.policy.refusal(rule, ctx.caller, {})
 
 
 async def sought(ctx: Ctx, found: Awaitable[T], target: Callable[[T], Target]) -> T:
@@ -52,6 +57,34 @@ async def sought(ctx: Ctx, found: Awaitable[T], target: Callable[[T], Target]) -
         raise
     require(ctx, target(item))
     return item
+
+
+def about(kind: str, item: Any) -> dict[str, Any]:
+    """What a policy rule may ask of a user, group, project, domain or role: `target.user.domain_id` and the like."""
+    return {f"target.{kind}.{name}": getattr(item, name) for name in ("id", "name", "domain_id")}
+
+
+async def sought_all(ctx: Ctx, *named: tuple[str, Callable[[Ctx, str], Awaitable[Any]], str]) -> list[Any]:
+    """As `sought`, for a rule that is about several things, each said as (kind, how it is got, id).
+
+    Who may not gets the same 403 whichever of them is there; who may, the 404 of the first that is not.
+    """
+    found: list[Any] = []
+    target: dict[str, Any] = {}
+    missing: NotFound | None = None
+    async with ctx.read() as reading:
+        for kind, get, id_ in named:
+            try:
+                item = await get(reading, id_)
+            except NotFound as e:
+                missing = missing or e
+            else:
+                found.append(item)
+                target |= about(kind, item)
+    require(ctx, target)
+    if missing is not None:
+        raise missing
+    return found
 
 
 def member(here: Here, path: str, document: dict[str, Any], by: str = "id") -> dict[str, Any]:
@@ -101,9 +134,21 @@ def chosen_id(text: str) -> str:
     return text
 
 
+class Options(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The options of a project, a domain or a role, as sent."""
+
+    immutable: bool | UnsetType | None = UNSET
+
+
+def merged(before: dict[str, Any], sent: Options | UnsetType) -> dict[str, Any]:
+    """The options after a change: null takes one away."""
+    after = before if sent is UNSET else {**before, **given(sent)}
+    return {name: value for name, value in after.items() if value is not None}
+
+
 def given(struct: msgspec.Struct) -> dict[str, Any]:
     """The fields of a body that the caller sent."""
-    return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not msgspec.UNSET}
+    return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not UNSET}
 
 
 def filters(query: Query, names: Sequence[str], truths: Sequence[str] = ()) -> dict[str, Any]:

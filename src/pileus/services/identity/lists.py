@@ -22,7 +22,7 @@ from pileus.kernel.filters import Condition, Field, Filters
 from pileus.kernel.http import Query
 from pileus.kernel.paging import Listing, Page, by_keys
 
-__all__ = ["Field", "Found", "Listed"]
+__all__ = ["Condition", "Field", "Found", "Listed"]
 
 T = TypeVar("T")
 NO_FILTERS = frozenset({"limit", "marker", "sort_key", "sort_dir"})

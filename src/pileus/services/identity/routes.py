@@ -8,6 +8,7 @@ from pileus.services.identity.domains import api as domains
 from pileus.services.identity.ec2 import api as ec2
 from pileus.services.identity.endpoint_filters import api as endpoint_filters
 from pileus.services.identity.endpoints import api as endpoints
+from pileus.services.identity.groups import api as groups
 from pileus.services.identity.http import api
 from pileus.services.identity.identity_providers import api as identity_providers
 from pileus.services.identity.mappings import api as mappings
@@ -28,6 +29,7 @@ NOUNS = (
     ec2,
     endpoint_filters,
     endpoints,
+    groups,
     identity_providers,
     mappings,
     projects,

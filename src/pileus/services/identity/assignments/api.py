@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from pileus.kernel.context import Ctx
@@ -9,10 +11,20 @@ from pileus.kernel.errors import NotImplementedHere
 from pileus.kernel.http import Here, Query
 from pileus.services.identity.assignments import service
 from pileus.services.identity.assignments.service import SYSTEM, Assignment
-from pileus.services.identity.http import api, collection, require
+from pileus.services.identity.groups import service as groups
+from pileus.services.identity.http import api, collection, require, sought_all
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.users import service as users
 
-FILTERS = {"user.id": "actor_id", "role.id": "role_id", "scope.project.id": "target_id", "scope.domain.id": "target_id"}
-LATER = ("effective", "include_names", "include_subtree", "group.id", "scope.OS-INHERIT:inherited_to")
+FILTERS = {
+    "user.id": "actor_id",
+    "group.id": "actor_id",
+    "role.id": "role_id",
+    "scope.project.id": "target_id",
+    "scope.domain.id": "target_id",
+}
+LATER = ("effective", "include_names", "include_subtree", "scope.OS-INHERIT:inherited_to")
 
 
 def shown(held: Assignment, here: Here) -> dict[str, Any]:
@@ -22,7 +34,8 @@ def shown(held: Assignment, here: Here) -> dict[str, Any]:
     if held.inherited:
         scope["OS-INHERIT:inherited_to"] = "projects"
     place = "system" if held.target == SYSTEM else f"{held.target}s/{held.target_id}"
-    link = here.url(f"/v3/{place}/{held.actor}s/{held.actor_id}/roles/{held.role_id}")
+    grant = f"{place}/{held.actor}s/{held.actor_id}/roles/{held.role_id}"
+    link = here.url(f"/v3/OS-INHERIT/{grant}/inherited_to_projects" if held.inherited else f"/v3/{grant}")
     return {
         "role": {"id": held.role_id},
         held.actor: {"id": held.actor_id},
@@ -31,91 +44,96 @@ def shown(held: Assignment, here: Here) -> dict[str, Any]:
     }
 
 
-async def permitted(ctx: Ctx, *named: tuple[str, str]) -> None:
-    """Raises Forbidden, which reads the same whether what is named is there or not; NotFound only to who may know."""
-    facts, missing = await service.facts(ctx, named)
-    require(ctx, facts)
-    if missing is not None:
-        raise missing
+KINDS: dict[str, Callable[[Ctx, str], Awaitable[Any]]] = {
+    "user": users.get,
+    "group": groups.get,
+    "project": projects.get,
+    "domain": partial(projects.get, domain=True),
+    "role": roles.get,
+}
 
 
-def of_user(user_id: str, target: str, target_id: str, role_id: str = "") -> Assignment:
-    return Assignment(user_id, target_id, role_id, False, "user", target)
-
-
-def named(grant: Assignment) -> list[tuple[str, str]]:
-    """What a grant names, as (kind, id)."""
-    places = [] if grant.target == SYSTEM else [(grant.target, grant.target_id)]
-    return [("user", grant.actor_id), *places, *([("role", grant.role_id)] if grant.role_id else [])]
+async def permitted(ctx: Ctx, grant: Assignment) -> None:
+    """Raises Forbidden, which reads the same whether what a grant names is there or not; NotFound only to who may know."""
+    named = {grant.actor: grant.actor_id, grant.target: grant.target_id, "role": grant.role_id}
+    await sought_all(ctx, *((kind, KINDS[kind], id_) for kind, id_ in named.items() if id_ and kind != SYSTEM))
 
 
 async def create(ctx: Ctx, grant: Assignment) -> None:
-    await permitted(ctx, *named(grant))
+    await permitted(ctx, grant)
     await service.grant(ctx, grant)
 
 
 async def check(ctx: Ctx, grant: Assignment) -> None:
-    await permitted(ctx, *named(grant))
+    await permitted(ctx, grant)
     await service.get(ctx, grant)
 
 
 async def revoke(ctx: Ctx, grant: Assignment) -> None:
-    await permitted(ctx, *named(grant))
+    await permitted(ctx, grant)
     await service.revoke(ctx, grant)
 
 
 async def granted(ctx: Ctx, wanted: Assignment, here: Here) -> dict[str, Any]:
-    await permitted(ctx, *named(wanted))
-    held = await service.roles_granted(ctx, wanted.actor_id, wanted.target_id)
-    return collection(here, "roles", [{"id": each.id, "name": each.name, "domain_id": each.domain_id} for each in held])
+    await permitted(ctx, wanted)
+    held = await service.roles_granted(ctx, wanted.actor_id, wanted.target_id, inherited=wanted.inherited)
+    return collection(here, "roles", map(roles.shown, held))
 
 
-def grants(target: str) -> None:
-    """Declare the routes of the grants to users on projects, or on domains."""
-    every = f"/v3/{target}s/{{target_id}}/users/{{user_id}}/roles"
-    one = every + "/{role_id}"
+def grants(actor: str, target: str, *, inherited: bool) -> None:
+    """Declare the routes of the grants to users, or to groups, on projects, or on domains."""
+    prefix, end = ("/v3/OS-INHERIT", "/inherited_to_projects") if inherited else ("/v3", "")
+    place = f"{prefix}/{target}s/{{target_id}}/{actor}s/{{actor_id}}/roles"
 
-    @api.put(one, rule="identity:create_grant", status=204)
-    async def create_grant(ctx: Ctx, target_id: str, user_id: str, role_id: str) -> None:
-        await create(ctx, of_user(user_id, target, target_id, role_id))
+    def named(actor_id: str, target_id: str, role_id: str = "") -> Assignment:
+        return Assignment(actor_id, target_id, role_id, inherited, actor, target)
 
-    @api.get(one, rule="identity:check_grant", status=204)
-    async def check_grant(ctx: Ctx, target_id: str, user_id: str, role_id: str) -> None:
-        await check(ctx, of_user(user_id, target, target_id, role_id))
+    @api.put(place + "/{role_id}" + end, rule="identity:create_grant", status=204)
+    async def create_grant(ctx: Ctx, target_id: str, actor_id: str, role_id: str) -> None:
+        await create(ctx, named(actor_id, target_id, role_id))
 
-    @api.delete(one, rule="identity:revoke_grant", status=204)
-    async def revoke_grant(ctx: Ctx, target_id: str, user_id: str, role_id: str) -> None:
-        await revoke(ctx, of_user(user_id, target, target_id, role_id))
+    @api.get(place + "/{role_id}" + end, rule="identity:check_grant", status=204)
+    async def check_grant(ctx: Ctx, target_id: str, actor_id: str, role_id: str) -> None:
+        await check(ctx, named(actor_id, target_id, role_id))
 
-    @api.get(every, rule="identity:list_grants")
-    async def list_grants(ctx: Ctx, target_id: str, user_id: str, here: Here) -> dict[str, Any]:
-        return await granted(ctx, of_user(user_id, target, target_id), here)
+    @api.delete(place + "/{role_id}" + end, rule="identity:revoke_grant", status=204)
+    async def revoke_grant(ctx: Ctx, target_id: str, actor_id: str, role_id: str) -> None:
+        await revoke(ctx, named(actor_id, target_id, role_id))
 
-
-grants("project")
-grants("domain")
-
-ON_SYSTEM = "/v3/system/users/{user_id}/roles"
+    @api.get(place + end, rule="identity:list_grants")
+    async def list_grants(ctx: Ctx, target_id: str, actor_id: str, here: Here) -> dict[str, Any]:
+        return await granted(ctx, named(actor_id, target_id), here)
 
 
-@api.put(ON_SYSTEM + "/{role_id}", rule="identity:create_system_grant_for_user", status=204)
-async def create_system_grant(ctx: Ctx, user_id: str, role_id: str) -> None:
-    await create(ctx, of_user(user_id, SYSTEM, SYSTEM, role_id))
+def system_grants(actor: str) -> None:
+    """Declare the routes of the grants to users, or to groups, on the system."""
+    place = f"/v3/system/{actor}s/{{actor_id}}/roles"
+
+    def named(actor_id: str, role_id: str = "") -> Assignment:
+        return Assignment(actor_id, SYSTEM, role_id, False, actor, SYSTEM)
+
+    @api.put(place + "/{role_id}", rule=f"identity:create_system_grant_for_{actor}", status=204)
+    async def create_grant(ctx: Ctx, actor_id: str, role_id: str) -> None:
+        await create(ctx, named(actor_id, role_id))
+
+    @api.get(place + "/{role_id}", rule=f"identity:check_system_grant_for_{actor}", status=204)
+    async def check_grant(ctx: Ctx, actor_id: str, role_id: str) -> None:
+        await check(ctx, named(actor_id, role_id))
+
+    @api.delete(place + "/{role_id}", rule=f"identity:revoke_system_grant_for_{actor}", status=204)
+    async def revoke_grant(ctx: Ctx, actor_id: str, role_id: str) -> None:
+        await revoke(ctx, named(actor_id, role_id))
+
+    @api.get(place, rule=f"identity:list_system_grants_for_{actor}")
+    async def list_grants(ctx: Ctx, actor_id: str, here: Here) -> dict[str, Any]:
+        return await granted(ctx, named(actor_id), here)
 
 
-@api.get(ON_SYSTEM + "/{role_id}", rule="identity:check_system_grant_for_user", status=204)
-async def check_system_grant(ctx: Ctx, user_id: str, role_id: str) -> None:
-    await check(ctx, of_user(user_id, SYSTEM, SYSTEM, role_id))
-
-
-@api.delete(ON_SYSTEM + "/{role_id}", rule="identity:revoke_system_grant_for_user", status=204)
-async def revoke_system_grant(ctx: Ctx, user_id: str, role_id: str) -> None:
-    await revoke(ctx, of_user(user_id, SYSTEM, SYSTEM, role_id))
-
-
-@api.get(ON_SYSTEM, rule="identity:list_system_grants_for_user")
-async def list_system_grants(ctx: Ctx, user_id: str, here: Here) -> dict[str, Any]:
-    return await granted(ctx, of_user(user_id, SYSTEM, SYSTEM), here)
+for actor in ("user", "group"):
+    system_grants(actor)
+    for target in ("project", "domain"):
+        grants(actor, target, inherited=False)
+        grants(actor, target, inherited=True)
 
 
 @api.get("/v3/role_assignments", rule="identity:list_role_assignments")

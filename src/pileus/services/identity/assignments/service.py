@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Forbidden, NotFound
+from pileus.kernel.errors import BadRequest, Forbidden, NotFound
 from pileus.kernel.events import Verb
 from pileus.services.identity.assignments import store
 from pileus.services.identity.assignments.store import Assignment
+from pileus.services.identity.groups import service as groups
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
 from pileus.services.identity.revision import service as revision
@@ -25,10 +26,10 @@ __all__ = [
     "SYSTEM",
     "Assignment",
     "domains_of",
-    "facts",
     "get",
     "grant",
     "list_",
+    "on_system",
     "projects_of",
     "revoke",
     "roles_granted",
@@ -40,14 +41,14 @@ SYSTEM = "system"
 
 
 async def roles_of(ctx: Ctx, user_id: str, target_id: str, at: Revision) -> list[Role]:
-    """The roles a user has on a project, a domain or the system, implied and inherited ones included, by name."""
+    """The roles a user has on a project, a domain or the system, by name: also as a member of groups, implied, inherited."""
     above = await projects.ancestor_ids(ctx, target_id) if target_id != SYSTEM else []
-    return await roles.expanded(ctx, await store.role_ids(ctx, [user_id], target_id, above), at)
+    return await roles.expanded(ctx, await store.role_ids(ctx, user_id, target_id, above), at)
 
 
 async def projects_of(ctx: Ctx, user_id: str) -> list[Project]:
     """The enabled projects on which a user has a role, inherited ones included, by id."""
-    held = [each for each in await store.list_(ctx, {"actor_id": user_id}) if each.target != SYSTEM]
+    held = [each for each in await store.of_user(ctx, user_id) if each.target != SYSTEM]
     direct = {each.target_id for each in held if each.target == "project" and not each.inherited}
     above = {each.target_id for each in held if each.inherited}
     below = await projects.ids_below(ctx, above) if above else set()
@@ -58,8 +59,14 @@ async def projects_of(ctx: Ctx, user_id: str) -> list[Project]:
 
 async def domains_of(ctx: Ctx, user_id: str) -> list[Project]:
     """The enabled domains on which a user has a role, by id."""
-    held = await store.list_(ctx, {"actor_id": user_id, "target": "domain", "inherited": False})
-    return await projects.list_(ctx, {"enabled": True, "is_domain": True}, ids={each.target_id for each in held})
+    held = await store.of_user(ctx, user_id)
+    ids = {each.target_id for each in held if each.target == "domain" and not each.inherited}
+    return await projects.list_(ctx, {"enabled": True, "is_domain": True}, ids=ids)
+
+
+async def on_system(ctx: Ctx, user_id: str) -> bool:
+    """Whether a user has a role on the system."""
+    return any(each.target == SYSTEM for each in await store.of_user(ctx, user_id))
 
 
 async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
@@ -77,61 +84,34 @@ async def get(ctx: Ctx, wanted: Assignment) -> Assignment:
     return wanted
 
 
-async def roles_granted(ctx: Ctx, user_id: str, target_id: str) -> list[Role]:
-    """The roles that were granted to a user on exactly this target, by id."""
-    held = await store.list_(ctx, {"actor_id": user_id, "target_id": target_id, "inherited": False})
+async def roles_granted(ctx: Ctx, actor_id: str, target_id: str, *, inherited: bool = False) -> list[Role]:
+    """The roles that were granted to a user or group on exactly this target, by id."""
+    held = await store.list_(ctx, {"actor_id": actor_id, "target_id": target_id, "inherited": inherited})
     return await roles.by_ids(ctx, {each.role_id for each in held})
 
 
-async def facts(ctx: Ctx, named: Iterable[tuple[str, str]]) -> tuple[dict[str, Any], NotFound | None]:
-    """What a policy rule may ask of the users, projects, domains and roles that a grant names (kind, id).
-
-    And the error for the first of them that is not there.
-    """
-    found: dict[str, Any] = {}
-    missing = None
-    for kind, id_ in named:
-        try:
-            found |= await _facts_of(ctx, kind, id_)
-        except NotFound as e:
-            missing = missing or e
-    return found, missing
-
-
-async def _facts_of(ctx: Ctx, kind: str, id_: str) -> dict[str, Any]:
-    if kind == "role":
-        role = await roles.get(ctx, id_)
-        return {"target.role.id": id_, "target.role.name": role.name, "target.role.domain_id": role.domain_id}
-    if kind == "user":
-        return {"target.user.id": id_, "target.user.domain_id": (await users.get(ctx, id_)).domain_id}
-    if kind == "domain":
-        return {"target.domain.id": (await projects.get(ctx, id_, domain=True)).id}
-    return {"target.project.id": id_, "target.project.domain_id": (await projects.get(ctx, id_)).domain_id}
-
-
 async def grant(ctx: Ctx, wanted: Assignment) -> None:
-    """Give a role. May be said twice. Raises NotFound, Forbidden."""
+    """Give a role. May be said twice. Raises NotFound, Forbidden, BadRequest."""
     async with revision.change(ctx) as ctx:
         role = await roles.get(ctx, wanted.role_id)
-        await _check(ctx, wanted)
-        if role.domain_id is not None:
-            await _check_domain(ctx, wanted, role)
+        await (users.get if wanted.actor == "user" else groups.get)(ctx, wanted.actor_id)
+        await _check_target(ctx, wanted, role)
         if wanted not in await store.list_(ctx, {"actor_id": wanted.actor_id, "target_id": wanted.target_id}):
             await store.add(ctx, wanted)
             await _tell(ctx, "created", wanted)
 
 
-async def _check(ctx: Ctx, wanted: Assignment) -> None:
-    """Raises NotFound unless actor and target are there."""
-    await users.get(ctx, wanted.actor_id)
-    if wanted.target != SYSTEM:
-        await projects.get(ctx, wanted.target_id, domain=wanted.target == "domain")
-
-
-async def _check_domain(ctx: Ctx, wanted: Assignment, role: Role) -> None:
-    target = await projects.find(ctx, wanted.target_id)
-    if target is None or role.domain_id not in (target.domain_id, target.id):
-        raise Forbidden(f"Project {wanted.target_id} must be in the same domain as the role {role.id} being assigned.")
+async def _check_target(ctx: Ctx, wanted: Assignment, role: Role) -> None:
+    """A domain's own role counts in the projects of that domain. Raises NotFound, Forbidden, BadRequest."""
+    if wanted.target == SYSTEM:
+        if role.domain_id is not None:
+            raise BadRequest(
+                f"Role {role.id} is a domain-specific role. Unable to use a domain-specific role in a system assignment."
+            )
+        return
+    target = await projects.get(ctx, wanted.target_id, domain=wanted.target == "domain")
+    if wanted.target == "project" and role.domain_id not in (None, target.domain_id):
+        raise Forbidden(f"Project {target.id} must be in the same domain as the role {role.id} being assigned.")
 
 
 async def revoke(ctx: Ctx, wanted: Assignment) -> None:
@@ -149,8 +129,15 @@ async def _tell(ctx: Ctx, verb: Verb, assignment: Assignment) -> None:
 
 
 @users.on_delete
-async def forget_actor(ctx: Ctx, actor_id: str) -> None:
-    await store.delete(ctx, {"actor_id": actor_id})
+async def forget_user(ctx: Ctx, user_id: str) -> None:
+    await store.delete(ctx, {"actor_id": user_id})
+
+
+@groups.on_delete
+async def forget_group(ctx: Ctx, group_id: str) -> None:
+    """As Keystone: who has lost a role by it, loses all tokens."""
+    if await store.delete(ctx, {"actor_id": group_id}):
+        await groups.refuse_members(ctx, group_id)
 
 
 @projects.on_delete

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
+from pileus.services.identity.groups import service as groups
 
 assignments = sa.Table(
     "identity_assignment",
@@ -34,8 +35,15 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 ALL = sa.select(*(assignments.c[name] for name in Assignment.__struct_fields__))
+HELD = sa.or_(
+    assignments.c.actor_id == sa.bindparam("user_id"),
+    assignments.c.actor_id.in_(groups.ids_of(sa.bindparam("user_id"))),
+)
+"""What was granted to a user, or to one of its groups."""
+
+OF_USER = ALL.where(HELD)
 ON_TARGET = sa.select(assignments.c.role_id).where(
-    assignments.c.actor_id.in_(sa.bindparam("actor_ids", expanding=True)),
+    HELD,
     sa.or_(
         sa.and_(assignments.c.target_id == sa.bindparam("target_id"), assignments.c.inherited.is_(False)),
         sa.and_(
@@ -45,9 +53,13 @@ ON_TARGET = sa.select(assignments.c.role_id).where(
 )
 
 
-async def role_ids(ctx: Ctx, actor_ids: Sequence[str], target_id: str, above_ids: Sequence[str]) -> set[str]:
-    params = {"actor_ids": list(actor_ids), "target_id": target_id, "above_ids": list(above_ids)}
+async def role_ids(ctx: Ctx, user_id: str, target_id: str, above_ids: Sequence[str]) -> set[str]:
+    params = {"user_id": user_id, "target_id": target_id, "above_ids": list(above_ids)}
     return {row[0] for row in await ctx.execute(ON_TARGET, params)}
+
+
+async def of_user(ctx: Ctx, user_id: str) -> list[Assignment]:
+    return [Assignment(*row) for row in await ctx.execute(OF_USER, {"user_id": user_id})]
 
 
 async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
@@ -60,8 +72,10 @@ async def add(ctx: Ctx, assignment: Assignment) -> None:
     await ctx.execute(assignments.insert().values(**msgspec.structs.asdict(assignment)))
 
 
-async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> None:
-    await ctx.execute(assignments.delete().where(*(assignments.c[n] == value for n, value in columns.items())))
+async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> int:
+    """How many there were."""
+    query = assignments.delete().where(*(assignments.c[n] == value for n, value in columns.items()))
+    return (await ctx.execute(query)).rowcount
 
 
 async def delete_of_targets(ctx: Ctx, ids: Sequence[str]) -> None:

@@ -50,5 +50,5 @@ async def list_domains(ctx: Ctx, here: Here) -> dict[str, Any]:
 
 @api.get("/v3/auth/system", rule="identity:get_auth_system")
 async def list_system(ctx: Ctx, here: Here) -> dict[str, Any]:
-    held = await assignments.roles_granted(ctx, ctx.caller.user_id, assignments.SYSTEM)
-    return {"system": [{"all": True}] if held else [], "links": {"self": here.url("/v3/auth/system")}}
+    may = await assignments.on_system(ctx, ctx.caller.user_id)
+    return {"system": [{"all": True}] if may else [], "links": {"self": here.url("/v3/auth/system")}}

@@ -11,16 +11,12 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.domains import service
 from pileus.services.identity.domains.service import Project
-from pileus.services.identity.http import api, changes, divided, given, listed, member, require, sought
+from pileus.services.identity.http import Options, api, changes, divided, given, listed, member, require, sought
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\S")]
 Description = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
 OF_PROJECTS = frozenset({"domain_id", "parent_id", "is_domain"})
-
-
-class Options(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    immutable: bool | UnsetType | None = UNSET
 
 
 class CreateDomain(msgspec.Struct):

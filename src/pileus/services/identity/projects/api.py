@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Body, Here, Query, converted
-from pileus.services.identity.http import api, changes, divided, given, listed, member, require, sought
+from pileus.services.identity.http import Options, api, changes, divided, given, listed, member, require, sought
 from pileus.services.identity.projects import service
 from pileus.services.identity.projects.service import Project
 
@@ -20,10 +20,6 @@ Tag = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^,/]*$")]
 Tree = dict[str, Any]
 
 TAGS = "/v3/projects/{project_id}/tags"
-
-
-class Options(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    immutable: bool | UnsetType | None = UNSET
 
 
 class CreateProject(msgspec.Struct):

@@ -7,12 +7,14 @@ all processes share, not in the time of day, which they do not.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pileus.kernel.context import Ctx
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import store
 from pileus.services.identity.revocations.store import Bearer, Revocation
 
-__all__ = ["Bearer", "add", "means"]
+__all__ = ["Bearer", "add", "add_users", "means"]
 
 
 async def add(
@@ -25,23 +27,34 @@ async def add(
     domain_id: str | None = None,
 ) -> None:
     """Refuse from now on all tokens issued before that are of this token, chain, user, project or domain. Inside of a change."""
+    what = {
+        "audit_id": audit_id,
+        "audit_chain_id": audit_chain_id,
+        "user_id": user_id,
+        "project_id": project_id,
+        "domain_id": domain_id,
+    }
+    await _add(ctx, [what])
+
+
+async def add_users(ctx: Ctx, user_ids: Collection[str]) -> None:
+    """Refuse from now on all tokens of each of these users, at the price of one. Inside of a change."""
+    await _add(ctx, [{"user_id": user_id} for user_id in sorted(user_ids)])
+
+
+async def _add(ctx: Ctx, meant: list[dict[str, str | None]]) -> None:
     now = ctx.now()
     await store.forget(ctx, now=now)
-    await store.add(
-        ctx,
+    at = await revision.current(ctx)
+    until = now + ctx.world.config.identity.token_ttl_s
+    rows = [
         Revocation(
-            id=ctx.world.ids.hex(),
-            revision=(await revision.current(ctx)).number,
-            audit_id=audit_id,
-            audit_chain_id=audit_chain_id,
-            user_id=user_id,
-            project_id=project_id,
-            domain_id=domain_id,
-            issued_before=now,
-            revoked_at=now,
-            expires_at=now + ctx.world.config.identity.token_ttl_s,
-        ),
-    )
+            id=ctx.world.ids.hex(), revision=at.number, issued_before=now, revoked_at=now, expires_at=until, **what
+        )
+        for what in meant
+    ]
+    if rows:
+        await store.add(ctx, rows)
 
 
 async def means(ctx: Ctx, bearer: Bearer) -> bool:

@@ -69,8 +69,8 @@ MEANS = (
 )
 
 
-async def add(ctx: Ctx, revocation: Revocation) -> None:
-    await ctx.execute(ADD, msgspec.structs.asdict(revocation))
+async def add(ctx: Ctx, revocations: Sequence[Revocation]) -> None:
+    await ctx.execute(ADD, [msgspec.structs.asdict(each) for each in revocations])
 
 
 async def forget(ctx: Ctx, *, now: float) -> None:

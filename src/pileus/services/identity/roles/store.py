@@ -10,6 +10,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Field, Found, Listed
 
 roles = sa.Table(
     "identity_role",
@@ -47,13 +49,24 @@ class Role(msgspec.Struct, frozen=True):
     extra: dict[str, Any]
 
 
-ALL = sa.select(*(roles.c[name] for name in Role.__struct_fields__)).order_by(roles.c.id)
-BY_IDS = ALL.where(roles.c.id.in_(sa.bindparam("ids", expanding=True)))
-IMPLIED = sa.select(implied_roles.c.prior_id, implied_roles.c.implied_id)
+ALL = sa.select(*(roles.c[name] for name in Role.__struct_fields__))
+LISTED = Listed(
+    Role,
+    ALL,
+    roles.c.id,
+    filters={"name": Field(roles.c.name), "domain_id": Field(roles.c.domain_id)},
+)
+BY_IDS = ALL.where(roles.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(roles.c.id)
+IMPLIED = sa.select(implied_roles.c.prior_id, implied_roles.c.implied_id).order_by(
+    implied_roles.c.prior_id, implied_roles.c.implied_id
+)
+PAIR = (implied_roles.c.prior_id == sa.bindparam("prior")) & (implied_roles.c.implied_id == sa.bindparam("implied"))
+IMPLIES = sa.select(sa.literal(1)).where(PAIR)
+IMPLY_NO_LONGER = implied_roles.delete().where(PAIR)
 
 
 async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Role]:
-    query = ALL.where(*(roles.c[name] == value for name, value in columns.items()))
+    query = ALL.where(*(roles.c[name] == value for name, value in columns.items())).order_by(roles.c.id)
     return [Role(*row) for row in await ctx.execute(query)]
 
 
@@ -61,8 +74,9 @@ async def by_ids(ctx: Ctx, ids: Sequence[str]) -> list[Role]:
     return [Role(*row) for row in await ctx.execute(BY_IDS, {"ids": list(ids)})]
 
 
-async def implied(ctx: Ctx) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in await ctx.execute(IMPLIED)]
+async def page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[Role]:
+    asked = {name: values for name, values in query.items() if name != "domain_id"}
+    return await LISTED.page(ctx, asked, roles.c.domain_id == domain_id)
 
 
 async def add(ctx: Ctx, role: Role) -> None:
@@ -77,5 +91,21 @@ async def delete(ctx: Ctx, role_id: str) -> None:
     await ctx.execute(roles.delete().where(roles.c.id == role_id))
 
 
+async def delete_of(ctx: Ctx, domain_id: str) -> None:
+    await ctx.execute(roles.delete().where(roles.c.domain_id == domain_id))
+
+
+async def implied(ctx: Ctx) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in await ctx.execute(IMPLIED)]
+
+
+async def implies(ctx: Ctx, prior_id: str, implied_id: str) -> bool:
+    return (await ctx.execute(IMPLIES, {"prior": prior_id, "implied": implied_id})).first() is not None
+
+
 async def imply(ctx: Ctx, prior_id: str, implied_id: str) -> None:
     await ctx.execute(implied_roles.insert().values(prior_id=prior_id, implied_id=implied_id))
+
+
+async def imply_no_longer(ctx: Ctx, prior_id: str, implied_id: str) -> bool:
+    return (await ctx.execute(IMPLY_NO_LONGER, {"prior": prior_id, "implied": implied_id})).rowcount == 1

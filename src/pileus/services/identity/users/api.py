@@ -12,7 +12,7 @@ from pileus.kernel.http import Answer, Body, Here, Query
 from pileus.services.identity.http import api, divided, given, listed, member, require, sought
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.users import service
-from pileus.services.identity.users.service import User
+from pileus.services.identity.users.service import User, shown
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
 Secret = Annotated[str, Meta(max_length=4096)]
@@ -37,21 +37,6 @@ class ChangeUser(msgspec.Struct):
 class NewPassword(Body, frozen=True):
     original_password: Secret
     password: Secret
-
-
-def shown(user: User) -> dict[str, Any]:
-    document = {
-        **user.extra,
-        "id": user.id,
-        "name": user.name,
-        "domain_id": user.domain_id,
-        "enabled": user.enabled,
-        "password_expires_at": service.shown_expiry(user),
-        "options": user.options,
-    }
-    if user.default_project_id is not None:
-        document["default_project_id"] = user.default_project_id
-    return document
 
 
 def target(user: User) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus.kernel.changes import changed
 from pileus.kernel.clock import iso
@@ -34,6 +35,7 @@ __all__ = [
     "named",
     "on_delete",
     "page",
+    "shown",
     "shown_expiry",
 ]
 
@@ -74,9 +76,28 @@ def shown_expiry(user: User) -> str | None:
     return None if at is None else iso(at, microseconds=True).removesuffix("Z")
 
 
-async def page(ctx: Ctx, query: Query, *, domain_id: str | None) -> Found[User]:
-    """The users that the query string asks for, of one domain or of all (None). Raises BadRequest."""
-    return await store.page(ctx, query, domain_id)
+def shown(user: User) -> dict[str, Any]:
+    """The user as the API shows it, but for its links."""
+    document = {
+        **user.extra,
+        "id": user.id,
+        "name": user.name,
+        "domain_id": user.domain_id,
+        "enabled": user.enabled,
+        "password_expires_at": shown_expiry(user),
+        "options": user.options,
+    }
+    if user.default_project_id is not None:
+        document["default_project_id"] = user.default_project_id
+    return document
+
+
+async def page(ctx: Ctx, query: Query, *, domain_id: str | None, among: sa.Select[Any] | None = None) -> Found[User]:
+    """The users that the query string asks for, of one domain or of all (None). Raises BadRequest.
+
+    `among`: only those whose ids this gives.
+    """
+    return await store.page(ctx, query, domain_id, among)
 
 
 async def authenticate(ctx: Ctx, user_id: str | None, password: str) -> User:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
 from pileus.kernel.http import Query
-from pileus.services.identity.lists import Field, Found, Listed
+from pileus.services.identity.lists import Condition, Field, Found, Listed
 
 users = sa.Table(
     "identity_user",
@@ -102,8 +102,11 @@ async def named(ctx: Ctx, name: str, domain_id: str) -> User | None:
     return None if row is None else User(*row)
 
 
-async def page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[User]:
-    return await LISTED.page(ctx, query, *([] if domain_id is None else [users.c.domain_id == domain_id]))
+async def page(ctx: Ctx, query: Query, domain_id: str | None, among: sa.Select[Any] | None) -> Found[User]:
+    seen: list[Condition] = [] if domain_id is None else [users.c.domain_id == domain_id]
+    if among is not None:
+        seen.append(users.c.id.in_(among))
+    return await LISTED.page(ctx, query, *seen)
 
 
 async def ids_in(ctx: Ctx, domain_id: str) -> list[str]:
