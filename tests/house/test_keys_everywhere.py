@@ -70,6 +70,8 @@ BODIES: dict[str, Any] = {
     },
     "PATCH /identity/v3/endpoints/{endpoint_id}": {"endpoint": {"name": "once"}},
     "PATCH /identity/v3/groups/{group_id}": {"group": {"name": "another"}},
+    "PATCH /identity/v3/policies/{policy_id}": {"policy": {"type": "once"}},
+    "POST /identity/v3/policies": {"policy": {"type": "once", "blob": "{}"}},
     "PATCH /identity/v3/regions/{region_id}": {"region": {"description": "once"}},
     "PATCH /identity/v3/roles/{role_id}": {"role": {"name": "another"}},
     "PATCH /identity/v3/services/{service_id}": {"service": {"name": "once"}},

@@ -24,6 +24,7 @@ from pileus.services.identity.identity_providers import service as identity_prov
 from pileus.services.identity.identity_providers.service import Protocol
 from pileus.services.identity.mappings import service as mappings
 from pileus.services.identity.mappings.service import Mapping
+from pileus.services.identity.policies import service as policies
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.regions import service as regions
 from pileus.services.identity.roles import service as roles
@@ -132,6 +133,10 @@ async def a_protocol(cloud: RunningCloud) -> str:
     return "saml2"  # the one that each sampled identity provider speaks
 
 
+async def a_policy(cloud: RunningCloud) -> str:
+    return (await policies.create(cloud.ctx(), name(), "", {})).id
+
+
 async def an_operation(cloud: RunningCloud) -> str:
     machine = await machines.create(cloud.ctx(), name=name())
     answer = await cloud.get(f"/pileus/v1/operations?subject_id={machine.id}")
@@ -169,6 +174,7 @@ REAL: dict[str, Real] = {
     "group_id": a_group,
     "implied_id": a_role,
     "prior_id": a_prior_role,
+    "policy_id": a_policy,
     "project_id": a_project,
     "protocol_id": a_protocol,
     "region_id": a_region,

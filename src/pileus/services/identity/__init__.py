@@ -1,7 +1,7 @@
 """Identity: who someone is, what they may do where, and where the services are. OpenStack Identity API v3.
 
     auth | ec2 > tokens > trusts | application_credentials | oauth1 | totp > credentials > catalog
-         > endpoint_filters > endpoints > services | regions > assignments > roles > groups > users
+         > endpoint_filters | policies > endpoints > services | regions > assignments > roles > groups > users
          > projects > keys | revocations > revision
     tokens > service_providers > revision                    identity_providers > mappings | projects > revision
 

@@ -12,6 +12,7 @@ from pileus.services.identity.groups import api as groups
 from pileus.services.identity.http import api
 from pileus.services.identity.identity_providers import api as identity_providers
 from pileus.services.identity.mappings import api as mappings
+from pileus.services.identity.policies import api as policies
 from pileus.services.identity.projects import api as projects
 from pileus.services.identity.regions import api as regions
 from pileus.services.identity.roles import api as roles
@@ -32,6 +33,7 @@ NOUNS = (
     groups,
     identity_providers,
     mappings,
+    policies,
     projects,
     regions,
     roles,

@@ -15,15 +15,14 @@ from pileus.services.identity.regions import store
 from pileus.services.identity.regions.store import Region
 from pileus.services.identity.revision import service as revision
 
-__all__ = ["Region", "change", "create", "delete", "ensure", "find", "get", "ids_down", "ids_up", "on_delete", "page"]
+__all__ = ["Region", "change", "create", "delete", "ensure", "find", "get", "on_delete", "page", "parents"]
 
 REGION = "identity.region"
 
 _deleted: list[Callable[[Ctx, str, Sequence[str]], Awaitable[None]]] = []
 
 page = store.page
-ids_down = store.ids_down
-ids_up = store.ids_up
+parents = store.parents
 find = store.get
 
 

@@ -34,18 +34,11 @@ ALL = sa.select(*(regions.c[name] for name in Region.__struct_fields__))
 BY_ID = ALL.where(regions.c.id == sa.bindparam("region_id"))
 LISTED = Listed(Region, ALL, regions.c.id, filters={"parent_region_id": Field(regions.c.parent_region_id)})
 
-_start = sa.select(regions.c.id, regions.c.parent_region_id).where(regions.c.id == sa.bindparam("region_id"))
-_other = regions.alias()
-_down = _start.cte(recursive=True)
-_down = _down.union_all(
-    sa.select(_other.c.id, _other.c.parent_region_id).join(_down, _other.c.parent_region_id == _down.c.id)
-)
-_up = _start.add_columns(sa.literal(0).label("steps")).cte(recursive=True)
-_up = _up.union_all(
-    sa.select(_other.c.id, _other.c.parent_region_id, _up.c.steps + 1).join(_up, _other.c.id == _up.c.parent_region_id)
-)
+_down = sa.select(regions.c.id).where(regions.c.id == sa.bindparam("region_id")).cte(recursive=True)
+_child = regions.alias()
+_down = _down.union_all(sa.select(_child.c.id).join(_down, _child.c.parent_region_id == _down.c.id))
 DOWN = sa.select(_down.c.id)
-UP = sa.select(_up.c.id).order_by(_up.c.steps)
+PARENTS = sa.select(regions.c.id, regions.c.parent_region_id)
 
 
 async def get(ctx: Ctx, region_id: str) -> Region | None:
@@ -62,9 +55,9 @@ async def ids_down(ctx: Ctx, region_id: str) -> list[str]:
     return [row[0] for row in await ctx.execute(DOWN, {"region_id": region_id})]
 
 
-async def ids_up(ctx: Ctx, region_id: str) -> list[str]:
-    """The id, its parent's, and so on to the top."""
-    return [row[0] for row in await ctx.execute(UP, {"region_id": region_id})]
+async def parents(ctx: Ctx) -> dict[str, str | None]:
+    """The parent of each region."""
+    return {row[0]: row[1] for row in await ctx.execute(PARENTS)}
 
 
 async def add(ctx: Ctx, region: Region) -> None:

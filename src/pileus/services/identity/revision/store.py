@@ -42,5 +42,10 @@ async def bump(ctx: Ctx, mark: str) -> Revision:
     return Revision(number, mark)
 
 
+async def hold(ctx: Ctx) -> None:
+    """Hold off whoever would bump it until this transaction ends. (On SQLite every transaction does.)"""
+    await ctx.execute(CURRENT.with_for_update())
+
+
 async def add(ctx: Ctx, mark: str) -> None:
     await ctx.execute(revisions.insert().values(one=1, number=1, mark=mark))
