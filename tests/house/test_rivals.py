@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,12 +17,13 @@ import sqlalchemy as sa
 from demo.machines import sagas
 from demo.machines import service as machines
 from demo.machines import store as machine_rows
-from pileus.kernel.context import Ctx
+from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.db import metadata
 from pileus.kernel.errors import CloudError, OverQuota
 from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
 from pileus.kernel.quota import QuotaKind, claim
+from pileus.services.identity.application_credentials import service as application_credentials
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.groups import service as groups
 from pileus.services.identity.projects import service as projects
@@ -55,11 +57,40 @@ async def one_group_name(ctx: Ctx, _: int) -> Any:
     return await groups.create(ctx, "the only one", projects.DEFAULT, facts={})
 
 
-DECISIONS: list[Decide] = [one_user_name, one_project_name, one_domain_name, one_role_name, one_group_name]
+async def one_application_credential_name(ctx: Ctx, _: int) -> Any:
+    """With one access rule, which none of the others may have made a second time."""
+    admin = await users.named(ctx, "admin", projects.DEFAULT)
+    project = await projects.named(ctx, "admin", domain_id=projects.DEFAULT)
+    assert admin is not None
+    assert project is not None
+    caller = Caller(admin.id, project_id=project.id, roles=frozenset({"reader"}))
+    rule = application_credentials.WantedRule(None, "identity", "/v3/users", "GET")
+    new = application_credentials.New(
+        name="the only one",
+        description=None,
+        secret=None,
+        expires_at=None,
+        unrestricted=False,
+        roles=(),
+        access_rules=[rule],
+    )
+    return await application_credentials.create(replace(ctx, caller=caller), new)
+
+
+DECISIONS: list[Decide] = [
+    one_user_name,
+    one_project_name,
+    one_domain_name,
+    one_role_name,
+    one_group_name,
+    one_application_credential_name,
+]
 
 HELD = {
     "host(name)": "tests/kernel/test_joins.py::test_of_many_who_come_at_once_one_joins",
     "host(serial)": "as above: it comes with the name",
+    "identity_access_rule(user_id, service, path, method)": "as one_application_credential_name, which makes one",
+    "identity_application_credential(user_id, name)": one_application_credential_name,
     "identity_fernet_key(state)": "one staged and one primary key: tests/spec/identity/test_keys.py rotates them",
     "identity_group(domain_id, name)": one_group_name,
     "identity_project(domain_id, name)": one_project_name,

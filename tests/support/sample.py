@@ -32,6 +32,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
+from support import delegation
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -160,6 +161,8 @@ async def a_host(cloud: RunningCloud) -> str:
 
 
 REAL: dict[str, Real] = {
+    "access_rule_id": delegation.an_access_rule,
+    "application_credential_id": delegation.an_application_credential,
     "credential_id": a_credential,
     "actor_id": a_user,
     "domain_id": a_domain,

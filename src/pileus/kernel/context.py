@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pileus.kernel.seal import Seal
 
 Version = tuple[int, int]
+
+Reach = Callable[[Collection[str], str, Sequence[str]], bool]
+"""Whether a request may be sent: the types of the service it goes to, its method, the segments of its path below the prefix."""
 
 
 def version(text: str) -> Version:
@@ -61,7 +64,8 @@ class Caller:
     roles: frozenset[str] = frozenset()
     token_id: str = ""  # the audit id of the token, never the token
     expires_at: float = 0.0
-    facts: dict[str, Any] = field(default_factory=dict)  # what Identity alone looks at: methods, trust, access rules
+    reach: Reach | None = None  # the only requests that may be sent with this token; None: any
+    facts: dict[str, Any] = field(default_factory=dict)  # what Identity alone looks at: methods, trust
 
     def as_dict(self) -> dict[str, Any]:
         """What an operation stores so as to go on in this name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -9,7 +11,7 @@ import httpx
 import pytest
 from msgspec import Meta
 
-from pileus.kernel.context import Ctx
+from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.errors import Gone
 from pileus.kernel.http import Answer, Body, Here, Query, Service, build_app
 from support.http_demo import MEMBER, World, authenticate, client_of, served, widget_service
@@ -235,6 +237,27 @@ async def test_a_service_is_at_the_root_of_its_own_port_too(world: World) -> Non
         ]:
             assert (await client.get(url)).json() == {"url": said}
         assert (await client.get("http://cloud.test:8775/where")).status_code == 404
+
+
+async def test_a_token_reaches_no_further_than_it_says(world: World) -> None:
+    """What it reaches is told by the service's names in the catalogue, the method and the path below the prefix."""
+    asked = []
+
+    def reach(types: Collection[str], method: str, segments: Sequence[str]) -> bool:
+        asked.append((set(types), method, list(segments)))
+        return method == "GET"
+
+    async def narrowed(ctx: Ctx, token: str) -> Caller:
+        return replace(await authenticate(ctx, token), reach=reach)
+
+    api = Service("volume", "/volume", types=("volumev3", "block-storage"))
+    api.get("/v3/{volume_id}", rule="widgets:show")(nothing)
+    api.delete("/v3/{volume_id}", rule="widgets:show")(nothing)
+    async with client_of(build_app(world, [api], narrowed)) as client:
+        assert (await client.get("/volume/v3/a%2Fb", headers=MEMBER)).status_code == 200
+        assert (await client.delete("/volume/v3/x", headers=MEMBER)).status_code == 401
+    types = {"volumev3", "block-storage"}
+    assert asked == [(types, "GET", ["v3", "a/b"]), (types, "DELETE", ["v3", "x"])]
 
 
 async def nothing(ctx: Ctx) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 ACCESS = logging.getLogger("pileus.access")
 RERUNS = 3
+WHO = "The request you have made requires authentication."
 BUSY = "The database is busy with conflicting requests; send this one again."
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "COPY", WEBSOCKET})
 
@@ -141,7 +142,7 @@ class Call:
         if choice is None:
             return self._no_such_method(leaf)
         if not choice.anonymous:
-            await self._authenticate()
+            await self._authenticate(self.service, rest)
         if self.service.microversions is not None:
             self.version = self.service.microversions.negotiate(self._version_headers())
         return await self._call(choice, values)
@@ -158,15 +159,17 @@ class Call:
         preflight = self.app.cors.preflight(self.headers.get(b"origin"), allowed) if wants else None
         return preflight or Rendered(200, [(b"allow", allowed.encode()), (b"content-length", b"0")], b"")
 
-    async def _authenticate(self) -> None:
+    async def _authenticate(self, service: Service, segments: list[str]) -> None:
         self.caller = caller = await self._anew()
+        if caller.reach is not None and not caller.reach(service.types, self.scope.get("method", "GET"), segments):
+            raise Unauthorized(WHO)
         self.app.rates.take(caller.project_id or caller.user_id, self.started)
 
     async def _anew(self) -> Caller:
         """Whose the token is now. Raises Unauthorized."""
         token = self.headers.get(b"x-auth-token", b"").decode("latin-1")
         if not token:
-            raise Unauthorized("The request you have made requires authentication.")
+            raise Unauthorized(WHO)
         return await self.app.authenticate(Ctx(self.app.world, NOBODY, self.request_id, self.global_id), token)
 
     def _version_headers(self) -> dict[bytes, bytes]:

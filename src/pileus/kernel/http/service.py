@@ -48,7 +48,8 @@ class Service:
 
     `fault` makes the document of an error; `unknown` what a path that is no route gives, from the Accept header;
     `missing` what an unreadable path parameter gives. `vary` and `request_id_headers` are more header names of each
-    answer. `port` is where its users expect it at the root of a port of its own. `version_range` None: no microversions.
+    answer. `port` is where its users expect it at the root of a port of its own. `types` are its names in the catalogue,
+    if it has others. `version_range` None: no microversions.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Service:
         self.vary = accent.get("vary", ())
         self.request_id_headers = ("x-openstack-request-id", *accent.get("request_id_headers", ()))
         self.port = accent.get("port")
+        self.types = frozenset(accent.get("types", (name,)))
         self.table = RouteTable()
 
     @property
@@ -168,3 +170,4 @@ class Accent(TypedDict, total=False):
     vary: tuple[str, ...]
     request_id_headers: tuple[str, ...]
     port: int
+    types: tuple[str, ...]

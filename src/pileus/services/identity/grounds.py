@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Unauthorized
+from pileus.kernel.context import Caller, Ctx, Reach
+from pileus.kernel.errors import Forbidden, Unauthorized
 from pileus.services.identity.users.service import WHO
 
-__all__ = ["Basis", "Ground", "ground", "standing"]
+__all__ = ["Basis", "Ground", "basis_of", "ground", "refuse_delegated", "refuse_restricted", "standing"]
 
 
 class Basis(NamedTuple):
@@ -39,6 +39,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     with_implied: bool = False  # and what they imply
     entire: bool = False  # worth nothing once one of them is lost
     expires_at: float | None = None  # seconds since the epoch
+    reach: Reach | None = None  # the only requests it may be sent with
     document: dict[str, Any]  # its part of the token as the API shows it
     facts: dict[str, Any]  # its part of Caller.facts
 
@@ -64,3 +65,25 @@ async def standing(ctx: Ctx, basis: Basis, token_of: str) -> Ground:
     if look is None:
         raise Unauthorized(WHO)
     return await look(ctx, basis.id, token_of)
+
+
+def basis_of(caller: Caller) -> Basis | None:
+    """What the caller's token rests on."""
+    basis: Basis | None = caller.facts.get("basis")
+    return basis
+
+
+def refuse_delegated(ctx: Ctx, what: str) -> None:
+    """Raises Forbidden for a token that somebody lent: what is made with it would outlive the loan."""
+    basis = basis_of(ctx.caller)
+    if basis is not None and basis.kind != "application_credential":
+        raise Forbidden(f"Cannot manage {what} with a token issued via delegation.")
+
+
+def refuse_restricted(ctx: Ctx) -> None:
+    """Raises Forbidden for a token of an application credential that may not make or delete what outlives it."""
+    if ctx.caller.facts.get("application_credential", {}).get("restricted"):
+        raise Forbidden(
+            "You are not authorized to perform the requested action: Using method 'application_credential' is not "
+            "allowed for managing additional application credentials."
+        )

@@ -1,5 +1,6 @@
 """Every route of Identity: importing this module declares them on `api`."""
 
+from pileus.services.identity.application_credentials import api as application_credentials
 from pileus.services.identity.assignments import api as assignments
 from pileus.services.identity.auth import api as auth
 from pileus.services.identity.credentials import api as credentials
@@ -22,6 +23,7 @@ from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.users import api as users
 
 NOUNS = (
+    application_credentials,
     assignments,
     auth,
     credentials,

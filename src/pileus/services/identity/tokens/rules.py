@@ -17,6 +17,17 @@ from pileus.services.identity.grounds import Basis
 LONGEST = 1024  # characters; more is no token of ours
 FORM = 1
 NEVER = 1 << 53  # seconds
+WORDS = {
+    "access_token": "t",
+    "application_credential": "a",
+    "oauth1": "o",
+    "password": "p",
+    "token": "k",
+    "totp": "1",
+    "trust": "r",
+}
+"""Methods and grounds as they travel: a token shall stay short. Only ever added to."""
+LONG = {short: word for word, short in WORDS.items()}
 HEX = re.compile(r"[0-9a-f]{32}")
 
 
@@ -86,7 +97,7 @@ def encode(token: Token, ring: MultiFernet) -> str:
     wire = Wire(
         FORM,
         packed(token.user_id),
-        token.methods,
+        tuple(WORDS.get(each, each) for each in token.methods),
         token.issued_at,
         token.expires_at,
         token.revision,
@@ -94,7 +105,7 @@ def encode(token: Token, ring: MultiFernet) -> str:
         packed(scope.project_id) if scope.project_id is not None else None,
         packed(scope.domain_id) if scope.domain_id is not None else None,
         scope.system,
-        (token.basis.kind, packed(token.basis.id)) if token.basis is not None else None,
+        (WORDS.get(token.basis.kind, token.basis.kind), packed(token.basis.id)) if token.basis is not None else None,
     )
     return ring.encrypt_at_time(ENCODER.encode(wire), token.issued_at).rstrip(b"=").decode()
 
@@ -116,11 +127,13 @@ def decode(text: str, ring: MultiFernet) -> Token | None:
     )
     return Token(
         user_id=unpacked(wire.user_id),
-        methods=wire.methods,
+        methods=tuple(LONG.get(each, each) for each in wire.methods),
         scope=scope,
         issued_at=wire.issued_at,
         expires_at=wire.expires_at,
         revision=wire.revision,
         audit_ids=tuple(audit_id(each) for each in wire.audit_ids),
-        basis=Basis(wire.basis[0], unpacked(wire.basis[1])) if wire.basis is not None else None,
+        basis=Basis(LONG.get(wire.basis[0], wire.basis[0]), unpacked(wire.basis[1]))
+        if wire.basis is not None
+        else None,
     )

@@ -225,6 +225,7 @@ def _caller(token: Token, user: User, target: Project | None, roles: list[Role],
             "token_of": token.user_id,
             **(ground.facts if ground else {}),
         },
+        reach=ground.reach if ground else None,
     )
 
 

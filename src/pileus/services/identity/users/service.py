@@ -32,6 +32,7 @@ __all__ = [
     "delete",
     "find",
     "get",
+    "hasher",
     "named",
     "on_delete",
     "page",
