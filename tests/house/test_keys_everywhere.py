@@ -92,6 +92,7 @@ BODIES: dict[str, Any] = {
     "POST /identity/v3/s3tokens": signed_for_s3,
     "POST /identity/v3/users/{user_id}/credentials/OS-EC2": a_tenant,
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
+    "PATCH /identity/v3/users/{user_id}": {"user": {"enabled": True}},
     "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
 }
 """What is accepted, where the smallest body is not; or what makes it, where it names what is there."""

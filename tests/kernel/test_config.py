@@ -49,6 +49,12 @@ def test_the_command_line_may_open_a_section() -> None:
         ("[api\n", "pileus.toml"),
         ('[api]\nlisten = "nowhere"\n', "api.listen: 'nowhere' is not HOST:PORT"),
         ('[api]\ntls_key = "/k"\n', "go together"),
+        ('[http]\ntrusted_proxies = ["10.0.0.1/8"]\n', "http.trusted_proxies: 10.0.0.1/8 has host bits set"),
+        ("[identity]\npassword_regex = '('\n", "identity.password_regex is no regular expression"),
+        (
+            "[identity]\npassword_expires_days = 2\nminimum_password_age_days = 2\n",
+            "minimum_password_age_days must be less",
+        ),
         ('[database]\nurl = "postgresql://u:hunter2@h/n"\n', "database.url holds a password"),
         ('[database]\nlisten_url = "postgresql://u:hunter2@h/n"\n', "database.listen_url holds a password"),
     ],

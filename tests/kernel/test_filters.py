@@ -37,12 +37,16 @@ FIELDS = {
     "locked": Field(things.c.locked, "boolean"),
     "at": Field(things.c.at, "time"),
     "owner": Field(things.c.owner, "uuid"),
+    "ended": Field(things.c.at, "time", spelling="prefix"),
     "changes-since": Field(things.c.at, "time", fixed="gte"),
     "changes-before": Field(things.c.at, "time", fixed="lte"),
 }
 PLAIN, PREFIX, SUFFIX = Filters(FIELDS), Filters(FIELDS, "prefix"), Filters(FIELDS, "suffix")
 
 FOUND: list[tuple[Filters, dict[str, list[str]], list[int]]] = [
+    (SUFFIX, {"ended": ["lt:2026-01-01T00:00:00Z"]}, [5]),
+    (SUFFIX, {"ended": ["2026-01-01T00:00:00Z"]}, [1]),
+    (SUFFIX, {"ended__lt": ["2026-01-01T00:00:00Z"]}, [5]),
     (PLAIN, {}, [1, 2, 3, 4, 5]),
     (PLAIN, {"name": ["Web"]}, [1]),
     (PLAIN, {"name": ["Web", "a%b_c"]}, [1, 3]),

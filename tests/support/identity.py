@@ -99,11 +99,11 @@ class World:
     processes: list[Process] = field(default_factory=list)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
-    async def process(self, config: Config = CONFIG) -> Session:
-        """A further API process, and somebody without a token who speaks to it."""
+    async def process(self, config: Config = CONFIG, *, source: str = "127.0.0.1") -> Session:
+        """A further API process, and somebody without a token who speaks to it from that address."""
         process = Process(self.database, self.clock, config)
-        app = build_app(process, [api], authenticate)
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://cloud.example:8775/identity")
+        transport = httpx.ASGITransport(build_app(process, [api], authenticate), client=(source, 4711))
+        client = httpx.AsyncClient(transport=transport, base_url="http://cloud.example:8775/identity")
         self.processes.append(process)
         self.clients.append(client)
         return Session(client)
@@ -127,6 +127,11 @@ class World:
 
     async def admin(self) -> Session:
         return await self.session("admin", scope="admin")
+
+    async def site(self, *, source: str = "127.0.0.1", **limits: Any) -> Session:
+        """As `process`, with these options of Identity."""
+        usual = {"bcrypt_rounds": 4, "token_ttl_s": 3600}
+        return await self.process(Config(identity=Identity(**usual, **limits)), source=source)
 
     async def project(self, name: str, **facts: Any) -> str:
         made = await (await self.admin()).post("/v3/projects", {"project": {"name": name, **facts}})

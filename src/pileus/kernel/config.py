@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import quote
@@ -55,6 +56,9 @@ class Http(Section, frozen=True):
         75.0
     )
     connections: Annotated[int, option("Most connections at once; further ones wait in the backlog.", ge=16)] = 20_000
+    trusted_proxies: Annotated[
+        tuple[str, ...], option("Addresses or networks of proxies in front, whose X-Forwarded-For is believed.")
+    ] = ()
     rate_per_s: Annotated[float, option("Requests a second and project; 0 for no limit.", ge=0)] = 0.0
     rate_burst: Annotated[int, option("Requests a project may send at once before the rate applies.", ge=1)] = 100
 
@@ -97,11 +101,28 @@ class Identity(Section, frozen=True):
     return_all_endpoints_if_no_filter: Annotated[
         bool, option("Show all endpoints to projects that are given none by OS-EP-FILTER; else none.")
     ] = True
+    tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
+    lockout_failure_attempts: Annotated[int, option("Wrong passwords in a row that lock a user; 0: none do.", ge=0)] = 0
+    lockout_duration_s: Annotated[
+        int, option("How long a user stays locked, seconds; 0: until an administrator says `enabled` again.", ge=0)
+    ] = 1800
+    disable_user_account_days_inactive: Annotated[
+        int, option("A user who has not logged in for so many days counts as disabled; 0: never.", ge=0)
+    ] = 0
+    password_expires_days: Annotated[int, option("How long a new password is good, days; 0: for ever.", ge=0)] = 0
     password_regex: Annotated[str, option("What a new password must match from its start; empty: nothing.")] = ""
     password_regex_description: Annotated[
         str, option("The same for people: what who chose another password is told.")
     ] = ""
-    tokens_kept: Annotated[int, option("Validated tokens a process remembers, about 2 KiB each.", ge=1)] = 10_000
+    unique_last_password_count: Annotated[
+        int, option("Which of the last passwords a user may not choose again, the present one counted.", ge=0, le=24)
+    ] = 0
+    minimum_password_age_days: Annotated[
+        int, option("How long a user keeps a password that was chosen before choosing another, days.", ge=0)
+    ] = 0
+    change_password_upon_first_use: Annotated[
+        bool, option("Who is given a password by an administrator must choose another before logging in.")
+    ] = False
 
 
 class Log(Section, frozen=True):
@@ -195,6 +216,25 @@ def check(config: Config, source: str) -> None:
             )
     if bool(config.api.tls_certificate) != bool(config.api.tls_key):
         raise ConfigError(f"{source}: api.tls_certificate and api.tls_key go together: set both or none")
+    for proxy in config.http.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as e:
+            raise ConfigError(f"{source}: http.trusted_proxies: {e}") from e
+    check_passwords(config.identity, source)
+
+
+def check_passwords(limits: Identity, source: str) -> None:
+    """Raises ConfigError for rules of passwords that nobody could keep."""
+    try:
+        re.compile(limits.password_regex)
+    except re.error as e:
+        raise ConfigError(f"{source}: identity.password_regex is no regular expression: {e}") from e
+    if 0 < limits.password_expires_days <= limits.minimum_password_age_days:
+        raise ConfigError(
+            f"{source}: identity.minimum_password_age_days must be less than password_expires_days, or nobody could change "
+            "a password before it expires"
+        )
 
 
 def address(text: str) -> tuple[str, int]:

@@ -105,6 +105,7 @@ class Ctx:
     guard: Callable[[Ctx], Awaitable[None]] | None = None  # a worker's fence: first in each of its transactions
     closing: Callable[[Ctx], Awaitable[None]] | None = None  # last in each transaction: writes the audit record
     probe: Probe | None = None
+    source: str = ""  # the address that the request came from, if it did by network
 
     def at(self, text: str) -> bool:
         """Whether the request's microversion is at least this."""

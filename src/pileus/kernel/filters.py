@@ -66,11 +66,15 @@ TEXTS: dict[str, Callable[[sa.ColumnElement[Any], str], Condition]] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one parameter filters by. `fixed`: the comparison it stands for (`changes-since` is gte); else equality."""
+    """What one parameter filters by. `fixed`: the comparison it stands for (`changes-since` is gte); else equality.
+
+    `spelling`: how operators are spelled here, where that is not as with the rest of the list.
+    """
 
     column: sa.ColumnElement[Any]
     kind: Kind = "text"
     fixed: str = "eq"
+    spelling: Spelling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class Filters:
 
     def _condition(self, name: str, relation: str, values: Sequence[str]) -> Condition:
         field = self.fields[name]
-        if self.spelling == "prefix" and field.fixed == "eq":
+        if (field.spelling or self.spelling) == "prefix" and field.fixed == "eq" and not relation:
             return sa.and_(*(self._prefixed(field, name, value) for value in values))
         return sa.or_(*(compared(field, name, relation or field.fixed, [value]) for value in values))
 

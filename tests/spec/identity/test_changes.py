@@ -125,7 +125,7 @@ async def test_who_knows_the_own_password_changes_it_without_a_token(identity: W
 async def test_a_password_changed_while_a_login_is_under_way_refuses_its_token(identity: World, ada: Session) -> None:
     user_id, project_id = await user_id_of(identity, "ada"), await project_id_of(identity, "own")
     begun = await revision.current(identity.ctx)
-    await users.change(identity.ctx, user_id, {}, password="another one")
+    await users.change(identity.ctx, user_id, {"password": "another one"})
     with pytest.raises(Unauthorized):
         await tokens.issue(
             identity.ctx, Proof(user_id=user_id, methods=("password",)), Scope(project_id=project_id), at=begun

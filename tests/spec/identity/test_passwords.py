@@ -45,6 +45,16 @@ async def test_every_login_costs_one_hash_of_the_same_cost(
     assert hasher.checked == ["04"]
 
 
+async def test_a_locked_user_costs_one_hash_too(identity: World) -> None:
+    site = await identity.site(lockout_failure_attempts=1)
+    await identity.user("ada")
+    hasher = CountingHasher(4)
+    identity.processes[1].memory[Hasher] = hasher
+    for password in ("wrong", "wrong", PASSWORD):
+        assert (await site.post("/v3/auth/tokens", by_password("ada", password))).status_code == 401
+    assert hasher.checked == ["04"] * 3
+
+
 async def test_an_unknown_user_id_costs_one_hash_too(identity: World) -> None:
     hasher = CountingHasher(4)
     identity.processes[0].memory[Hasher] = hasher

@@ -45,7 +45,7 @@ async def test_a_user_is_made_shown_changed_and_deleted(identity: World) -> None
     ("facts", "status", "message"),
     [
         ({"name": "admin"}, 409, "Duplicate entry found with name admin"),
-        ({"name": "a", "domain_id": MISSING}, 400, f"Could not find domain: {MISSING}."),
+        ({"name": "a", "domain_id": MISSING}, 404, f"Could not find domain: {MISSING}."),
         ({"name": "a", "default_project_id": "default"}, 400, "cannot be a domain ID"),
         ({"name": "x" * 256}, 400, "name"),
         ({"name": "a", "enabled": "yes"}, 400, "enabled"),
@@ -63,7 +63,11 @@ async def test_a_user_does_not_move_to_another_domain_nor_to_a_taken_name(identi
     path = f"/v3/users/{await identity.user('ada')}"
     assert (await admin.patch(path, {"user": {"domain_id": "elsewhere"}})).status_code == 400
     assert (await admin.patch(path, {"user": {"name": "admin"}})).status_code == 409
-    assert (await admin.patch(path, {"user": {}})).status_code == 200
+    assert (
+        await admin.patch(path, {"user": {"domain_id": "default", "id": path.rpartition("/")[2]}})
+    ).status_code == 200
+    assert (await admin.patch(path, {"user": {}})).status_code == 400
+    assert (await admin.patch(path, {"user": {"id": MISSING}})).status_code == 400
 
 
 async def test_one_sees_oneself_and_strangers_learn_nothing(identity: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import ip_network
 from typing import Any
 
 from pileus.kernel.context import Caller, Ctx, Version, World
@@ -36,6 +37,7 @@ class App:
         config = world.config
         self.public_url = config.api.public_url
         self.body_bytes = config.http.body_bytes
+        self.proxies = tuple(map(ip_network, config.http.trusted_proxies))
         self.cors = Cors(config.api.cors_origins)
         self.rates = Rates(config.http.rate_per_s, config.http.rate_burst)
         self.identity = next((s.prefix for s in services if s.name == "identity"), "/identity")

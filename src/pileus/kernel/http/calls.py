@@ -30,7 +30,7 @@ from pileus.kernel.http.microversions import COMMON
 from pileus.kernel.http.queries import parsed
 from pileus.kernel.http.routes import WEBSOCKET, Choice, Leaf, Route, at_version, dotted
 from pileus.kernel.http.stream import send_stream
-from pileus.kernel.http.urls import Here, root_url
+from pileus.kernel.http.urls import Here, root_url, source
 from pileus.kernel.http.ws import WebSocket
 
 if TYPE_CHECKING:
@@ -204,7 +204,8 @@ class Call:
         world = self.app.world
         if route.rule is not None and not route.late and not world.policy.early(route.rule, self.caller):
             raise world.policy.refusal(route.rule, self.caller)
-        self.ctx = Ctx(world, self.caller, self.request_id, self.global_id, self.version, rule=route.rule or "")
+        who = (self.caller, self.request_id, self.global_id)
+        self.ctx = Ctx(world, *who, self.version, rule=route.rule or "", source=self._source())
         if self.app.audit is not None and self.method not in {"GET", "HEAD"}:
             self.ctx = self.app.audit(self.ctx, route, route.prefix + self.path)
 
@@ -268,6 +269,9 @@ class Call:
     def _content_type(self) -> str:
         return self.headers.get(b"content-type", b"").decode("latin-1")
 
+    def _source(self) -> str:
+        return source(self.scope, self.headers, self.app.proxies)
+
     def here(self) -> Here:
         """The request's own address."""
         root = root_url(self.scope, self.headers, self.app.public_url)
@@ -328,7 +332,7 @@ class Call:
             ACCESS.info("%s %s %d", self.method, facts["path"], self.status, extra={"facts": facts})
 
     def _facts(self, service: str, route: str, seconds: float) -> dict[str, Any]:
-        caller, client = self.caller, self.scope.get("client")
+        caller = self.caller
         facts: dict[str, Any] = {
             "method": self.method,
             "path": quote(self.scope["path"]),  # without the query, which may hold secrets
@@ -338,7 +342,7 @@ class Call:
             "service": service,
             "route": route,
             "request": self.request_id,
-            "client": client[0] if client else "",
+            "client": self._source(),
         }
         if self.route is not None and self.route.action:
             facts["action"] = self.route.action

@@ -1,10 +1,11 @@
-"""Where a request came in, for the links of its answer."""
+"""Where a request came in, for the links of its answer; and where it came from."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -34,6 +35,31 @@ def root_url(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], public_ur
         host = f"[{name}]" if ":" in name else "localhost" if "/" in name else name  # a path: a Unix socket
         host = f"{host}:{port}" if port else host
     return f"{scheme}://{host}"
+
+
+def source(
+    scope: Mapping[str, Any], headers: Mapping[bytes, bytes], proxies: Sequence[IPv4Network | IPv6Network]
+) -> str:
+    """The address of who asks; empty over a Unix socket. It is who connected, or whom one of these proxies names.
+
+    X-Forwarded-For is read from its end, as long as it is a proxy of ours that says so: what comes before, anybody could say.
+    """
+    client = scope.get("client")
+    found = str(client[0]) if client else ""
+    if not proxies:
+        return found
+    for said in reversed(_text(headers, b"x-forwarded-for").split(",")):
+        if not _among(found, proxies) or not said.strip():
+            break
+        found = said.strip()
+    return found
+
+
+def _among(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    try:
+        return any(ip_address(address) in network for network in networks)
+    except ValueError:
+        return False
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

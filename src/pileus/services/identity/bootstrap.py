@@ -64,7 +64,8 @@ async def _role_id(ctx: Ctx, name: str) -> str:
 async def _admin(ctx: Ctx, password: str) -> None:
     if await users.named(ctx, "admin", projects.DEFAULT) is None:
         with suppress(Conflict):  # another process that starts was first
-            await users.create(ctx, "admin", projects.DEFAULT, password=password, facts={})
+            own = {"options": {"ignore_change_password_upon_first_use": True}}  # its password is shown to nobody else
+            await users.create(ctx, "admin", projects.DEFAULT, password=password, as_is=True, facts=own)
     async with revision.change(ctx) as ctx:
         user = await users.named(ctx, "admin", projects.DEFAULT)
         project = await projects.named(ctx, "admin", domain_id=projects.DEFAULT)

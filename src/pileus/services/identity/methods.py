@@ -35,6 +35,7 @@ __all__ = [
     "Method",
     "Proof",
     "UserRef",
+    "asked",
     "check_domain",
     "domain_of",
     "expecting",
@@ -124,6 +125,14 @@ async def user_of(ctx: Ctx, named: UserRef, where: str) -> str | None:
         domain = await domain_of(ctx, named.domain)
         user = await users.named(ctx, named.name, domain.id) if domain else None
     return user.id if user else None
+
+
+def asked(named: UserRef) -> str:
+    """How a login has named the user, in one form: what is not looked at is not in it. Failures are counted under it."""
+    if named.name and named.domain is not None:
+        domain = ("name", named.domain.name) if named.domain.name else ("id", named.domain.id)
+        return repr((named.name, *domain))
+    return repr(named.id)
 
 
 def check_domain(domain: DomainRef, where: str) -> None:

@@ -8,7 +8,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden
 from pileus.kernel.http import Body
 from pileus.services.identity.auth.rules import WantedScope
-from pileus.services.identity.methods import Attempt, Proof, UserRef, method, user_of
+from pileus.services.identity.methods import Attempt, Proof, UserRef, asked, method, user_of
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.users import service as users
 
@@ -32,7 +32,8 @@ class TokenRef(Body, frozen=True):
 async def by_password(ctx: Ctx, data: Password, attempt: Attempt) -> Proof:
     """An unknown user, one without a password and a wrong password take as long."""
     user_id = await user_of(ctx, data.user, "identity/password/user")
-    return Proof(user_id=(await users.authenticate(ctx, user_id, data.user.password)).id)
+    user = await users.authenticate(ctx, user_id, data.user.password, asked=asked(data.user))
+    return Proof(user_id=user.id)
 
 
 @method("token", TokenRef)

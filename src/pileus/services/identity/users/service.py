@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,19 +11,22 @@ import sqlalchemy as sa
 from pileus.kernel.changes import changed
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Conflict, NotFound, Unauthorized
+from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.kernel.http import Query
 from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
-from pileus.services.identity.users import store
-from pileus.services.identity.users.passwords import Hasher, hasher
-from pileus.services.identity.users.store import User
+from pileus.services.identity.users import logins, rules, store
+from pileus.services.identity.users.guesses import guarded
+from pileus.services.identity.users.logins import USER, WHO, authenticate, change_own_password
+from pileus.services.identity.users.passwords import Hasher, check_form, hasher
+from pileus.services.identity.users.store import Identifier, User
 
 __all__ = [
     "WHO",
     "Hasher",
+    "Identifier",
     "User",
     "authenticate",
     "change",
@@ -31,20 +34,21 @@ __all__ = [
     "create",
     "delete",
     "find",
+    "forget_identifiers",
     "get",
+    "guarded",
     "hasher",
+    "identifiers",
     "named",
     "on_delete",
+    "on_identifiers",
     "page",
     "shown",
     "shown_expiry",
 ]
 
-WHO = "The request you have made requires authentication."
-
 _deleted: list[Callable[[Ctx, str], Awaitable[None]]] = []
-
-USER = "identity.user"
+_identifier_checks: list[Callable[[Ctx, Identifier], Awaitable[None]]] = []
 
 
 def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str], Awaitable[None]]:
@@ -53,14 +57,21 @@ def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str
     return call
 
 
+def on_identifiers(call: Callable[[Ctx, Identifier], Awaitable[None]]) -> Callable[[Ctx, Identifier], Awaitable[None]]:
+    """Ask this, in the transaction, whether there are the identity provider and the protocol; else it raises BadRequest."""
+    _identifier_checks.append(call)
+    return call
+
+
 async def find(ctx: Ctx, user_id: str) -> User | None:
     """The user of that id."""
-    return await store.get(ctx, user_id)
+    found = await store.get(ctx, user_id)
+    return None if found is None else logins.seen(ctx, found)
 
 
 async def get(ctx: Ctx, user_id: str) -> User:
     """The user of that id. Raises NotFound."""
-    found = await store.get(ctx, user_id)
+    found = await find(ctx, user_id)
     if found is None:
         raise NotFound(f"Could not find user: {user_id}.")
     return found
@@ -68,7 +79,22 @@ async def get(ctx: Ctx, user_id: str) -> User:
 
 async def named(ctx: Ctx, name: str, domain_id: str) -> User | None:
     """The user of that name in the domain."""
-    return await store.named(ctx, name, domain_id)
+    found = await store.named(ctx, name, domain_id)
+    return None if found is None else logins.seen(ctx, found)
+
+
+async def page(ctx: Ctx, query: Query, *, domain_id: str | None, among: sa.Select[Any] | None = None) -> Found[User]:
+    """The users that the query string asks for, of one domain or of all (None). Raises BadRequest.
+
+    `among`: only those whose ids this gives.
+    """
+    found = await store.page(ctx, query, domain_id, among)
+    return Found([logins.seen(ctx, each) for each in found.items], found.page)
+
+
+async def identifiers(ctx: Ctx, user_id: str) -> list[Identifier]:
+    """By what identity providers know the user."""
+    return await store.identifiers(ctx, user_id)
 
 
 def shown_expiry(user: User) -> str | None:
@@ -93,64 +119,50 @@ def shown(user: User) -> dict[str, Any]:
     return document
 
 
-async def page(ctx: Ctx, query: Query, *, domain_id: str | None, among: sa.Select[Any] | None = None) -> Found[User]:
-    """The users that the query string asks for, of one domain or of all (None). Raises BadRequest.
-
-    `among`: only those whose ids this gives.
-    """
-    return await store.page(ctx, query, domain_id, among)
-
-
-async def authenticate(ctx: Ctx, user_id: str | None, password: str) -> User:
-    """The user whose password this is. Raises Unauthorized, after one hash whatever the cause: the time tells nothing.
-
-    Outside of a transaction. `user_id` is None when nobody was found by that name.
-    """
-    async with ctx.read() as reading:
-        user = await store.get(reading, user_id) if user_id else None
-        kept = await store.password(reading, user.id) if user else None
-        domain = await projects.find(reading, user.domain_id) if user else None
-    fits = await hasher(ctx).check(password, kept.hash if kept else None)
-    if not fits or user is None or not user.enabled or domain is None or not domain.enabled:
-        raise Unauthorized(WHO)
-    return user
-
-
 async def create(
     ctx: Ctx,
     name: str,
     domain_id: str,
     *,
-    user_id: str | None = None,
     password: str | None = None,
+    as_is: bool = False,
     facts: Mapping[str, Any],
 ) -> User:
     """A user; without a password nobody can log in as it.
 
-    `facts`: enabled, default_project_id, options, extra. Raises BadRequest, Conflict.
+    `facts`: enabled, default_project_id, options, extra, identifiers. `as_is`: the password need not have the form that the
+    operator wants. Raises BadRequest, NotFound for the domain, Conflict.
     """
+    if password is not None and not as_is:
+        await check_form(ctx, password)
     hash_ = await hasher(ctx).hash(password) if password is not None else None
+    now = ctx.now()
     user = User(
-        id=user_id or ctx.world.ids.hex(),
+        id=ctx.world.ids.hex(),
         name=name.strip(),
         domain_id=domain_id,
         enabled=facts.get("enabled", True),
         default_project_id=facts.get("default_project_id"),
-        options=facts.get("options") or {},
+        options=rules.merged({}, facts.get("options") or {}),
         extra=facts.get("extra") or {},
-        made_at=ctx.now(),
+        made_at=now,
+        last_active_at=now,
     )
     async with revision.change(ctx) as ctx:
-        domain = await projects.find(ctx, domain_id)
-        if domain is None or not domain.is_domain:
-            raise BadRequest(f"Could not find domain: {domain_id}.")
+        await projects.get(ctx, domain_id, domain=True)
         await _check_name(ctx, user)
         await _check_default_project(ctx, user)
         await store.add(ctx, user)
+        await _set_identifiers(ctx, user.id, facts.get("identifiers") or ())
         if hash_ is not None:
-            await store.set_password(ctx, user.id, hash_, made_at=ctx.now(), self_service=False)
+            user = await _with_password(ctx, user, hash_)
         await changed(ctx, USER, "created", user.id, project_id=None)
     return user
+
+
+async def _with_password(ctx: Ctx, user: User, hash_: str | None) -> User:
+    expires_at = await logins.set_password(ctx, user, hash_, chosen=False)
+    return msgspec.structs.replace(user, password_expires_at=expires_at)
 
 
 async def _check_name(ctx: Ctx, user: User) -> None:
@@ -168,35 +180,68 @@ async def _check_default_project(ctx: Ctx, user: User) -> None:
         raise BadRequest(f"User's default project ID cannot be a domain ID: {user.default_project_id}")
 
 
-async def change(ctx: Ctx, user_id: str, wanted: Mapping[str, Any], *, password: str | None = None) -> User:
-    """Write these columns, and the password. Disabling, or a new password, refuses all tokens of the user, for good."""
-    hash_ = await hasher(ctx).hash(password) if password is not None else None
+async def _set_identifiers(ctx: Ctx, user_id: str, wanted: Sequence[Identifier]) -> None:
+    """Exchange them all; none wanted changes nothing."""
+    for one in wanted:
+        if not _identifier_checks:
+            raise BadRequest(f"Could not find Identity Provider: {one.idp_id}")
+        for check in _identifier_checks:
+            await check(ctx, one)
+        if await store.identified(ctx, one) not in (None, user_id):
+            raise Conflict(f"Conflict occurred attempting to store federated_user - {one.unique_id} is another user's.")
+    if wanted:
+        await store.set_identifiers(ctx, user_id, wanted)
+
+
+async def forget_identifiers(ctx: Ctx, idp_id: str, protocol_id: str | None = None) -> None:
+    """No user is known by what this identity provider (by this protocol alone) calls it any longer. Inside of a change."""
+    await store.forget_identifiers(ctx, idp_id, protocol_id)
+
+
+async def change(ctx: Ctx, user_id: str, wanted: Mapping[str, Any]) -> User:
+    """Write these: columns (`options` and `extra` into what is there), `identifiers`, and `password` (None takes it away).
+
+    Disabling, or a new password, refuses all tokens of the user, for good; enabling unlocks. Raises NotFound, BadRequest,
+    Conflict.
+    """
+    if wanted.get("password") is not None:
+        await check_form(ctx, wanted["password"])
+        hash_ = await hasher(ctx).hash(wanted["password"])
+    else:
+        hash_ = None
     async with revision.change(ctx) as ctx:
         before = await get(ctx, user_id)
-        after = msgspec.structs.replace(before, **wanted)
+        columns = _columns(ctx, before, wanted)
+        after = msgspec.structs.replace(before, **columns)
         if after.domain_id != before.domain_id:
             raise BadRequest("Cannot change Domain ID")
         await _check_name(ctx, after)
         await _check_default_project(ctx, after)
-        if wanted:
-            await store.change(ctx, user_id, **wanted)
-        if hash_ is not None:
-            await store.set_password(ctx, user_id, hash_, made_at=ctx.now(), self_service=False)
+        await _set_identifiers(ctx, user_id, wanted.get("identifiers") or ())
+        if columns:
+            await store.change(ctx, user_id, **columns)
+        if columns.get("enabled"):
+            await store.change(ctx, user_id, failures=0, failed_at=None)
+        if "password" in wanted:
+            after = await _with_password(ctx, after, hash_)
         if hash_ is not None or (before.enabled and not after.enabled):
             await revocations.add(ctx, user_id=user_id)
         await changed(ctx, USER, "updated", user_id, project_id=None)
     return after
 
 
-async def change_own_password(ctx: Ctx, user_id: str, *, original: str, password: str) -> None:
-    """Give the user a new password, who knows the present one. Raises Unauthorized."""
-    await authenticate(ctx, user_id, original)
-    hash_ = await hasher(ctx).hash(password)
-    async with revision.change(ctx) as ctx:
-        await get(ctx, user_id)
-        await store.set_password(ctx, user_id, hash_, made_at=ctx.now(), self_service=True)
-        await revocations.add(ctx, user_id=user_id)
-        await changed(ctx, USER, "updated", user_id, project_id=None)
+def _columns(ctx: Ctx, before: User, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written of the user's own row."""
+    columns = {name: value for name, value in wanted.items() if name not in {"password", "identifiers"}}
+    if "name" in columns:
+        columns["name"] = columns["name"].strip()
+    if "options" in columns:
+        columns["options"] = rules.merged(before.options, columns["options"])
+    if "extra" in columns:
+        columns["extra"] = {**before.extra, **columns["extra"]}
+    if columns.get("enabled"):
+        columns["last_active_at"] = ctx.now()
+    return columns
 
 
 async def delete(ctx: Ctx, user_id: str) -> None:
@@ -211,6 +256,12 @@ async def _forget(ctx: Ctx, user_id: str) -> None:
         await call(ctx, user_id)
     await store.delete(ctx, user_id)
     await changed(ctx, USER, "deleted", user_id, project_id=None)
+
+
+@projects.on_delete
+async def forget_projects(ctx: Ctx, project_ids: Sequence[str]) -> None:
+    """They are nobody's default any longer."""
+    await store.forget_defaults(ctx, project_ids)
 
 
 @projects.on_delete_domain
