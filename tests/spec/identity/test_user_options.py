@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
@@ -148,6 +149,14 @@ async def test_a_user_is_looked_for_by_when_its_password_expires(identity: World
         assert sorted(user["name"] for user in found) == names, query
     for wrong in ("tomorrow", f"le:{at}Z"):
         assert (await admin.get(f"/v3/users?password_expires_at={wrong}")).status_code == 400
+
+
+async def test_a_noun_above_lists_some_users(identity: World) -> None:
+    """By their ids, as a SELECT: filters and pages are those of all users."""
+    ids = [await identity.user(name) for name in ("ada", "eve", "bob")]
+    among = sa.union_all(*(sa.select(sa.literal(each)) for each in ids[:2])).subquery()
+    found = await users.page(identity.ctx, {"name__contains": ["a"]}, domain_id=None, among=sa.select(among))
+    assert [user.name for user in found.items] == ["ada"]
 
 
 @pytest.fixture
