@@ -10,7 +10,7 @@ from support.sample import REAL
 FOUND = [
     ("PATCH", "/identity/v3/domains/{domain_id}", {"domain": {}}, 400),
     ("PATCH", "/identity/v3/projects/{project_id}", {"project": {}}, 400),
-    ("PATCH", "/identity/v3/roles/{role_id}", {"role": {}}, 200),
+    ("PATCH", "/identity/v3/roles/{role_id}", {"role": {}}, 400),
     ("PATCH", "/identity/v3/users/{user_id}", {"user": {}}, 400),
     ("POST", "/pileus/v1/operations/{operation_id}/action", {"retry": 10**40}, 202),
     ("POST", "/pileus/v1/operations/{operation_id}/action", {"nothing": 10**40}, 400),
