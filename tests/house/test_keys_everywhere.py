@@ -19,8 +19,9 @@ from pileus.kernel.http import Route
 from pileus.kernel.http.idempotency import METHODS
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.ec2 import service as ec2
+from pileus.services.identity.registered_limits import service as registered_limits
 from support.cloud import RunningCloud, running_cloud
-from support.sample import a_mapping, a_service, real_path
+from support.sample import a_mapping, a_registered_limit, a_service, real_path
 
 
 async def an_endpoint(cloud: RunningCloud) -> Any:
@@ -55,6 +56,18 @@ async def a_protocol(cloud: RunningCloud) -> Any:
 RULES = {"mapping": {"rules": [{"local": [], "remote": [{"type": "name"}]}]}}
 ELSEWHERE = {"service_provider": {"auth_url": "http://once.example/v3", "sp_url": "http://once.example/saml"}}
 
+
+async def a_new_registered_limit(cloud: RunningCloud) -> Any:
+    wanted = {"service_id": await a_service(cloud), "resource_name": "once", "default_limit": 1}
+    return {"registered_limits": [wanted]}
+
+
+async def a_new_limit(cloud: RunningCloud) -> Any:
+    registered = await registered_limits.get(cloud.ctx(), await a_registered_limit(cloud))
+    place = {"service_id": registered.service_id, "resource_name": registered.resource_name}
+    return {"limits": [{**place, "project_id": cloud.project_id, "resource_limit": 1}]}
+
+
 BODIES: dict[str, Any] = {
     "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}": {"identity_provider": {"enabled": True}},
     "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}": a_protocol,
@@ -86,6 +99,8 @@ BODIES: dict[str, Any] = {
     "POST /identity/v3/endpoints": an_endpoint,
     "POST /identity/v3/ec2tokens": signed_for_ec2,
     "POST /identity/v3/groups": {"group": {"name": "once"}},
+    "POST /identity/v3/limits": a_new_limit,
+    "POST /identity/v3/registered_limits": a_new_registered_limit,
     "POST /identity/v3/projects": {"project": {"name": "once"}},
     "POST /identity/v3/roles": {"role": {"name": "once"}},
     "POST /identity/v3/services": {"service": {"type": "once"}},

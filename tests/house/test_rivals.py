@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,15 +20,19 @@ from demo.machines import service as machines
 from demo.machines import store as machine_rows
 from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.db import metadata
-from pileus.kernel.errors import CloudError, OverQuota
+from pileus.kernel.errors import CloudError, Conflict, OverQuota
 from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
-from pileus.kernel.quota import QuotaKind, claim
+from pileus.kernel.quota import Owners, QuotaKind, claim
 from pileus.services.identity.application_credentials import service as application_credentials
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.groups import service as groups
+from pileus.services.identity.limits import service as limits
+from pileus.services.identity.limits.service import Wanted
 from pileus.services.identity.projects import service as projects
+from pileus.services.identity.registered_limits import service as registered_limits
 from pileus.services.identity.roles import service as roles
+from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
 from support.cloud import RunningCloud
 
@@ -77,7 +82,42 @@ async def one_application_credential_name(ctx: Ctx, _: int) -> Any:
     return await application_credentials.create(replace(ctx, caller=caller), new)
 
 
+async def one_registered_limit(ctx: Ctx, _: int) -> Any:
+    return await registered_limits.create(ctx, [await of_identity(ctx)])
+
+
+async def one_registered_limit_of_a_region(ctx: Ctx, _: int) -> Any:
+    return await registered_limits.create(ctx, [{**await of_identity(ctx), "region_id": ctx.world.config.api.region}])
+
+
+async def of_identity(ctx: Ctx) -> dict[str, Any]:
+    service = (await services.list_(ctx, {"type": "identity"}))[0]
+    things = {"resource_name": "the only one", "default_limit": 1, "description": None}
+    return {"service_id": service.id, "region_id": None, **things}
+
+
+async def one_limit_of_a_project(ctx: Ctx, _: int) -> Any:
+    project = await projects.named(ctx, "admin", domain_id=projects.DEFAULT)
+    assert project is not None
+    return await one_limit(ctx, project_id=project.id)
+
+
+async def one_limit_of_a_domain(ctx: Ctx, _: int) -> Any:
+    return await one_limit(ctx, domain_id=projects.DEFAULT)
+
+
+async def one_limit(ctx: Ctx, **owner: str) -> Any:
+    with suppress(Conflict):  # one of them registers what all want a limit of
+        await one_registered_limit(ctx, 0)
+    place = {name: (await of_identity(ctx))[name] for name in ("service_id", "resource_name")}
+    return await limits.create(ctx, [Wanted(resource_limit=1, **place, **owner)])
+
+
 DECISIONS: list[Decide] = [
+    one_registered_limit,
+    one_registered_limit_of_a_region,
+    one_limit_of_a_project,
+    one_limit_of_a_domain,
     one_user_name,
     one_project_name,
     one_domain_name,
@@ -93,6 +133,10 @@ HELD = {
     "identity_application_credential(user_id, name)": one_application_credential_name,
     "identity_fernet_key(state)": "one staged and one primary key: tests/spec/identity/test_keys.py rotates them",
     "identity_group(domain_id, name)": one_group_name,
+    "identity_limit(registered_limit_id, domain_id)": one_limit_of_a_domain,
+    "identity_limit(registered_limit_id, project_id)": one_limit_of_a_project,
+    "identity_registered_limit(service_id, region_id, resource_name)": one_registered_limit_of_a_region,
+    "identity_registered_limit(service_id, resource_name)": one_registered_limit,
     "identity_project(domain_id, name)": one_project_name,
     "identity_project(name)": one_domain_name,
     "identity_role(domain_id, name)": "as one_role_name, in a domain",
@@ -145,11 +189,15 @@ async def test_of_16_who_want_the_last_of_a_quota_no_more_get_it_than_there_is(c
     kind = QuotaKind("compute", "instances")
     limit = facts("compute", "quotas")["limits"]["instances"]
     used = sa.select(sa.func.count()).select_from(machine_rows.machines)
+
+    def used_by(owners: Owners) -> sa.Select[Any]:
+        return used.where(machine_rows.machines.c.project_id.in_(owners))
+
     assert limit < RIVALS
 
     async def build(ctx: Ctx, number: int) -> None:
         async with ctx.transaction() as writing:
-            await claim(writing, kind, "p" * 32, wanted=1, used=used)
+            await claim(writing, kind, "p" * 32, wanted=1, used=used_by)
             row = machine_rows.Machine(id=uuid4(), project_id="p" * 32, name=f"m{number}", status="BUILD")
             await machine_rows.add(writing, row)
 

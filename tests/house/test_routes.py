@@ -25,6 +25,9 @@ ANONYMOUS_WITH_A_REASON = {
 }
 
 OPEN_WITH_A_REASON = {
+    "GET /identity/v3/limits/model": "Keystone's rule is empty: how limits are enforced is no secret",
+    "GET /identity/v3/registered_limits": "Keystone's rule is empty: services ask for them as anybody",
+    "GET /identity/v3/registered_limits/{registered_limit_id}": "as above",
     "GET /identity/v3/regions": "Keystone's rule is empty: where a cloud is, is no secret to who can log in",
     "GET /identity/v3/regions/{region_id}": "Keystone's rule is empty",
     "GET /identity/v3/roles/{role_id}": "Keystone tells of missing roles before it asks the rule, and Tempest wants that: "

@@ -22,11 +22,14 @@ from pileus.services.identity.endpoints import service as endpoints
 from pileus.services.identity.groups import service as groups
 from pileus.services.identity.identity_providers import service as identity_providers
 from pileus.services.identity.identity_providers.service import Protocol
+from pileus.services.identity.limits import service as limits
+from pileus.services.identity.limits.service import Wanted
 from pileus.services.identity.mappings import service as mappings
 from pileus.services.identity.mappings.service import Mapping
 from pileus.services.identity.policies import service as policies
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.regions import service as regions
+from pileus.services.identity.registered_limits import service as registered_limits
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.service_providers import service as service_providers
 from pileus.services.identity.service_providers.service import ServiceProvider
@@ -134,6 +137,19 @@ async def a_protocol(cloud: RunningCloud) -> str:
     return "saml2"  # the one that each sampled identity provider speaks
 
 
+async def a_registered_limit(cloud: RunningCloud) -> str:
+    wanted = {"service_id": await a_service(cloud), "region_id": None, "resource_name": "things", "default_limit": 10}
+    [made] = await registered_limits.create(cloud.ctx(), [{**wanted, "description": None}])
+    return made.id
+
+
+async def a_limit(cloud: RunningCloud) -> str:
+    registered = await registered_limits.get(cloud.ctx(), await a_registered_limit(cloud))
+    place = {"service_id": registered.service_id, "project_id": await a_project(cloud)}
+    [made] = await limits.create(cloud.ctx(), [Wanted(resource_name="things", resource_limit=5, **place)])
+    return made.id
+
+
 async def a_policy(cloud: RunningCloud) -> str:
     return (await policies.create(cloud.ctx(), name(), "", {})).id
 
@@ -171,6 +187,7 @@ REAL: dict[str, Real] = {
     "group": a_group_of_options,
     "idp_id": an_identity_provider,
     "mapping_id": a_mapping,
+    "limit_id": a_limit,
     "name": a_checkpoint,
     "operation_id": an_operation,
     "option": an_option,
@@ -181,6 +198,7 @@ REAL: dict[str, Real] = {
     "project_id": a_project,
     "protocol_id": a_protocol,
     "region_id": a_region,
+    "registered_limit_id": a_registered_limit,
     "role_id": a_role,
     "service_id": a_service,
     "service_provider_id": a_service_provider,

@@ -123,6 +123,13 @@ class Identity(Section, frozen=True):
     change_password_upon_first_use: Annotated[
         bool, option("Who is given a password by an administrator must choose another before logging in.")
     ] = False
+    enforcement_model: Annotated[
+        str,
+        option(
+            "Whose limits count: `flat`, each project's own; `strict_two_level`, also those of all above it, for the tree.",
+            pattern="^(flat|strict_two_level)$",
+        ),
+    ] = "flat"
 
 
 class Log(Section, frozen=True):

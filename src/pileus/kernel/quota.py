@@ -1,9 +1,13 @@
 """Quota: one shape for every service. Lock, count, compare; what is used is counted from the rows that use it.
 
-    await claim(ctx, INSTANCES, project_id, wanted=1, used=sa.select(sa.func.count()).where(...))
+    def servers_of(owners: Owners) -> Used:
+        return sa.select(sa.func.count()).where(servers.c.project_id.in_(owners))
 
-in the transaction that then writes the rows. The lock is the project's (or whoever owns the limit), not the resource's: a
-transaction that claims servers, volumes and ports one after the other takes it once and can't take it out of order.
+    await claim(ctx, INSTANCES, project_id, wanted=1, used=servers_of)
+
+in the transaction that then writes the rows. The lock is the project's (or whoever owns the limit; of a tree that shares
+limits, its root's), not the resource's: a transaction that claims servers, volumes and ports one after the other takes it
+once and can't take it out of order.
 """
 
 from __future__ import annotations
@@ -20,8 +24,11 @@ from pileus.kernel.facts import facts
 
 UNLIMITED = -1
 
+Owners = Collection[str] | sa.Select[Any]
+"""Ids of owners, or a SELECT of them: what stands in an IN."""
+
 Used = sa.Select[Any]
-"""A SELECT of one number: how much the owner uses now. NULL (the sum of nothing) is 0."""
+"""A SELECT of one number: how much some owners use now, together. NULL (the sum of nothing) is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +71,47 @@ class Claim:
 
     kind: QuotaKind
     wanted: int
-    used: Used
+    used: Callable[[Owners], Used]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """So much these owners may use together; -1 for any amount."""
+
+    limit: int
+    owners: Owners
 
 
 class LimitSource(Protocol):
     """Where limits come from: Identity's registered limits and their overrides, or the defaults."""
 
-    async def limits(self, ctx: Ctx, service: str, resources: Collection[str], owner: str) -> Mapping[str, int]:
-        """The limit of each resource for this owner, in one go; -1 for none. Reads inside the open transaction."""
+    async def root(self, ctx: Ctx, owner: str) -> str:
+        """Whose lock all take who share a limit with this owner."""
+        ...
+
+    async def bounds(
+        self, ctx: Ctx, service: str, resources: Collection[str], owner: str
+    ) -> Mapping[str, Sequence[Bound]]:
+        """What bounds this owner's use of each resource, its own limit first. Reads inside the open transaction."""
         ...
 
 
 class DefaultLimits:
     """The limits of `quotas.toml` beside the service, for everybody."""
 
-    async def limits(self, ctx: Ctx, service: str, resources: Collection[str], owner: str) -> Mapping[str, int]:
-        known: Mapping[str, int] = facts(service, "quotas")["limits"]
-        return {resource: known[resource] for resource in resources}
+    async def root(self, ctx: Ctx, owner: str) -> str:
+        return owner
+
+    async def bounds(
+        self, ctx: Ctx, service: str, resources: Collection[str], owner: str
+    ) -> Mapping[str, Sequence[Bound]]:
+        return {resource: [Bound(limit, [owner])] for resource, limit in default_limits(service, resources).items()}
+
+
+def default_limits(service: str, resources: Collection[str]) -> dict[str, int]:
+    """What `quotas.toml` beside the service says of these resources."""
+    known: Mapping[str, int] = facts(service, "quotas")["limits"]
+    return {resource: known[resource] for resource in resources}
 
 
 class LimitHook:
@@ -96,7 +127,17 @@ class LimitHook:
 limit_hook = LimitHook()
 
 
-async def claim(ctx: Ctx, kind: QuotaKind, owner: str, *, wanted: int, used: Used) -> None:
+async def limits(ctx: Ctx, service: str, resources: Collection[str], owner: str) -> dict[str, int]:
+    """The limit of each resource for this owner, the tightest of its bounds; -1 for none."""
+    async with ctx.read() as ctx:
+        bounds = await limit_hook.source.bounds(ctx, service, resources, owner)
+    return {
+        resource: min((bound.limit for bound in found if bound.limit != UNLIMITED), default=UNLIMITED)
+        for resource, found in bounds.items()
+    }
+
+
+async def claim(ctx: Ctx, kind: QuotaKind, owner: str, *, wanted: int, used: Callable[[Owners], Used]) -> None:
     """Make sure that `owner` (a project, for some resources a user) may use `wanted` more, until this transaction ends.
 
     Raises OverQuota as the service says it.
@@ -109,21 +150,17 @@ async def claim_all(ctx: Ctx, owner: str, claims: Sequence[Claim]) -> None:
     asked = [claim for claim in claims if claim.wanted > 0]
     if not asked:
         return
-    await ctx.lock("quota", owner)
-    limits = await _limits(ctx, owner, asked)
-    limited = [claim for claim in asked if limits[claim.kind.resource] != UNLIMITED]
+    await ctx.lock("quota", await limit_hook.source.root(ctx, owner))
+    (service,) = {claim.kind.service for claim in asked}
+    bounds = await limit_hook.source.bounds(ctx, service, [claim.kind.resource for claim in asked], owner)
+    limited = [(c, bound) for c in asked for bound in bounds[c.kind.resource] if bound.limit != UNLIMITED]
     if not limited:
         return
-    row = (await ctx.execute(sa.select(*(claim.used.scalar_subquery() for claim in limited)))).one()
-    excesses = [
-        Excess(claim.kind.resource, limits[claim.kind.resource], int(used or 0), claim.wanted)
-        for claim, used in zip(limited, row, strict=True)
-    ]
-    excesses = [excess for excess in excesses if excess.used + excess.wanted > excess.limit]
+    row = (await ctx.execute(sa.select(*(c.used(bound.owners).scalar_subquery() for c, bound in limited)))).one()
+    excesses: dict[str, Excess] = {}  # of each resource the first: the nearest limit
+    for (c, bound), used in zip(limited, row, strict=True):
+        if int(used or 0) + c.wanted > bound.limit:
+            excess = Excess(c.kind.resource, bound.limit, int(used or 0), c.wanted)
+            excesses.setdefault(excess.resource, excess)
     if excesses:
-        raise asked[0].kind.fault(excesses)
-
-
-async def _limits(ctx: Ctx, owner: str, claims: Sequence[Claim]) -> Mapping[str, int]:
-    (service,) = {claim.kind.service for claim in claims}
-    return await limit_hook.source.limits(ctx, service, [claim.kind.resource for claim in claims], owner)
+        raise asked[0].kind.fault(list(excesses.values()))

@@ -1,8 +1,8 @@
 """Identity: who someone is, what they may do where, and where the services are. OpenStack Identity API v3.
 
     auth | ec2 > tokens > trusts | application_credentials | oauth1 | totp > credentials > catalog
-         > endpoint_filters | policies > endpoints > services | regions > assignments > roles > groups > users
-         > projects > keys | revocations > revision
+         > endpoint_filters | policies > endpoints > limits > registered_limits > services | regions
+         > assignments > roles > groups > users > projects > keys | revocations > revision
     tokens > service_providers > revision                    identity_providers > mappings | projects > revision
 
 A noun calls only nouns to its right; what must go up goes through the hooks a noun declares (`projects.service.on_delete`).

@@ -12,10 +12,12 @@ from pileus.services.identity.endpoints import api as endpoints
 from pileus.services.identity.groups import api as groups
 from pileus.services.identity.http import api
 from pileus.services.identity.identity_providers import api as identity_providers
+from pileus.services.identity.limits import api as limits
 from pileus.services.identity.mappings import api as mappings
 from pileus.services.identity.policies import api as policies
 from pileus.services.identity.projects import api as projects
 from pileus.services.identity.regions import api as regions
+from pileus.services.identity.registered_limits import api as registered_limits
 from pileus.services.identity.roles import api as roles
 from pileus.services.identity.service_providers import api as service_providers
 from pileus.services.identity.services import api as services
@@ -35,9 +37,11 @@ NOUNS = (
     groups,
     identity_providers,
     mappings,
+    limits,
     policies,
     projects,
     regions,
+    registered_limits,
     roles,
     service_providers,
     services,

@@ -46,6 +46,7 @@ __all__ = [
     "remove_tag",
     "shown",
     "shown_domain",
+    "subtree_ids",
 ]
 
 DEFAULT = "default"
@@ -53,6 +54,11 @@ DEFAULT = "default"
 
 MAX_DEPTH: int = known_facts("identity", "quotas")["sizes"]["max_project_tree_depth"]
 """Of projects below each other; the domain above them does not count."""
+
+MAX_DEPTH_BY_MODEL = {"strict_two_level": 2}
+"""Where the model by which limits are enforced bounds it further."""
+
+subtree_ids = store.subtree_ids
 
 Reach = Callable[[Ctx, str], Awaitable[Collection[str]]]
 
@@ -210,7 +216,7 @@ async def _check_place(ctx: Ctx, project: Project) -> None:
     for each in found.values():
         if not each.enabled:
             raise BadRequest(f"cannot create a project in a branch containing a disabled project: {each.id}")
-    if len(line) > MAX_DEPTH:
+    if len(line) > MAX_DEPTH_BY_MODEL.get(ctx.world.config.identity.enforcement_model, MAX_DEPTH):
         raise Forbidden(f"Max hierarchy depth reached for {project.parent_id} branch.")
 
 

@@ -173,6 +173,13 @@ async def ids_below(ctx: Ctx, ids: Sequence[str]) -> list[str]:
     return [row[0] for row in await ctx.execute(BELOW, {"ids": list(ids)})]
 
 
+def subtree_ids(project_id: str) -> sa.Select[tuple[str]]:
+    """A SELECT of the ids of a project or domain and all below, for an IN."""
+    down = sa.select(projects.c.id).where(projects.c.id == project_id).cte(recursive=True)
+    child = projects.alias()
+    return sa.select(down.union_all(sa.select(child.c.id).join(down, child.c.parent_id == down.c.id)).c.id)
+
+
 async def has_children(ctx: Ctx, project_id: str) -> bool:
     return (await ctx.execute(CHILDREN, {"project_id": project_id})).first() is not None
 

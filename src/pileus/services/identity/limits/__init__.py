@@ -1,0 +1,1 @@
+"""Limits: how much one project or domain may use, where that is not the registered limit."""
