@@ -45,6 +45,7 @@ async def test_a_group_is_made_shown_changed_and_deleted(identity: World) -> Non
     assert (await admin.get(path)).json() == {"group": group}
     changed = await admin.patch(path, {"group": {"name": " chefs ", "stars": 4, "id": group["id"]}})
     assert changed.json() == {"group": {**group, "name": "chefs", "stars": 4}}
+    assert (await admin.patch(path, {"group": {"id": group["id"]}})).json() == changed.json()
     told = await admin.patch(path, {"group": {"description": None, "domain_id": "default"}})
     assert told.json()["group"]["description"] is None
     assert (await admin.delete(path)).status_code == 204
@@ -178,6 +179,18 @@ async def test_a_deleted_group_takes_along_what_was_granted_to_it(identity: Worl
     assert (await ada.get("/v3/auth/projects")).status_code == 401
     assert (await eve.get("/v3/auth/projects")).json()["projects"] == []  # it lost nothing, so its token stays
     assert len((await admin.get("/v3/role_assignments")).json()["role_assignments"]) == before - 1
+
+
+async def test_a_deleted_domain_takes_its_groups_and_what_was_granted_to_them_along(identity: World) -> None:
+    admin, garden, own = await identity.admin(), await a_domain(identity), await identity.project("own")
+    group = await a_group(identity, domain_id=garden)
+    await admin.put(f"/v3/projects/{own}/groups/{group}/roles/{await identity.role_id('member')}")
+    await admin.put(f"/v3/groups/{group}/users/{await identity.user('ada')}")
+    await admin.patch(f"/v3/domains/{garden}", {"domain": {"enabled": False}})
+    assert (await admin.delete(f"/v3/domains/{garden}")).status_code == 204
+    assert (await admin.get(f"/v3/groups/{group}")).status_code == 404
+    assert (await admin.get(f"/v3/role_assignments?group.id={group}")).json()["role_assignments"] == []
+    assert (await identity.login(by_password("ada", scope="own"))).status_code == 401
 
 
 async def test_a_deleted_user_is_in_no_group(identity: World) -> None:

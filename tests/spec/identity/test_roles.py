@@ -37,6 +37,7 @@ async def test_a_role_is_made_shown_changed_and_deleted(identity: World) -> None
         "links": {"self": f"http://cloud.example:8775/identity/v3/roles/{role['id']}"},
     }
     path = f"/v3/roles/{role['id']}"
+    assert (await admin.patch(path, {"role": {"id": role["id"]}})).json() == {"role": role}
     changed = await admin.patch(path, {"role": {"name": "chef", "stars": 4}})
     assert changed.json() == {"role": {**role, "name": "chef", "stars": 4}}
     assert (await admin.get("/v3/roles?name=chef")).json()["roles"] == [changed.json()["role"]]
@@ -199,6 +200,19 @@ async def test_a_deleted_role_is_implied_no_longer(identity: World) -> None:
     assert (await admin.delete(f"/v3/roles/{implied}")).status_code == 204
     assert await names_in_token(identity, "ada") == ["chef"]
     assert (await admin.get(f"/v3/roles/{prior}/implies")).json()["role_inference"]["implies"] == []
+
+
+async def test_a_deleted_domain_takes_its_roles_along(identity: World) -> None:
+    admin = await identity.admin()
+    garden = (await admin.post("/v3/domains", {"domain": {"name": "garden"}})).json()["domain"]["id"]
+    own = await a_role(identity, "own", domain_id=garden)
+    await admin.put(f"/v3/roles/{own}/implies/{await identity.role_id('member')}")
+    await identity.grant(await identity.user("ada"), "member", f"domains/{garden}")
+    await admin.patch(f"/v3/domains/{garden}", {"domain": {"enabled": False}})
+    assert (await admin.delete(f"/v3/domains/{garden}")).status_code == 204
+    assert (await admin.get(f"/v3/roles/{own}")).status_code == 404
+    assert own not in (await admin.get("/v3/role_inferences")).text
+    assert garden not in (await admin.get("/v3/role_assignments")).text
 
 
 async def persona(identity: World, name: str, role: str) -> Session:

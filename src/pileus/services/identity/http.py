@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http import Answer, ApiVersion, Here, Query, Service, VersionDocument, converted
-from pileus.kernel.paging import identity_links
+from pileus.kernel.paging import Page, identity_links
 from pileus.services.identity.lists import Found
 
 T = TypeVar("T")
@@ -101,15 +101,20 @@ def collection(here: Here, path: str, documents: Iterable[dict[str, Any]], key: 
 def listed(
     here: Here, path: str, shown: Callable[[T], dict[str, Any]], found: Found[T], key: str = "", by: str = "id"
 ) -> Answer:
-    """A page of a list as it is shown, under `key` (or the last part of `path`), each item with its link.
+    """A page of a list as it is shown, under `key` (or the last part of `path`), each item with its link."""
+    items = [member(here, path, shown(each), by) for each in found.items]
+    return Answer({key or path.rpartition("/")[2]: items, **onward(here, found.page)})
+
+
+def onward(here: Here, page: Page) -> dict[str, Any]:
+    """The links of a page of a list.
 
     The way on stands in `links.next`, where Keystone's own clients and gophercloud look, and as `next` beside it, where
     openstacksdk looks. Not in a Link header: the SDK (4.22) dies of one that names a next page.
     """
-    links = identity_links(here, found.page)
+    links = identity_links(here, page)
     following = links["links"]["next"]
-    document = {key or path.rpartition("/")[2]: [member(here, path, shown(each), by) for each in found.items], **links}
-    return Answer({**document, "next": following} if following else document)
+    return {**links, "next": following} if following else links
 
 
 def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:

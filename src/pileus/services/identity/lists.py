@@ -18,11 +18,13 @@ from typing import Any, Generic, TypeVar
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.errors import BadRequest
 from pileus.kernel.filters import Condition, Field, Filters
 from pileus.kernel.http import Query
-from pileus.kernel.paging import Listing, Page, by_keys
+from pileus.kernel.http.queries import integer
+from pileus.kernel.paging import Ask, Listing, Page, by_keys
 
-__all__ = ["Condition", "Field", "Found", "Listed"]
+__all__ = ["Condition", "Field", "Found", "Listed", "asked_page", "last"]
 
 T = TypeVar("T")
 NO_FILTERS = frozenset({"limit", "marker", "sort_key", "sort_dir"})
@@ -69,12 +71,20 @@ class Listed(Generic[T]):
         for name in self._truths & asked.keys():
             asked[name] = [value or "true" for value in asked[name]]  # `?enabled` alone says yes
         order = self._listing.order(by_keys(query.get("sort_key", ()), query.get("sort_dir", ()), default="asc"))
-        most = ctx.world.config.identity.list_limit
-        ask = self._listing.ask(last(query, "limit"), last(query, "marker"))
-        ask = ask._replace(limit=most if ask.limit is None else min(ask.limit, most))
+        ask = asked_page(ctx, query)
         rows = self._rows.where(*self._filters.where(asked), *narrowed)
         page = await self._listing.page(ctx, rows, visible=sa.and_(sa.true(), *visible), order=order, ask=ask)
         return Found([self._kind(*row) for row in page.rows], page)
+
+
+def asked_page(ctx: Ctx, query: Query) -> Ask:
+    """The page that the query string asks for: never more than `identity.list_limit` items. Raises BadRequest."""
+    most = ctx.world.config.identity.list_limit
+    text = last(query, "limit")
+    limit = most if text is None else integer("limit", text)
+    if limit < 0:
+        raise BadRequest("Invalid input for limit: it must not be negative.", field="limit")
+    return Ask(min(limit, most), last(query, "marker") or None)
 
 
 def last(query: Query, name: str) -> str | None:

@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import NotImplementedHere
+from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Here, Query
-from pileus.services.identity.assignments import service
+from pileus.services.identity.assignments import listing, service
+from pileus.services.identity.assignments.listing import Wanted
+from pileus.services.identity.assignments.rules import Entry
 from pileus.services.identity.assignments.service import SYSTEM, Assignment
 from pileus.services.identity.groups import service as groups
-from pileus.services.identity.http import api, collection, require, sought_all
+from pileus.services.identity.http import about, api, collection, onward, require, sought_all
+from pileus.services.identity.lists import asked_page, last
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.users import service as users
 
-FILTERS = {
-    "user.id": "actor_id",
-    "group.id": "actor_id",
-    "role.id": "role_id",
-    "scope.project.id": "target_id",
-    "scope.domain.id": "target_id",
-}
-LATER = ("effective", "include_names", "include_subtree", "scope.OS-INHERIT:inherited_to")
-
-
-def shown(held: Assignment, here: Here) -> dict[str, Any]:
-    scope: dict[str, Any] = (
-        {"system": {"all": True}} if held.target == SYSTEM else {held.target: {"id": held.target_id}}
-    )
-    if held.inherited:
-        scope["OS-INHERIT:inherited_to"] = "projects"
-    place = "system" if held.target == SYSTEM else f"{held.target}s/{held.target_id}"
-    grant = f"{place}/{held.actor}s/{held.actor_id}/roles/{held.role_id}"
-    link = here.url(f"/v3/OS-INHERIT/{grant}/inherited_to_projects" if held.inherited else f"/v3/{grant}")
-    return {
-        "role": {"id": held.role_id},
-        held.actor: {"id": held.actor_id},
-        "scope": scope,
-        "links": {"assignment": link},
-    }
-
-
+INHERITED = "scope.OS-INHERIT:inherited_to"
 KINDS: dict[str, Callable[[Ctx, str], Awaitable[Any]]] = {
     "user": users.get,
     "group": groups.get,
@@ -136,16 +113,83 @@ for actor in ("user", "group"):
         grants(actor, target, inherited=True)
 
 
-@api.get("/v3/role_assignments", rule="identity:list_role_assignments")
+NAMED = ("user.id", "group.id", "role.id", "scope.project.id", "scope.domain.id", "scope.system", INHERITED)
+NOT_BOTH = {
+    ("scope.domain.id", "scope.project.id"): "Specify a domain or project, not both",
+    ("scope.system", "scope.domain.id"): "Specify system or domain, not both",
+    ("scope.system", "scope.project.id"): "Specify system or project, not both",
+    ("user.id", "group.id"): "Specify a user or group, not both",
+    ("effective", "group.id"): "Combining effective and group filter will always result in an empty list.",
+}
+
+
+def asked(query: Query, within: str | None) -> Wanted:
+    """Which assignments the query string asks for. Raises BadRequest for what contradicts itself."""
+    told = {name: last(query, name) or None for name in NAMED}
+    effective = said(query, "effective")
+    for (one, other), words in NOT_BOTH.items():
+        if (effective if one == "effective" else told[one]) and told[other]:
+            raise BadRequest(words)
+    inherited = told[INHERITED] == "projects" if INHERITED in query else None
+    if effective and inherited and told["scope.domain.id"]:
+        raise BadRequest("Combining effective, domain and inherited filters will always result in an empty list.")
+    return Wanted(
+        user_id=told["user.id"],
+        group_id=told["group.id"],
+        role_id=told["role.id"],
+        project_id=told["scope.project.id"],
+        domain_id=told["scope.domain.id"],
+        system=told["scope.system"] == "all",
+        inherited=inherited,
+        subtree=said(query, "include_subtree"),
+        within=within,
+        effective=effective,
+    )
+
+
+def said(query: Query, name: str) -> bool:
+    """`?effective`, with any value but 0."""
+    return last(query, name) not in (None, "0")
+
+
+def shown(entry: Entry, here: Here, names: Mapping[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    """The links are Keystone's, who says by which grant it is so (and swaps the roles of `prior_role`)."""
+
+    def label(kind: str, id_: str) -> dict[str, Any]:
+        return names.get((kind, id_), {"id": id_})
+
+    held = entry.holding
+    scope = {"system": {"all": True}} if held.target == SYSTEM else {entry.target: label(entry.target, entry.target_id)}
+    place = SYSTEM if held.target == SYSTEM else f"{held.target}s/{held.target_id}"
+    grant = f"{place}/{held.actor}s/{held.actor_id}/roles/{entry.prior_id or entry.role_id}"
+    links = {"assignment": here.url(f"/v3/{grant}")}
+    if held.inherited:
+        scope[INHERITED.removeprefix("scope.")] = "projects"  # type: ignore[assignment]
+        links["assignment"] = here.url(f"/v3/OS-INHERIT/{grant}/inherited_to_projects")
+    if entry.by_membership:
+        links["membership"] = here.url(f"/v3/groups/{held.actor_id}/users/{entry.actor_id}")
+    if entry.prior_id:
+        links["prior_role"] = here.url(f"/v3/prior_role/{entry.role_id}/implies/{entry.prior_id}")
+    who = {entry.actor: label(entry.actor, entry.actor_id)}
+    return {"role": label("role", entry.role_id), **who, "scope": scope, "links": links}
+
+
+async def permitted_list(ctx: Ctx, query: Query) -> None:
+    """Raises Forbidden, also for the tree of a project outside of the caller's domain; BadRequest for a tree of nothing."""
+    if not said(query, "include_subtree"):
+        require(ctx, {"target.domain_id": ctx.caller.domain_id})
+        return
+    top = last(query, "scope.project.id")
+    project = await projects.find(ctx, top) if top else None
+    target = {} if project is None else {**about("project", project), "target.domain_id": project.domain_id}
+    require(ctx, target, rule="identity:list_role_assignments_for_tree")
+    if not top:
+        raise BadRequest("scope.project.id must be specified if include_subtree is also specified")
+
+
+@api.get("/v3/role_assignments", rule="identity:list_role_assignments", late=True)
 async def list_assignments(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
-    if ctx.caller.domain_id is not None:
-        raise NotImplementedHere("A domain's own list of role assignments is not there yet; ask with a system scope.")
-    require(ctx, {})
-    if later := [name for name in LATER if name in query]:
-        raise NotImplementedHere(f"Role assignments cannot be listed by {', '.join(later)} yet.")
-    columns = {column: query[name][-1] for name, column in FILTERS.items() if name in query}
-    if "scope.system" in query:
-        columns["target_id"] = SYSTEM
-    held = await service.list_(ctx, columns)
-    links = {"next": None, "self": here.base + here.again(), "previous": None}
-    return {"role_assignments": [shown(each, here) for each in held], "links": links}
+    await permitted_list(ctx, query)
+    found = await listing.page(ctx, asked(query, ctx.caller.domain_id), asked_page(ctx, query))
+    names = await listing.names(ctx, found.items) if said(query, "include_names") else {}
+    return {"role_assignments": [shown(each, here, names) for each in found.items], **onward(here, found.page)}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -28,7 +27,6 @@ __all__ = [
     "domains_of",
     "get",
     "grant",
-    "list_",
     "on_system",
     "projects_of",
     "revoke",
@@ -67,11 +65,6 @@ async def domains_of(ctx: Ctx, user_id: str) -> list[Project]:
 async def on_system(ctx: Ctx, user_id: str) -> bool:
     """Whether a user has a role on the system."""
     return any(each.target == SYSTEM for each in await store.of_user(ctx, user_id))
-
-
-async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
-    """The assignments as they were made, with these columns."""
-    return await store.list_(ctx, columns)
 
 
 async def get(ctx: Ctx, wanted: Assignment) -> Assignment:

@@ -10,15 +10,17 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
+from pileus.services.identity.assignments.rules import Holding, Key
 from pileus.services.identity.groups import service as groups
+from pileus.services.identity.lists import Condition
 
 assignments = sa.Table(
     "identity_assignment",
     metadata,
     sa.Column("actor_id", Text, primary_key=True),
     sa.Column("target_id", Text, primary_key=True),
-    sa.Column("role_id", Text, sa.ForeignKey("identity_role.id", ondelete="CASCADE"), primary_key=True, index=True),
     sa.Column("inherited", sa.Boolean, primary_key=True),  # not on the target itself, but on all below it
+    sa.Column("role_id", Text, sa.ForeignKey("identity_role.id", ondelete="CASCADE"), primary_key=True, index=True),
     sa.Column("actor", Text, nullable=False),  # user | group
     sa.Column("target", Text, nullable=False),  # project | domain | system: then the target's id is `system`
     sa.Index("identity_assignment_target_id_ix", "target_id"),
@@ -41,6 +43,12 @@ HELD = sa.or_(
 )
 """What was granted to a user, or to one of its groups."""
 
+KEY = (assignments.c.actor_id, assignments.c.target_id, assignments.c.inherited)
+HOLDINGS = (
+    sa.select(*KEY, assignments.c.actor, assignments.c.target, sa.func.aggregate_strings(assignments.c.role_id, ","))
+    .group_by(*KEY, assignments.c.actor, assignments.c.target)
+    .order_by(*KEY)
+)
 OF_USER = ALL.where(HELD)
 ON_TARGET = sa.select(assignments.c.role_id).where(
     HELD,
@@ -66,6 +74,22 @@ async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:
     query = ALL.where(*(assignments.c[name] == value for name, value in columns.items()))
     order = query.order_by(*(assignments.c[name] for name in ("actor_id", "target_id", "role_id", "inherited")))
     return [Assignment(*row) for row in await ctx.execute(order)]
+
+
+def on(domain_id: str, project_ids: sa.Select[Any]) -> Condition:
+    """What was granted on the domain, or on one of the projects."""
+    return (assignments.c.target_id == domain_id) | assignments.c.target_id.in_(project_ids)
+
+
+async def holdings(
+    ctx: Ctx, where: Sequence[Condition], *, since: Key | None, strictly: bool, limit: int
+) -> list[Holding]:
+    """In the order of their keys, from `since` on; `strictly`: after it."""
+    query = HOLDINGS.where(*where).limit(limit)
+    if since is not None:
+        bound = sa.tuple_(*(sa.bindparam(None, value, column.type) for value, column in zip(since, KEY, strict=True)))
+        query = query.where(sa.tuple_(*KEY) > bound if strictly else sa.tuple_(*KEY) >= bound)
+    return [Holding._make((*row[:5], tuple(row[5].split(",")))) for row in await ctx.execute(query)]
 
 
 async def add(ctx: Ctx, assignment: Assignment) -> None:

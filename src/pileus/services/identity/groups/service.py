@@ -32,6 +32,7 @@ __all__ = [
     "leave",
     "member",
     "members",
+    "members_of",
     "on_delete",
     "page",
     "refuse_members",
@@ -155,6 +156,14 @@ async def leave(ctx: Ctx, group_id: str, user_id: str) -> None:
             raise _no_member(group_id, user_id)
         await revocations.add(ctx, user_id=user_id)
         await changed(ctx, GROUP, "updated", group_id, project_id=None, facts={"user_id": user_id})
+
+
+async def members_of(ctx: Ctx, ids: Collection[str]) -> dict[str, list[str]]:
+    """The ids of the members of each of these groups that has any."""
+    found: dict[str, list[str]] = {}
+    for group_id, user_id in await store.members_of(ctx, sorted(ids)):
+        found.setdefault(group_id, []).append(user_id)
+    return found
 
 
 async def refuse_members(ctx: Ctx, group_id: str) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "add_tag",
     "ancestor_ids",
     "below",
+    "below_each",
     "by_ids",
     "change",
     "check_tag",
@@ -36,6 +37,7 @@ __all__ = [
     "find",
     "get",
     "ids_below",
+    "ids_in",
     "list_",
     "named",
     "on_delete",
@@ -58,7 +60,8 @@ MAX_DEPTH: int = known_facts("identity", "quotas")["sizes"]["max_project_tree_de
 MAX_DEPTH_BY_MODEL = {"strict_two_level": 2}
 """Where the model by which limits are enforced bounds it further."""
 
-subtree_ids = store.subtree_ids
+ids_in, subtree_ids = store.ids_in, store.subtree_ids
+"""SELECTs for an `IN (...)`: of the ids of a domain's projects; of a project or domain and all below it."""
 
 Reach = Callable[[Ctx, str], Awaitable[Collection[str]]]
 
@@ -151,6 +154,14 @@ async def ancestor_ids(ctx: Ctx, project_id: str) -> list[str]:
 async def ids_below(ctx: Ctx, ids: Collection[str]) -> set[str]:
     """The ids of all below any of these, at any depth."""
     return set(await store.ids_below(ctx, sorted(ids)))
+
+
+async def below_each(ctx: Ctx, ids: Collection[str]) -> dict[str, list[str]]:
+    """The ids of all below each of these, at any depth, if there are any."""
+    found: dict[str, list[str]] = {}
+    for above_id, id_ in await store.below_each(ctx, sorted(ids)):
+        found.setdefault(above_id, []).append(id_)
+    return found
 
 
 async def above(ctx: Ctx, project_id: str) -> list[Project]:

@@ -119,6 +119,16 @@ BELOW = (
     .where(_down.c.id.not_in(sa.bindparam("ids", expanding=True)))
     .order_by(_down.c.depth, _down.c.id)
 )
+_each = (
+    sa.select(projects.c.parent_id.label("above_id"), projects.c.id)
+    .where(projects.c.parent_id.in_(sa.bindparam("ids", expanding=True)))
+    .cte(recursive=True)
+)
+_grandchild = projects.alias()
+_each = _each.union_all(
+    sa.select(_each.c.above_id, _grandchild.c.id).join(_each, _grandchild.c.parent_id == _each.c.id)
+)
+BELOW_EACH = sa.select(_each.c.above_id, _each.c.id)
 CHILDREN = sa.select(projects.c.id).where(projects.c.parent_id == sa.bindparam("project_id")).limit(1)
 
 
@@ -178,6 +188,15 @@ def subtree_ids(project_id: str) -> sa.Select[tuple[str]]:
     down = sa.select(projects.c.id).where(projects.c.id == project_id).cte(recursive=True)
     child = projects.alias()
     return sa.select(down.union_all(sa.select(child.c.id).join(down, child.c.parent_id == down.c.id)).c.id)
+
+
+async def below_each(ctx: Ctx, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """(one of them, what is below it)."""
+    return [(row[0], row[1]) for row in await ctx.execute(BELOW_EACH, {"ids": list(ids)})]
+
+
+def ids_in(domain_id: Any) -> sa.Select[Any]:
+    return sa.select(projects.c.id).where(projects.c.domain_id == domain_id)
 
 
 async def has_children(ctx: Ctx, project_id: str) -> bool:

@@ -21,8 +21,8 @@ def reached(implied: Implied, role_ids: Iterable[str]) -> set[str]:
 
 
 def steps(implied: Implied, role_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """(prior, implied) for each implication that counts for who has these roles."""
-    return {(prior, role_id) for prior in reached(implied, role_ids) for role_id in implied.get(prior, ())}
+    """(implied, prior) for each implication that counts for who has these roles."""
+    return {(role_id, prior) for prior in reached(implied, role_ids) for role_id in implied.get(prior, ())}
 
 
 def leading_to(implied: Implied, role_id: str) -> set[str]:

@@ -52,18 +52,19 @@ class Graph(msgspec.Struct, frozen=True):
     roles: dict[str, Role]
     implied: dict[str, list[str]]
 
-    def counting(self, role_ids: Iterable[str]) -> list[Role]:
-        """Those of the roles that count: a domain's own do not, they only pass on what they imply."""
-        found = (self.roles[role_id] for role_id in role_ids if role_id in self.roles)
-        return sorted((role for role in found if role.domain_id is None), key=lambda role: role.name)
-
     def expanded(self, role_ids: Iterable[str]) -> list[Role]:
-        """These roles and all that they imply, those that count, by name."""
-        return self.counting(rules.reached(self.implied, role_ids))
+        """These roles and all that they imply, by name, but for a domain's own: those only pass on what they imply."""
+        found = (self.roles[role_id] for role_id in rules.reached(self.implied, role_ids) if self._counts(role_id))
+        return sorted(found, key=lambda role: role.name)
 
-    def steps(self, role_ids: Iterable[str]) -> set[tuple[str, str]]:
-        """(prior, implied) for each implication that counts for who has these roles."""
-        return rules.steps(self.implied, role_ids)
+    def counting_of(self, role_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """The ids of these roles (with ""), and of all that they imply (with the id of each that implies it), as above."""
+        role_ids = list(role_ids)
+        pairs = [*((role_id, "") for role_id in role_ids), *rules.steps(self.implied, role_ids)]
+        return [pair for pair in pairs if self._counts(pair[0])]
+
+    def _counts(self, role_id: str) -> bool:
+        return role_id in self.roles and self.roles[role_id].domain_id is None
 
     def leading_to(self, role_id: str) -> set[str]:
         """The ids of this role and of all that imply it."""

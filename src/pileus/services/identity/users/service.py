@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ __all__ = [
     "Identifier",
     "User",
     "authenticate",
+    "by_ids",
     "change",
     "change_own_password",
     "create",
@@ -75,6 +76,11 @@ async def get(ctx: Ctx, user_id: str) -> User:
     if found is None:
         raise NotFound(f"Could not find user: {user_id}.")
     return found
+
+
+async def by_ids(ctx: Ctx, ids: Collection[str]) -> dict[str, User]:
+    """Those of them that are there."""
+    return {id_: logins.seen(ctx, found) for id_, found in (await store.by_ids(ctx, sorted(ids))).items()}
 
 
 async def named(ctx: Ctx, name: str, domain_id: str) -> User | None:

@@ -121,6 +121,10 @@ async def get(ctx: Ctx, user_id: str) -> User | None:
     return None if row is None else User(*row)
 
 
+async def by_ids(ctx: Ctx, ids: Sequence[str]) -> dict[str, User]:
+    return {row[0]: User(*row) for row in await ctx.execute(ALL.where(users.c.id.in_(ids)))}
+
+
 async def named(ctx: Ctx, name: str, domain_id: str) -> User | None:
     row = (await ctx.execute(NAMED, {"name": name, "domain_id": domain_id})).one_or_none()
     return None if row is None else User(*row)
