@@ -69,6 +69,8 @@ async def a_new_limit(cloud: RunningCloud) -> Any:
 
 
 BODIES: dict[str, Any] = {
+    "PATCH /identity/v3/OS-OAUTH1/consumers/{consumer_id}": {"consumer": {"description": "once"}},
+    "PUT /identity/v3/OS-OAUTH1/authorize/{request_token_id}": {"roles": [{"name": "reader"}]},
     "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}": {"identity_provider": {"enabled": True}},
     "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}": a_protocol,
     "PATCH /identity/v3/OS-FEDERATION/mappings/{mapping_id}": RULES,
@@ -123,6 +125,7 @@ AT_A_NEW_PATH = {
 """What makes the thing at its path: there may be none yet."""
 
 OF_ONESELF = {
+    "DELETE /identity/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}",
     "DELETE /identity/v3/users/{user_id}/access_rules/{access_rule_id}",
     "POST /identity/v3/users/{user_id}/application_credentials",
 }

@@ -19,6 +19,8 @@ ANONYMOUS_WITH_A_REASON = {
     "GET /identity": "version discovery",
     "GET /identity/v3": "version discovery",
     "POST /identity/v3/auth/tokens": "the login",
+    "POST /identity/v3/OS-OAUTH1/access_token": "proves itself by its signature, as in Keystone",
+    "POST /identity/v3/OS-OAUTH1/request_token": "as above",
     "POST /identity/v3/users/{user_id}/password": "proves itself by the old password, as in Keystone: it may have expired",
     "GET /pileus": "version discovery",
     "GET /metrics": "for Prometheus",

@@ -35,7 +35,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import delegation
+from support import delegation, oauth
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -179,6 +179,8 @@ async def a_host(cloud: RunningCloud) -> str:
 REAL: dict[str, Real] = {
     "access_rule_id": delegation.an_access_rule,
     "application_credential_id": delegation.an_application_credential,
+    "access_token_id": oauth.an_access_token,
+    "consumer_id": oauth.a_consumer,
     "credential_id": a_credential,
     "actor_id": a_user,
     "domain_id": a_domain,
@@ -199,6 +201,7 @@ REAL: dict[str, Real] = {
     "protocol_id": a_protocol,
     "region_id": a_region,
     "registered_limit_id": a_registered_limit,
+    "request_token_id": oauth.a_request_token,
     "role_id": a_role,
     "service_id": a_service,
     "service_provider_id": a_service_provider,

@@ -130,6 +130,12 @@ class Identity(Section, frozen=True):
             pattern="^(flat|strict_two_level)$",
         ),
     ] = "flat"
+    oauth_request_ttl_s: Annotated[
+        int, option("How long a user may authorize an OAuth consumer's request, seconds; 0 for ever.", ge=0)
+    ] = 28_800
+    oauth_access_ttl_s: Annotated[
+        int, option("How long an OAuth consumer may use what a user has lent it, seconds; 0 for ever.", ge=0)
+    ] = 86_400
 
 
 class Log(Section, frozen=True):

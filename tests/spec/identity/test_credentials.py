@@ -257,7 +257,7 @@ async def test_a_restricted_application_credential_makes_no_keys(identity: World
     user_id, project_id, _ = await owner(identity)
     basis = Basis("application_credential", "a")
     for restricted in (True, False):
-        ctx = delegated(identity.ctx, project_id, basis, restricted=restricted)
+        ctx = delegated(identity.ctx, project_id, basis, application_credential={"restricted": restricted})
         if restricted:
             with pytest.raises(Forbidden, match="additional credentials"):
                 await credentials.create(ctx, user_id, project_id, "ec2", KEYS, {})

@@ -14,6 +14,7 @@ from pileus.services.identity.http import api
 from pileus.services.identity.identity_providers import api as identity_providers
 from pileus.services.identity.limits import api as limits
 from pileus.services.identity.mappings import api as mappings
+from pileus.services.identity.oauth1 import api as oauth1
 from pileus.services.identity.policies import api as policies
 from pileus.services.identity.projects import api as projects
 from pileus.services.identity.regions import api as regions
@@ -38,6 +39,7 @@ NOUNS = (
     identity_providers,
     mappings,
     limits,
+    oauth1,
     policies,
     projects,
     regions,

@@ -16,7 +16,7 @@ from pileus.kernel.seal import SealError
 from pileus.services.identity.credentials import rules, store
 from pileus.services.identity.credentials.rules import TOTP, id_of, is_ec2, read_ec2
 from pileus.services.identity.credentials.store import Bounds, Row
-from pileus.services.identity.grounds import Basis
+from pileus.services.identity.grounds import Basis, basis_of
 from pileus.services.identity.lists import Found
 from pileus.services.identity.methods import expecting
 from pileus.services.identity.projects import service as projects
@@ -92,8 +92,8 @@ def _row(ctx: Ctx, credential: Credential) -> Row:
 
 def bounds_of(ctx: Ctx) -> Bounds | None:
     """How far the caller's token reaches; None when it is the user's own, and no delegated one."""
-    facts = ctx.caller.facts
-    return Bounds(ctx.caller.project_id, facts["basis"], facts["token_of"]) if facts.get("basis") else None
+    basis = basis_of(ctx.caller)
+    return None if basis is None else Bounds(ctx.caller.project_id, basis, ctx.caller.facts["token_of"])
 
 
 async def page(ctx: Ctx, query: Query, *, user_id: str | None, ec2: bool = False) -> Found[Credential]:
@@ -142,7 +142,7 @@ async def create(
 
 def _ec2(ctx: Ctx, made: Credential) -> Credential:
     """With the id that its access key gives, and bound to what the caller's token rests on."""
-    if ctx.caller.facts.get("restricted"):
+    if ctx.caller.facts.get("application_credential", {}).get("restricted"):
         raise Forbidden(
             "You are not authorized to perform the requested action: Using method 'application_credential' is not "
             "allowed for managing additional credentials."
