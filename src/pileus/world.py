@@ -41,6 +41,7 @@ from pileus.services.cloud.events import service as feeds
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.identity.bootstrap import bootstrap
+from pileus.services.identity.keys import service as keys
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
@@ -56,6 +57,7 @@ ADMIN_PASSWORD = "admin.password"  # noqa: S105 (a file's name)
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge)
+CHORES = (keys.rotate_when_due,)
 SERVICES: tuple[Service, ...] = (identity_api, cloud_api, metrics_api)
 
 
@@ -118,7 +120,7 @@ class Cloud:
         self.begin(self.metrics.watch_loop(), "loop lag")
         if work:
             self._start_worker()
-            self.begin(Housekeeping(self.ctx, PURGES).run(), "housekeeping")
+            self.begin(Housekeeping(self.ctx, PURGES, CHORES).run(), "housekeeping")
 
     def _start_worker(self) -> None:
         worker = self.worker = Worker(self.ctx)

@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     _config(commands)
     _operations(commands)
     _hosts(commands)
+    _keys(commands)
     _policy(commands)
     _doctor(commands)
     _checkpoints(commands)
@@ -140,6 +141,15 @@ def _hosts(commands: Any) -> None:
     ):
         _add(host, name, f"hosts:{run}", words).add_argument("name", metavar="NAME")
     for command in host.choices.values():
+        _cloud(command)
+        _form(command)
+
+
+def _keys(commands: Any) -> None:
+    keys = _group(commands, "keys", "The keys that tokens are made with.")
+    _add(keys, "list", "keys:list_", "Every key, the newest first: staged, primary, and those that wear out.")
+    _add(keys, "rotate", "keys:rotate", "Make tokens with the staged key from now on, and stage a new one.")
+    for command in keys.choices.values():
         _cloud(command)
         _form(command)
 

@@ -94,6 +94,14 @@ class Identity(Section, frozen=True):
     token_ttl_s: Annotated[int, option("How long a token is valid, seconds.", ge=60)] = 86_400
     bcrypt_rounds: Annotated[int, option("Cost of a password hash: 2^n rounds.", ge=4, le=20)] = 12
     fernet_keys: Annotated[int, option("Most token keys at once: staged, primary, and some that wear out.", ge=3)] = 3
+    fernet_rotate_s: Annotated[
+        int,
+        option(
+            "The token keys are rotated this often, seconds; later, if one would be lost that still has valid tokens; "
+            "0: by `pileus keys rotate` only.",
+            ge=0,
+        ),
+    ] = 86_400
     list_limit: Annotated[
         int, option("Most items of one page of a list; what is left follows by `links.next`.", ge=1)
     ] = 1000

@@ -1,4 +1,4 @@
-"""What is done now and then by whoever runs operations: old rows go in batches, queues are counted."""
+"""What is done now and then by whoever runs operations: old rows go in batches, queues are counted, chores are done."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ COUNTED = ("running", "undoing", "parked")
 Purge = Callable[[Ctx, float, int], Awaitable[int]]
 """Deletes at most so many rows that ended before that stamp, in a transaction of its own; returns how many."""
 
+Chore = Callable[[Ctx], Awaitable[None]]
+"""Does what is due, in a transaction of its own; most often nothing is."""
+
 
 class Housekeeping:
     """Safe to run in any number of processes: a row that another has deleted is simply not there."""
 
-    def __init__(self, ctx: Ctx, purges: Sequence[Purge]) -> None:
-        self.ctx, self.purges = ctx, tuple(purges)
+    def __init__(self, ctx: Ctx, purges: Sequence[Purge], chores: Sequence[Chore] = ()) -> None:
+        self.ctx, self.purges, self.chores = ctx, tuple(purges), tuple(chores)
 
     async def run(self) -> None:
         """For ever, once a minute. To be run as a task and cancelled."""
@@ -37,7 +40,9 @@ class Housekeeping:
             await self.ctx.world.clock.sleep(EVERY_S)
 
     async def once(self) -> None:
-        """Purge what is past its retention, a batch at a time, and count the queue."""
+        """Do what is due, purge what is past its retention, a batch at a time, and count the queue."""
+        for chore in self.chores:
+            await chore(self.ctx)
         before = self.ctx.now() - self.ctx.world.config.operations.retention_s
         for purge in self.purges:
             while await purge(self.ctx, before, BATCH) == BATCH:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from cryptography.fernet import Fernet, MultiFernet
 
+from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict, Unavailable
 from pileus.kernel.seal import SealError
-from pileus.services.identity.keys import store
-from pileus.services.identity.keys.store import Key
+from pileus.services.identity.keys import rules, store
+from pileus.services.identity.keys.rules import SLACK_S, Key
 from pileus.services.identity.revision import service as revision
 
-__all__ = ["begin", "ring", "rotate"]
+__all__ = ["SLACK_S", "Key", "begin", "list_", "ring", "rotate", "rotate_when_due"]
 
-SLACK_S = 600  # a login that was under way when its key was retired may still use it
+KEY = "identity.key"
 ORDER = {"primary": 0, "staged": 1, "secondary": 2}
 
 
@@ -40,24 +41,50 @@ async def begin(ctx: Ctx) -> None:
         await _add(ctx, "staged")
 
 
+async def list_(ctx: Ctx) -> list[Key]:
+    """All keys, the newest first."""
+    return await store.list_(ctx)
+
+
 async def rotate(ctx: Ctx) -> None:
     """Make the staged key primary and stage a new one. Raises Conflict while every secondary still has valid tokens."""
     async with revision.change(ctx) as ctx:
         now, limits = ctx.now(), ctx.world.config.identity
         found = await store.list_(ctx)
-        of = {key.state: key for key in found}
-        oldest = now - limits.token_ttl_s - SLACK_S
-        worn = [key for key in found if key.retired_at is not None and key.retired_at < oldest]
-        if len(found) - len(worn) >= limits.fernet_keys:
+        if not rules.has_room(found, limits.fernet_keys, now):
             raise Conflict(
                 f"{len(found)} keys are in use and each may still have valid tokens. Wait until the oldest are "
                 "worn out (identity.token_ttl_s after they were retired), or raise identity.fernet_keys."
             )
-        for key in worn:
-            await store.delete(ctx, key.id)
-        await store.change(ctx, of["primary"].id, state="secondary", retired_at=now)
-        await store.change(ctx, of["staged"].id, state="primary")
+        for key in found:
+            if rules.is_worn(key, now):
+                await store.delete(ctx, key.id)
+        of = {key.state: key for key in found}
+        lasts_s = max(of["primary"].lasts_s, limits.token_ttl_s)
+        await store.change(ctx, of["primary"].id, state="secondary", retired_at=now, lasts_s=lasts_s)
+        await store.change(ctx, of["staged"].id, state="primary", lasts_s=limits.token_ttl_s)
         await _add(ctx, "staged")
+        await changed(ctx, KEY, "updated", of["staged"].id, project_id=None)
+
+
+async def rotate_when_due(ctx: Ctx) -> None:
+    """Rotate when the last rotation is `identity.fernet_rotate_s` ago. Any number of processes may say so at any time.
+
+    Whatever the interval is, no token is refused: a rotation that came too early would have to give up a key with valid
+    tokens, and waits until there is none. Who comes second finds that it has been done; a kill leaves all or nothing.
+    """
+    if await _is_due(ctx):
+        async with revision.change(ctx) as ctx:
+            if await _is_due(ctx):
+                await rotate(ctx)
+
+
+async def _is_due(ctx: Ctx) -> bool:
+    limits, now = ctx.world.config.identity, ctx.now()
+    if not limits.fernet_rotate_s:
+        return False
+    found = await store.list_(ctx)
+    return rules.is_due(found, limits.fernet_rotate_s, now) and rules.has_room(found, limits.fernet_keys, now)
 
 
 async def _add(ctx: Ctx, state: str) -> None:

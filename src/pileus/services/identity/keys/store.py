@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
+from pileus.services.identity.keys.rules import Key
 
 keys = sa.Table(
     "identity_fernet_key",
@@ -18,6 +19,9 @@ keys = sa.Table(
     sa.Column("state", Text, nullable=False),  # staged | primary | secondary
     sa.Column("made_at", sa.Float, nullable=False),
     sa.Column("retired_at", sa.Float),  # when it became secondary: no token was made with it since
+    sa.Column(
+        "lasts_s", sa.Float, nullable=False, server_default="0"
+    ),  # how long a token made with it is valid at most
     sa.Index(
         "identity_fernet_key_one_each",
         "state",
@@ -26,14 +30,6 @@ keys = sa.Table(
         postgresql_where=sa.text("state <> 'secondary'"),
     ),
 )
-
-
-class Key(msgspec.Struct, frozen=True):
-    id: str
-    sealed: bytes
-    state: str
-    made_at: float
-    retired_at: float | None
 
 
 ALL = sa.select(*(keys.c[name] for name in Key.__struct_fields__)).order_by(keys.c.made_at.desc(), keys.c.id)

@@ -1,0 +1,1 @@
+"""The keys that tokens are made with, as an operator sees them."""
