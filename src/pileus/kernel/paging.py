@@ -165,9 +165,19 @@ class Listing:
         return tuple(row)
 
 
+def nullable(step: Step) -> bool:
+    return bool(getattr(step.column, "nullable", True))
+
+
 def ordered(step: Step) -> sa.UnaryExpression[Any]:
-    """The ORDER BY of one key, with the place of NULL written out."""
-    return step.column.desc().nulls_last() if step.descending else step.column.asc().nulls_first()
+    """The ORDER BY of one key, with the place of NULL written out.
+
+    But where there is no NULL: an index of PostgreSQL gives no order that says NULLS FIRST.
+    """
+    order = step.column.desc() if step.descending else step.column.asc()
+    if not nullable(step):
+        return order
+    return order.nulls_last() if step.descending else order.nulls_first()
 
 
 def after(steps: Sequence[Step], place: Sequence[Any]) -> Condition:
@@ -177,7 +187,15 @@ def after(steps: Sequence[Step], place: Sequence[Any]) -> Condition:
     for step, value in zip(steps, place, strict=True):
         ways.append(sa.and_(*same, beyond(step, value)))
         same.append(step.column.is_(None) if value is None else step.column == bound(step, value))
-    return sa.or_(*ways)
+    return sa.and_(since(steps[0], place[0]), sa.or_(*ways)) if len(ways) > 1 else ways[0]
+
+
+def since(step: Step, value: Any) -> Condition:
+    """What follows from being after a place, said so that an index is entered there and not walked from its beginning."""
+    if value is None or (step.descending and nullable(step)):
+        return sa.true()
+    here: Condition = step.column <= bound(step, value) if step.descending else step.column >= bound(step, value)
+    return here
 
 
 def beyond(step: Step, value: Any) -> Condition:
@@ -186,7 +204,7 @@ def beyond(step: Step, value: Any) -> Condition:
         return sa.false() if step.descending else step.column.is_not(None)
     limit = bound(step, value)
     later: Condition = step.column < limit if step.descending else step.column > limit
-    return sa.or_(later, step.column.is_(None)) if step.descending else later
+    return sa.or_(later, step.column.is_(None)) if step.descending and nullable(step) else later
 
 
 def bound(step: Step, value: Any) -> sa.BindParameter[Any]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest
-from pileus.services.identity.revision import service as revision
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import Identifier
 from support.identity import Session, World
 
 FLAGS = (
@@ -160,26 +155,25 @@ async def test_a_noun_above_lists_some_users(identity: World) -> None:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[None]:
-    """The identity provider `sun`, which speaks the protocol `mapped`."""
-
-    async def there(ctx: Ctx, one: Identifier) -> None:
-        if (one.idp_id, one.protocol_id) != ("sun", "mapped"):
-            raise BadRequest(f"Could not find Identity Provider: {one.idp_id}")
-
-    before = list(users._identifier_checks)
-    users._identifier_checks[:] = []
-    users.on_identifiers(there)
-    yield
-    users._identifier_checks[:] = before
+async def provider(identity: World) -> str:
+    """The path of the identity provider `sun`, which speaks the protocol `mapped`."""
+    admin, path = await identity.admin(), "/v3/OS-FEDERATION/identity_providers/sun"
+    rules = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "NAME"}]}]
+    for at, body in (
+        ("/v3/OS-FEDERATION/mappings/all", {"mapping": {"rules": rules}}),
+        (path, {"identity_provider": {"enabled": True}}),
+        (f"{path}/protocols/mapped", {"protocol": {"mapping_id": "all"}}),
+    ):
+        answer = await admin.request("PUT", at, body)
+        assert answer.status_code == 201, answer.text
+    return path
 
 
 def known_as(unique_id: str, idp_id: str = "sun") -> dict[str, Any]:
     return {"idp_id": idp_id, "protocols": [{"protocol_id": "mapped", "unique_id": unique_id}]}
 
 
-@pytest.mark.usefixtures("provider")
-async def test_a_user_is_known_to_an_identity_provider(identity: World) -> None:
+async def test_a_user_is_known_to_an_identity_provider(identity: World, provider: str) -> None:
     admin = await identity.admin()
     sent = {"name": "ada", "federated": [known_as("a@sun"), known_as("a@sun"), known_as("ada@sun")]}
     made = (await admin.post("/v3/users", {"user": sent})).json()["user"]
@@ -187,9 +181,8 @@ async def test_a_user_is_known_to_an_identity_provider(identity: World) -> None:
     assert made["federated"] == [{"idp_id": "sun", "protocols": both}]
     path = f"/v3/users/{made['id']}"
     assert (await admin.get(path)).json() == {"user": made}
-    for federated in ([], None):
-        kept = await admin.patch(path, {"user": {"enabled": True, **({} if federated is None else {"federated": []})}})
-        assert kept.json()["user"] == made
+    for change in ({"enabled": True}, {"federated": []}):
+        assert (await admin.patch(path, {"user": change})).json()["user"] == made
     changed = await admin.patch(path, {"user": {"federated": [known_as("countess@sun")]}})
     assert changed.json()["user"]["federated"] == [known_as("countess@sun")]
     assert await named_by(admin, "idp_id=sun&protocol_id=mapped&unique_id=countess@sun") == ["ada"]
@@ -199,19 +192,11 @@ async def test_a_user_is_known_to_an_identity_provider(identity: World) -> None:
     assert taken.status_code == 409
     unknown = await admin.patch(eve, {"user": {"federated": [known_as("x", "moon")]}})
     assert unknown.status_code == 400
+    assert "Could not find federated protocol mapped for Identity Provider: moon" in unknown.text
     assert "federated" not in (await admin.get(eve)).json()["user"]
-    async with revision.change(identity.ctx) as ctx:
-        await users.forget_identifiers(ctx, "sun", "saml2")
-        assert await users.identifiers(ctx, made["id"]) != []
-        await users.forget_identifiers(ctx, "sun")
-        assert await users.identifiers(ctx, made["id"]) == []
+    assert (await admin.delete(f"{provider}/protocols/mapped")).status_code == 204
+    assert "federated" not in (await admin.get(path)).json()["user"]
 
 
 async def named_by(session: Session, query: str) -> list[str]:
     return [user["name"] for user in (await session.get(f"/v3/users?{query}")).json()["users"]]
-
-
-async def test_without_identity_providers_nobody_is_known_to_one(identity: World) -> None:
-    answer = await (await identity.admin()).post("/v3/users", {"user": {"name": "ada", "federated": [known_as("a")]}})
-    assert answer.status_code == 400
-    assert "Could not find Identity Provider: sun" in answer.json()["error"]["message"]

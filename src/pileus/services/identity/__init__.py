@@ -2,8 +2,9 @@
 
     auth | ec2 > tokens > trusts | application_credentials | oauth1 | totp > credentials > catalog
          > endpoint_filters | policies > endpoints > limits > registered_limits > services | regions
-         > assignments > roles > groups > users > projects > keys | revocations > revision
-    tokens > service_providers > revision                    identity_providers > mappings | projects > revision
+         > assignments > roles > groups > users > identity_providers > mappings | projects
+         > keys | revocations > revision
+    tokens > service_providers > revision
 
 A noun calls only nouns to its right; what must go up goes through the hooks a noun declares (`projects.service.on_delete`).
 A further way to log in is a `method` (methods.py), a further thing that tokens rest on a `ground` (grounds.py): the noun

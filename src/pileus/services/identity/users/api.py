@@ -39,7 +39,10 @@ class Protocol(msgspec.Struct):
 
 class Provider(msgspec.Struct):
     idp_id: Id
-    protocols: Annotated[list[Protocol], Meta(min_length=1)]
+    protocols: Annotated[list[Protocol], Meta(min_length=1, max_length=16)]
+
+
+Federated = Annotated[list[Provider], Meta(max_length=16)]
 
 
 class CreateUser(msgspec.Struct):
@@ -48,7 +51,7 @@ class CreateUser(msgspec.Struct):
     default_project_id: Id | None = None
     description: str | UnsetType | None = UNSET
     enabled: bool = True
-    federated: list[Provider] = []
+    federated: Federated = []
     options: Options = msgspec.field(default_factory=Options)
     password: Secret | None = None
     password_expires_at: Any = UNSET  # shown, and so sent back by some; it follows from the password
@@ -60,7 +63,7 @@ class ChangeUser(msgspec.Struct):
     default_project_id: Id | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
-    federated: list[Provider] | UnsetType = UNSET
+    federated: Federated | UnsetType = UNSET
     options: Options | UnsetType = UNSET
     password: Secret | UnsetType | None = UNSET
     password_expires_at: Any = UNSET

@@ -13,6 +13,7 @@ from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.kernel.http import Query
+from pileus.services.identity.identity_providers import service as identity_providers
 from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
@@ -35,32 +36,23 @@ __all__ = [
     "create",
     "delete",
     "find",
-    "forget_identifiers",
     "get",
     "guarded",
     "hasher",
     "identifiers",
     "named",
     "on_delete",
-    "on_identifiers",
     "page",
     "shown",
     "shown_expiry",
 ]
 
 _deleted: list[Callable[[Ctx, str], Awaitable[None]]] = []
-_identifier_checks: list[Callable[[Ctx, Identifier], Awaitable[None]]] = []
 
 
 def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str], Awaitable[None]]:
     """Call this with the id of a user, in the transaction that deletes it. For the nouns and services above."""
     _deleted.append(call)
-    return call
-
-
-def on_identifiers(call: Callable[[Ctx, Identifier], Awaitable[None]]) -> Callable[[Ctx, Identifier], Awaitable[None]]:
-    """Ask this, in the transaction, whether there are the identity provider and the protocol; else it raises BadRequest."""
-    _identifier_checks.append(call)
     return call
 
 
@@ -189,19 +181,14 @@ async def _check_default_project(ctx: Ctx, user: User) -> None:
 async def _set_identifiers(ctx: Ctx, user_id: str, wanted: Sequence[Identifier]) -> None:
     """Exchange them all; none wanted changes nothing."""
     for one in wanted:
-        if not _identifier_checks:
-            raise BadRequest(f"Could not find Identity Provider: {one.idp_id}")
-        for check in _identifier_checks:
-            await check(ctx, one)
+        try:
+            await identity_providers.protocol(ctx, one.idp_id, one.protocol_id)
+        except NotFound as e:
+            raise BadRequest(e.message) from None
         if await store.identified(ctx, one) not in (None, user_id):
             raise Conflict(f"Conflict occurred attempting to store federated_user - {one.unique_id} is another user's.")
     if wanted:
         await store.set_identifiers(ctx, user_id, wanted)
-
-
-async def forget_identifiers(ctx: Ctx, idp_id: str, protocol_id: str | None = None) -> None:
-    """No user is known by what this identity provider (by this protocol alone) calls it any longer. Inside of a change."""
-    await store.forget_identifiers(ctx, idp_id, protocol_id)
 
 
 async def change(ctx: Ctx, user_id: str, wanted: Mapping[str, Any]) -> User:

@@ -49,6 +49,11 @@ federated = sa.Table(
     sa.Column("protocol_id", Text, primary_key=True),
     sa.Column("unique_id", Text, primary_key=True),
     sa.Column("user_id", Text, sa.ForeignKey("identity_user.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.ForeignKeyConstraint(
+        ["idp_id", "protocol_id"],
+        ["identity_federation_protocol.idp_id", "identity_federation_protocol.id"],
+        ondelete="CASCADE",
+    ),
 )
 
 
@@ -217,10 +222,3 @@ async def set_identifiers(ctx: Ctx, user_id: str, wanted: Sequence[Identifier]) 
     await ctx.execute(federated.delete().where(federated.c.user_id == user_id))
     for one in wanted:
         await ctx.execute(federated.insert().values(user_id=user_id, **msgspec.structs.asdict(one)))
-
-
-async def forget_identifiers(ctx: Ctx, idp_id: str, protocol_id: str | None) -> None:
-    said = [federated.c.idp_id == idp_id]
-    if protocol_id is not None:
-        said.append(federated.c.protocol_id == protocol_id)
-    await ctx.execute(federated.delete().where(*said))
