@@ -35,6 +35,7 @@ class DemoWorld:
     doorbell: Doorbell = field(default_factory=LocalDoorbell)
     policy: Policy = field(default_factory=lambda: Policy.load({}, None))
     metrics: Metrics = field(default_factory=Metrics)
+    memory: dict[type, Any] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
 
     def hypervisor(self, host: str) -> SimHypervisor:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+import demo.owners  # noqa: F401 (declares them)
 from demo.machines import sagas as machine_sagas
 from demo.machines import service as machines
 from demo.machines.store import machines as machine_table
@@ -22,8 +23,13 @@ from demo.networks.store import networks as network_table
 from demo.volumes import sagas as volume_sagas
 from demo.volumes.store import volumes as volume_table
 from demo.world import DemoWorld
+from pileus.kernel.context import Caller
 from pileus.kernel.operations import Saga, Worker
 from pileus.kernel.operations.tables import subjects
+from pileus.services.identity.projects import sagas as project_sagas
+from pileus.services.identity.projects import service as projects
+from pileus.services.identity.projects.store import projects as projects_table
+from pileus.services.identity.revision import service as revision
 
 HOSTS = ("h1", "h2")
 Snapshot = dict[str, object]
@@ -38,6 +44,7 @@ async def snapshot(world: DemoWorld) -> Snapshot:
             ("machine", sa.select(machine_table.c.status + "@" + sa.func.coalesce(machine_table.c.host, "-"))),
             ("volume", sa.select(volume_table.c.status)),
             ("network", sa.select(network_table.c.status).where(network_table.c.deleted.is_(False))),
+            ("project", sa.select(projects_table.c.name).where(projects_table.c.is_domain.is_(False))),
             ("claims", sa.select(sa.cast(sa.func.count(), sa.Text)).select_from(subjects)),
         ):
             seen[name] = ", ".join(sorted((await read.execute(query)).scalars()))
@@ -104,6 +111,24 @@ async def create_network(world: DemoWorld) -> UUID:
     return (await networks.create(world.ctx(), size=3)).id
 
 
+async def delete_project(world: DemoWorld) -> UUID:
+    """One in which there is a machine with its disk, another volume and a network, and a project below it."""
+    ctx = world.ctx()
+    async with ctx.transaction() as writing:
+        await revision.begin(writing)
+    domain = await projects.create(ctx, "all", parent_id=None, domain_id=None, facts={})
+    top = await projects.create(ctx, "top", parent_id=None, domain_id=domain.id, facts={})
+    below = await projects.create(ctx, "below", parent_id=top.id, domain_id=domain.id, facts={})
+    owner, other = [world.ctx(Caller("u" * 32, project_id=each.id)) for each in (top, below)]
+    await machines.create(owner, name="web", disk=True)
+    async with other.transaction() as writing:
+        await volume_sagas.create_volume.start(writing, world.ids.uuid(), host="h1")
+    await networks.create(other, size=3)
+    await Worker(ctx).drain()
+    await projects.delete_all(ctx, top.id)
+    return projects.subject(top.id)
+
+
 SCENARIOS = [
     Scenario(machine_sagas.create_machine, create_machine, done=ACTIVE, undone={"machine": "ERROR@-"}),
     Scenario(
@@ -115,6 +140,7 @@ SCENARIOS = [
     Scenario(machine_sagas.delete_machine, delete_machine, done={}),
     Scenario(volume_sagas.create_volume, create_volume, done={"volume": "available", "h1": "disk"}),
     Scenario(volume_sagas.delete_volume, delete_volume, done={}),
+    Scenario(project_sagas.delete_project, delete_project, done={}),
     Scenario(network_sagas.converge_network, create_network, done={"network": "ACTIVE", "h1": "disk"}),
 ]
 SEAMS = [(scenario, step) for scenario in SCENARIOS for step in scenario.saga.steps]

@@ -32,6 +32,8 @@ is known and mapped to HTTP once, by the service's fault shape.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 
@@ -42,6 +44,7 @@ class CloudError(Exception):
     code: ClassVar[str] = "internalError"
     title: ClassVar[str] = "Internal Server Error"
     request_id: str = ""  # of the request that failed; set at the HTTP rim, for fault shapes that show it
+    details: Mapping[str, Any] = MappingProxyType({})  # what a program may read beside the message
 
     def __init__(self, message: str, *, headers: dict[str, str] | None = None, **facts: Any) -> None:
         super().__init__(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from demo.machines import sagas, store
@@ -42,3 +43,22 @@ async def delete(ctx: Ctx, machine_id: UUID) -> None:
     async with ctx.transaction() as ctx:
         await show(ctx, machine_id)
         await sagas.delete_machine.supersede(ctx, machine_id)
+
+
+async def count_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many machines these projects have, and the names of a few."""
+    return await store.count_of(ctx, project_ids)
+
+
+async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 3) -> int:
+    """Begin to delete a few of those that are not being deleted. Returns how many."""
+    found = await store.undeleted_of(ctx, project_ids, most)
+    for machine_id in found:
+        await sagas.delete_machine.supersede(ctx, machine_id)
+        await store.change(ctx, machine_id, status="DELETING")
+    return len(found)
+
+
+async def disk_ids(ctx: Ctx) -> set[UUID]:
+    """The volumes that are disks of machines: they go with those."""
+    return await store.disk_ids(ctx)

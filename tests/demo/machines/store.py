@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -66,3 +67,18 @@ async def change(ctx: Ctx, machine_id: UUID, **columns: Any) -> None:
 
 async def remove(ctx: Ctx, machine_id: UUID) -> None:
     await ctx.execute(machines.delete().where(machines.c.id == machine_id))
+
+
+async def count_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    query = sa.select(machines.c.name, sa.func.count().over()).where(machines.c.project_id.in_(project_ids))
+    rows = (await ctx.execute(query.order_by(machines.c.name).limit(5))).all()
+    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+
+
+async def undeleted_of(ctx: Ctx, project_ids: Sequence[str], most: int) -> list[UUID]:
+    left = sa.select(machines.c.id).where(machines.c.project_id.in_(project_ids), machines.c.status != "DELETING")
+    return list((await ctx.execute(left.order_by(machines.c.id).limit(most))).scalars())
+
+
+async def disk_ids(ctx: Ctx) -> set[UUID]:
+    return set((await ctx.execute(sa.select(machines.c.disk_id).where(machines.c.disk_id.is_not(None)))).scalars())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from demo.networks import sagas, store
-from demo.networks.store import Network
+from demo.networks.store import Network, count_of
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import NotFound
+
+__all__ = ["count_of", "create", "delete", "delete_of", "resize", "show"]
 
 
 async def create(ctx: Ctx, *, size: int) -> Network:
@@ -37,3 +40,12 @@ async def delete(ctx: Ctx, network_id: UUID) -> None:
         await show(ctx, network_id)
         await store.change(ctx, network_id, deleted=True)
         await sagas.converge_network.want(ctx, network_id)
+
+
+async def delete_of(ctx: Ctx, project_ids: Sequence[str]) -> int:
+    """Begin to delete all of these projects. Returns how many."""
+    found = await store.undeleted_of(ctx, project_ids)
+    for network_id in found:
+        await store.change(ctx, network_id, deleted=True)
+        await sagas.converge_network.want(ctx, network_id)
+    return len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -49,3 +50,15 @@ async def change(ctx: Ctx, network_id: UUID, **columns: Any) -> None:
 
 async def remove(ctx: Ctx, network_id: UUID) -> None:
     await ctx.execute(networks.delete().where(networks.c.id == network_id, networks.c.deleted))
+
+
+async def count_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many networks these projects have, and the ids of a few: networks have no names."""
+    query = sa.select(networks.c.id, sa.func.count().over()).where(networks.c.project_id.in_(project_ids))
+    rows = (await ctx.execute(query.limit(5))).all()
+    return (rows[0][1] if rows else 0), [str(row[0]) for row in rows]
+
+
+async def undeleted_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:
+    left = sa.select(networks.c.id).where(networks.c.project_id.in_(project_ids), networks.c.deleted.is_(False))
+    return list((await ctx.execute(left.order_by(networks.c.id))).scalars())

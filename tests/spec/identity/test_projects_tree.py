@@ -32,7 +32,7 @@ async def test_the_tree_holds_together(identity: World, admin: Session) -> None:
     assert await status("POST", "/v3/projects", name="a", parent_id=top, domain_id=garden) == 400
     assert await status("POST", "/v3/projects", name="a", parent_id="default", domain_id=garden) == 400
     assert await status("POST", "/v3/projects", name="a", parent_id=top, domain_id=top) == 400
-    assert await status("DELETE", f"/v3/projects/{top}") == 403
+    assert await status("DELETE", f"/v3/projects/{top}") == 409
     assert await status("PATCH", f"/v3/projects/{top}", enabled=False) == 403
     assert await status("PATCH", f"/v3/projects/{below}", parent_id="default") == 403
     assert await status("PATCH", f"/v3/projects/{below}", parent_id=top) == 200

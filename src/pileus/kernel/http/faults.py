@@ -37,7 +37,7 @@ class InternalError(CloudError):
 
 def plain_fault(error: CloudError) -> dict[str, Any]:
     """Identity's shape, which is also our own: {"error": {"code", "title", "message"}}."""
-    return {"error": {"code": error.status, "title": error.title, "message": error.message}}
+    return {"error": {"code": error.status, "title": error.title, "message": error.message, **error.details}}
 
 
 def unknown_route(accept: str) -> Answer:

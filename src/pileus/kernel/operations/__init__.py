@@ -3,7 +3,7 @@
 from pileus.kernel.operations.carry import Seam
 from pileus.kernel.operations.op import ChildFailed, Op
 from pileus.kernel.operations.saga import Converge, Saga, Step, Wait, sagas
-from pileus.kernel.operations.start import unpaid, wake_subject
+from pileus.kernel.operations.start import holder, refuse_if_busy, unpaid, wake_subject
 from pileus.kernel.operations.worker import Worker, void_leases
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "Step",
     "Wait",
     "Worker",
+    "holder",
+    "refuse_if_busy",
     "sagas",
     "unpaid",
     "void_leases",

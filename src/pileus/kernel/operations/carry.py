@@ -55,6 +55,10 @@ class Broken:
     cause: str
 
 
+def late(step: Step, note: str) -> str:
+    return f"not done within {step.deadline_s:g} s" + (f": {note}" if note else "")
+
+
 class Carrier:
     """One operation in the hands of one worker."""
 
@@ -102,7 +106,7 @@ class Carrier:
         if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
             return await self._release(step, outcome)
         if isinstance(outcome, Wait):
-            outcome = Broken(f"not done within {step.deadline_s:g} s" + (f": {outcome.note}" if outcome.note else ""))
+            outcome = Broken(late(step, outcome.note))
         if isinstance(outcome, (Again, Broken)):
             return await self._failed(step, outcome)
         return bool(outcome)
@@ -133,11 +137,16 @@ class Carrier:
         except Exception as e:
             if deadline.expired():
                 self.spent_s = step.deadline_s
-                return Again(f"not done within {step.deadline_s:g} s")
+                return Again(late(step, self._waited_for(step)))
             return self._named(step, e)
         finally:
             self.spent_s += self.clock.monotonic() - began
         return self._plain(result)
+
+    def _waited_for(self, step: Step) -> str:
+        """What this step said it waits for when it was last released."""
+        progress = self.row["progress"] if self.row["step"] == step.name else None
+        return (progress or {}).get("note") or ""
 
     def _plain(self, result: Any) -> Any:
         if isinstance(result, Going):

@@ -24,6 +24,7 @@ HOLDER_OF = (
     .join(subjects, subjects.c.operation_id == operations.c.id)
     .where(subjects.c.subject_id == sa.bindparam("subject_"))
 )
+HOLDER = sa.select(subjects.c.operation_id).where(subjects.c.subject_id == sa.bindparam("subject_"))
 BUSY = (
     sa.select(operations.c.saga, operations.c.step, operations.c.state, subjects.c.subject_id)
     .join(subjects, subjects.c.operation_id == operations.c.id)
@@ -105,7 +106,13 @@ async def begin(ctx: Ctx, asked: Beginning) -> uuid.UUID:
     return operation_id
 
 
+async def holder(ctx: Ctx, subject_id: uuid.UUID) -> uuid.UUID | None:
+    """The operation that claims this subject, parked ones too."""
+    return (await ctx.execute(HOLDER, {"subject_": subject_id})).scalar()
+
+
 async def refuse_if_busy(ctx: Ctx, claims: list[uuid.UUID]) -> None:
+    """Raises Conflict that names the operation when one of these is claimed."""
     busy = (await ctx.execute(BUSY, {"claims_": claims})).first()
     if busy is not None:
         what = busy.saga.partition("@")[0]

@@ -5,6 +5,7 @@
          > assignments > roles > groups > users > identity_providers > mappings | projects
          > keys | revocations > revision
     tokens > service_providers > revision
+    domain_configs > domains > projects
 
 A noun calls only nouns to its right; what must go up goes through the hooks a noun declares (`projects.service.on_delete`).
 A further way to log in is a `method` (methods.py), a further thing that tokens rest on a `ground` (grounds.py): the noun

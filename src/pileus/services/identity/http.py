@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -115,6 +116,17 @@ def onward(here: Here, page: Page) -> dict[str, Any]:
     links = identity_links(here, page)
     following = links["links"]["next"]
     return {**links, "next": following} if following else links
+
+
+class Cascade(msgspec.Struct, frozen=True):
+    """Of a DELETE: `?cascade=plan` says what would go, `?cascade=execute` deletes it too."""
+
+    cascade: Literal["plan", "execute"] | msgspec.UnsetType = msgspec.UNSET
+
+
+def gone(plan: msgspec.Struct, operation_id: UUID | None) -> Answer:
+    """What a DELETE that takes everything along answers: nothing, or by which operation it goes."""
+    return Answer() if operation_id is None else Answer({"plan": plan, "operation_id": operation_id}, 202)
 
 
 def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:

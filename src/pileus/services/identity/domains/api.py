@@ -11,7 +11,19 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.domains import service
 from pileus.services.identity.domains.service import Project
-from pileus.services.identity.http import Options, api, changes, divided, given, listed, member, require, sought
+from pileus.services.identity.http import (
+    Cascade,
+    Options,
+    api,
+    changes,
+    divided,
+    given,
+    gone,
+    listed,
+    member,
+    require,
+    sought,
+)
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\S")]
 Description = Annotated[str, Meta(max_length=255)]
@@ -75,6 +87,11 @@ async def change_domain(ctx: Ctx, domain_id: str, body: dict[str, Any], here: He
 
 
 @api.delete("/v3/domains/{domain_id}", rule="identity:delete_domain", status=204)
-async def delete_domain(ctx: Ctx, domain_id: str) -> None:
+async def delete_domain(ctx: Ctx, domain_id: str, query: Cascade) -> Answer:
     await sought(ctx, service.get(ctx, domain_id), target)
+    if query.cascade == "plan":
+        return Answer({"plan": await service.plan(ctx, domain_id)}, 200)
+    if query.cascade == "execute":
+        return gone(*await service.delete_all(ctx, domain_id))
     await service.delete(ctx, domain_id)
+    return Answer()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Query
 from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
-from pileus.services.identity.projects.service import Project
+from pileus.services.identity.projects.service import Plan, Project
 
-__all__ = ["Project", "change", "create", "delete", "get", "page", "shown"]
+__all__ = ["Project", "change", "create", "delete", "delete_all", "get", "page", "plan", "shown"]
 
 ID = re.compile(r"[0-9a-f]{32}")
 
@@ -42,6 +43,16 @@ async def change(ctx: Ctx, domain_id: str, wanted: Mapping[str, Any]) -> Project
     return await projects.change(ctx, domain_id, wanted, domain=True)
 
 
+async def plan(ctx: Ctx, domain_id: str) -> Plan:
+    """What goes with the domain if all of it is deleted. Raises NotFound."""
+    return await projects.plan(ctx, domain_id, domain=True)
+
+
 async def delete(ctx: Ctx, domain_id: str) -> None:
-    """Delete a disabled domain and whatever is in it. Raises NotFound, Forbidden."""
+    """Delete a disabled domain and whatever is in it, if its projects own nothing. Raises NotFound, Forbidden, StillOwns."""
     await projects.delete(ctx, domain_id, domain=True)
+
+
+async def delete_all(ctx: Ctx, domain_id: str) -> tuple[Plan, UUID | None]:
+    """Delete a disabled domain with all that its projects own. See `projects.delete_all`."""
+    return await projects.delete_all(ctx, domain_id, domain=True)

@@ -11,7 +11,19 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Body, Here, Query, converted
-from pileus.services.identity.http import Options, api, changes, divided, given, listed, member, require, sought
+from pileus.services.identity.http import (
+    Cascade,
+    Options,
+    api,
+    changes,
+    divided,
+    given,
+    gone,
+    listed,
+    member,
+    require,
+    sought,
+)
 from pileus.services.identity.projects import service
 from pileus.services.identity.projects.service import Project
 
@@ -141,9 +153,14 @@ async def change_project(ctx: Ctx, project_id: str, body: dict[str, Any], here: 
 
 
 @api.delete("/v3/projects/{project_id}", rule="identity:delete_project", status=204)
-async def delete_project(ctx: Ctx, project_id: str) -> None:
+async def delete_project(ctx: Ctx, project_id: str, query: Cascade) -> Answer:
     await sought(ctx, service.get(ctx, project_id), target)
+    if query.cascade == "plan":
+        return Answer({"plan": await service.plan(ctx, project_id)}, 200)
+    if query.cascade == "execute":
+        return gone(*await service.delete_all(ctx, project_id))
     await service.delete(ctx, project_id)
+    return Answer()
 
 
 # tags

@@ -23,10 +23,13 @@ def kept_tags(tags: Iterable[str]) -> list[str]:
     return kept
 
 
+def kind(project: Project) -> str:
+    return "domain" if project.is_domain else "project"
+
+
 def immutable(project: Project, verb: str) -> Forbidden:
-    kind = "domain" if project.is_domain else "project"
     way_out = 'Set resource option "immutable" to false first.'
-    return Forbidden(f"Unable to {verb} immutable {kind} resource: {project.id}. {way_out}")
+    return Forbidden(f"Unable to {verb} immutable {kind(project)} resource: {project.id}. {way_out}")
 
 
 def check_tag(project: Project, tag: str) -> None:

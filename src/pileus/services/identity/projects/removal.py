@@ -1,17 +1,24 @@
-"""Taking projects and domains away, with all of Identity that is theirs: what has no other owner to ask.
+"""Taking projects and domains away, with what is theirs.
 
-Everything happens in the transaction that asks for it, by a number of statements that grows with batches, not with rows.
+What Identity itself keeps of them goes silently, in the transaction that deletes them, by a number of statements that grows
+with batches, not with rows. What others own (`owners`) must be gone before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
+
 from pileus.kernel.changes import changed_each
 from pileus.kernel.context import Ctx
-from pileus.services.identity.projects import store
+from pileus.kernel.errors import Conflict
+from pileus.services.identity.projects import owners, store
+from pileus.services.identity.projects.checks import kind
+from pileus.services.identity.projects.owners import NAMES, Line, batches
+from pileus.services.identity.projects.store import Project
 
-BATCH = 500
+PROJECT = "identity.project"
 
 Forget = Callable[[Ctx, Sequence[str]], Awaitable[None]]
 Empty = Callable[[Ctx, str], Awaitable[None]]
@@ -21,9 +28,9 @@ _emptying: list[Empty] = []
 
 
 def on_delete(call: Forget) -> Forget:
-    """Call this with the ids of projects and domains, at most BATCH, in the transaction that deletes them.
+    """Call this with the ids of projects and domains, at most some hundred, in the transaction that deletes them.
 
-    For the nouns above whose rows name one: they go with it.
+    For the nouns above in Identity whose rows name one: they go with it.
     """
     _forgetting.append(call)
     return call
@@ -38,25 +45,73 @@ def on_delete_domain(call: Empty) -> Empty:
     return call
 
 
-async def forget_projects(ctx: Ctx, project_id: str) -> None:
-    """Delete a project and all below it. Inside of a change."""
+class Plan(msgspec.Struct, frozen=True):
+    """What would be left behind without a project, and what to do about it."""
+
+    deletes: list[Line]
+    way_out: str
+
+    def __str__(self) -> str:
+        return ", ".join(f"{each.count} {each.kind} ({', '.join(each.names)})" for each in self.deletes)
+
+
+class StillOwns(Conflict):
+    """The project, or the domain, is not deleted as long as it owns something. `details` has the plan."""
+
+    def __init__(self, project: Project, plan: Plan) -> None:
+        super().__init__(f"Cannot delete the {kind(project)} {project.id}: it still owns {plan}. {plan.way_out}")
+        self.details = {"plan": msgspec.to_builtins(plan)}
+
+
+async def plan(ctx: Ctx, project: Project) -> Plan:
+    """What goes with a project or a domain: projects below, and what they all own elsewhere."""
+    below = await store.ids_below(ctx, [project.id])
+    lines = await owners.left(ctx, [project.id, *below])
+    if below:
+        some = await store.by_ids(ctx, below[:NAMES])
+        lines.append(Line(PROJECT, len(below), [some[id_].name for id_ in below[:NAMES]]))
+    path = f"/v3/{kind(project)}s/{project.id}"
+    return Plan(lines, f"Delete these first, or everything at once by DELETE {path}?cascade=execute.")
+
+
+async def empty(ctx: Ctx, project_id: str) -> tuple[int, list[Line]]:
+    """Begin to delete what is owned in a project and below it. Returns how many things were taken on, and what is left."""
     ids = [project_id, *await store.ids_below(ctx, [project_id])]
-    await _forget(ctx, ids, "identity.project")
+    taken = await owners.delete_some(ctx, ids)
+    return taken, await owners.left(ctx, ids)
 
 
-async def forget_domain(ctx: Ctx, domain_id: str) -> None:
-    """Delete a domain, its projects and whatever else is in it. Inside of a change."""
-    await _forget(ctx, await store.ids_below(ctx, [domain_id]), "identity.project")
-    for empty in reversed(_emptying):
-        await empty(ctx, domain_id)
-    await _forget(ctx, [domain_id], "identity.domain")
+async def close(ctx: Ctx, project_id: str) -> None:
+    """Disable a project, or all in a domain, so that nothing is added any more. Inside of a change."""
+    ids = [project_id, *await store.ids_below(ctx, [project_id])]
+    for batch in batches(ids):
+        disabled = await store.disable(ctx, batch)
+        await changed_each(ctx, PROJECT, "updated", {id_: id_ for id_ in disabled})
 
 
-async def _forget(ctx: Ctx, ids: Sequence[str], kind: str) -> None:
+async def forget(ctx: Ctx, project_id: str) -> list[Line]:
+    """Delete a project or a domain, and all below it, if nothing is owned there; else say what. Inside of a change.
+
+    Whoever holds one of them (`service.hold`) is waited for, so that nothing comes in between.
+    """
+    below = await store.ids_below(ctx, [project_id])
+    for batch in batches([project_id, *below]):
+        await store.lock(ctx, batch)
+    if lines := await owners.left(ctx, [project_id, *below]):
+        return lines
+    await _forget(ctx, below, PROJECT)
+    found = await store.by_ids(ctx, [project_id])
+    is_domain = any(each.is_domain for each in found.values())
+    for call in reversed(_emptying) if is_domain else ():
+        await call(ctx, project_id)
+    await _forget(ctx, list(found), "identity.domain" if is_domain else PROJECT)
+    return []
+
+
+async def _forget(ctx: Ctx, ids: Sequence[str], what: str) -> None:
     """Delete them, the last first: parents stand before their children."""
-    for end in range(len(ids), 0, -BATCH):
-        batch = ids[max(0, end - BATCH) : end]
-        for forget in reversed(_forgetting):
-            await forget(ctx, batch)
+    for batch in reversed(list(batches(ids))):
+        for call in reversed(_forgetting):
+            await call(ctx, batch)
         await store.delete(ctx, batch)
-        await changed_each(ctx, kind, "deleted", {id_: id_ for id_ in batch})
+        await changed_each(ctx, what, "deleted", {id_: id_ for id_ in batch})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
 
@@ -12,17 +14,22 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
 from pileus.kernel.facts import facts as known_facts
 from pileus.kernel.http import Query
+from pileus.kernel.operations import holder, refuse_if_busy
 from pileus.services.identity.lists import Found
-from pileus.services.identity.projects import checks, removal, store
+from pileus.services.identity.projects import checks, owners, removal, sagas, store
 from pileus.services.identity.projects.checks import check_tag
-from pileus.services.identity.projects.removal import on_delete, on_delete_domain
+from pileus.services.identity.projects.owners import Owned, owner
+from pileus.services.identity.projects.removal import Plan, StillOwns, on_delete, on_delete_domain
 from pileus.services.identity.projects.store import Project
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
 
 __all__ = [
     "DEFAULT",
+    "Owned",
+    "Plan",
     "Project",
+    "StillOwns",
     "above",
     "add_tag",
     "ancestor_ids",
@@ -33,21 +40,26 @@ __all__ = [
     "check_tag",
     "create",
     "delete",
+    "delete_all",
     "domains_page",
     "find",
     "get",
+    "hold",
     "ids_below",
     "ids_in",
     "list_",
     "named",
     "on_delete",
     "on_delete_domain",
+    "owner",
     "page",
+    "plan",
     "reach",
     "reached_by",
     "remove_tag",
     "shown",
     "shown_domain",
+    "subject",
     "subtree_ids",
 ]
 
@@ -102,9 +114,9 @@ async def named(ctx: Ctx, name: str, *, domain_id: str | None = None) -> Project
     return await store.named(ctx, name, domain_id=domain_id)
 
 
-async def list_(ctx: Ctx, columns: Mapping[str, Any], *, ids: Collection[str] | None = None) -> list[Project]:
-    """Those with these columns, by id; of `ids`, if given."""
-    return await store.list_(ctx, columns, None if ids is None else sorted(ids))
+async def list_(ctx: Ctx, columns: Mapping[str, Any], *, ids: Collection[str]) -> list[Project]:
+    """Those of `ids` with these columns, by id."""
+    return await store.list_(ctx, columns, sorted(ids))
 
 
 async def page(ctx: Ctx, query: Query, **visible: Any) -> Found[Project]:
@@ -260,6 +272,7 @@ async def change(ctx: Ctx, project_id: str, wanted: Mapping[str, Any], *, domain
         if before.enabled and not after.enabled:
             await _disable(ctx, after)
         if after.enabled and not before.enabled:
+            await refuse_if_busy(ctx, [subject(project_id)])
             await _check_parents_enabled(ctx, after)
         await changed(ctx, _kind(after), "updated", project_id, project_id=project_id)
     return after
@@ -313,17 +326,68 @@ async def remove_tag(ctx: Ctx, project_id: str, tag: str) -> None:
         await change(ctx, project_id, {"tags": [each for each in project.tags if each != tag]})
 
 
+async def hold(ctx: Ctx, project_id: str) -> None:
+    """See to it that the project stays, and enabled, until this transaction ends: for who gives it something.
+
+    Raises Conflict when it is disabled, being deleted, or not there: whoever asks came by a token from before.
+    """
+    if not await store.hold(ctx, project_id):
+        raise Conflict(f"The project {project_id} is disabled or deleted: nothing can be added to it.")
+
+
+async def plan(ctx: Ctx, project_id: str, *, domain: bool = False) -> Plan:
+    """What goes with the project, or the domain, if all of it is deleted. Raises NotFound."""
+    return await removal.plan(ctx, await get(ctx, project_id, domain=domain))
+
+
 async def delete(ctx: Ctx, project_id: str, *, domain: bool = False) -> None:
-    """Delete a project without children, or a disabled domain with whatever is in it. Raises NotFound, Forbidden."""
+    """Delete a project below which there is none, or a disabled domain with its projects; nothing may be owned there.
+
+    Raises NotFound, Forbidden, StillOwns; Conflict when an operation deletes it already.
+    """
     async with revision.change(ctx) as ctx:
-        project = await get(ctx, project_id, domain=domain)
-        checks.check_deletable(project)
-        if project.is_domain:
-            await removal.forget_domain(ctx, project_id)
+        project = await _deletable(ctx, project_id, domain=domain)
+        await refuse_if_busy(ctx, [subject(project_id)])
+        alone = project.is_domain or not await store.has_children(ctx, project_id)
+        if alone and not await removal.forget(ctx, project_id):
             return
-        if await store.has_children(ctx, project_id):
-            raise Forbidden(
-                f"Cannot delete the project {project_id} since it is not a leaf in the hierarchy. Use the cascade "
-                "option if you want to delete a whole subtree."
-            )
-        await removal.forget_projects(ctx, project_id)
+        raise StillOwns(project, await removal.plan(ctx, project))
+
+
+async def delete_all(ctx: Ctx, project_id: str, *, domain: bool = False) -> tuple[Plan, UUID | None]:
+    """Delete a project, or a disabled domain, with all below it and all that is owned there. May be said again.
+
+    What takes operations takes one that waits for them: the projects are disabled at once and deleted when the last thing
+    is gone. Returns what goes, and that operation; None: it is gone already. Raises NotFound, Forbidden, Conflict.
+    """
+    async with ctx.transaction() as ctx:
+        project = await _deletable(ctx, project_id, domain=domain)
+        plan = await removal.plan(ctx, project)
+        left = plan.deletes
+        if owners.all_at_once(left):
+            _, left = await removal.empty(ctx, project_id)
+        operation_id = None
+        if left or await holder(ctx, subject(project_id)):  # its lock comes before the revision's, as in the operation
+            memo = {"project_id": project_id, "began": ctx.now()}
+            operation_id = await sagas.delete_project.supersede(ctx, subject(project_id), **memo)
+        async with revision.change(ctx) as ctx:
+            if operation_id is not None:
+                await removal.close(ctx, project_id)
+                return plan, operation_id
+            left = await removal.forget(ctx, project_id)
+        if left:
+            raise Conflict(f"Something was added to {project_id} meanwhile: send this again.")
+        return plan, None
+
+
+async def _deletable(ctx: Ctx, project_id: str, *, domain: bool) -> Project:
+    project = await get(ctx, project_id, domain=domain)
+    checks.check_deletable(project)
+    if (immutable_id := await store.immutable_below(ctx, project_id)) is not None:
+        raise checks.immutable(await get(ctx, immutable_id), "delete")
+    return project
+
+
+def subject(project_id: str) -> UUID:
+    """What the operation that deletes a project claims. Ids of ours are UUIDs; others are made into one."""
+    return UUID(project_id) if re.fullmatch("[0-9a-f]{32}", project_id) else uuid5(NAMESPACE_OID, project_id)

@@ -145,11 +145,9 @@ async def named(ctx: Ctx, name: str, *, domain_id: str | None) -> Project | None
     return None if row is None else Project(*row)
 
 
-async def list_(ctx: Ctx, columns: Mapping[str, Any], ids: Sequence[str] | None) -> list[Project]:
-    query = ALL.where(*(projects.c[name] == value for name, value in columns.items())).order_by(projects.c.id)
-    if ids is not None:
-        query = query.where(projects.c.id.in_(ids))
-    return [Project(*row) for row in await ctx.execute(query)]
+async def list_(ctx: Ctx, columns: Mapping[str, Any], ids: Sequence[str]) -> list[Project]:
+    query = ALL.where(projects.c.id.in_(ids), *(projects.c[name] == value for name, value in columns.items()))
+    return [Project(*row) for row in await ctx.execute(query.order_by(projects.c.id))]
 
 
 async def page(ctx: Ctx, query: Query, visible: Mapping[str, Any]) -> Found[Project]:
@@ -205,6 +203,30 @@ async def has_children(ctx: Ctx, project_id: str) -> bool:
 
 async def has_enabled_children(ctx: Ctx, project_id: str) -> bool:
     return (await ctx.execute(CHILDREN.where(projects.c.enabled), {"project_id": project_id})).first() is not None
+
+
+async def immutable_below(ctx: Ctx, project_id: str) -> str | None:
+    """The id of a project below that one that is immutable."""
+    immutable = projects.c.options["immutable"].as_boolean()
+    query = sa.select(projects.c.id).where(projects.c.id.in_(BELOW), immutable).limit(1)
+    return (await ctx.execute(query, {"ids": [project_id]})).scalar()
+
+
+async def lock(ctx: Ctx, ids: Sequence[str]) -> None:
+    """Wait for those who hold one of them, and let nobody hold one until this transaction ends."""
+    await ctx.execute(sa.select(projects.c.id).where(projects.c.id.in_(ids)).with_for_update())
+
+
+async def hold(ctx: Ctx, project_id: str) -> bool:
+    """Let nobody disable or delete the project until this transaction ends. False when it is not there, or disabled."""
+    found = sa.select(projects.c.enabled).where(projects.c.id == project_id).with_for_update(read=True)
+    return bool((await ctx.execute(found)).scalar())
+
+
+async def disable(ctx: Ctx, ids: Sequence[str]) -> list[str]:
+    """Those of them that were enabled."""
+    enabled = projects.update().where(projects.c.id.in_(ids), projects.c.enabled).values(enabled=False)
+    return [row[0] for row in await ctx.execute(enabled.returning(projects.c.id))]
 
 
 async def add(ctx: Ctx, project: Project) -> None:
