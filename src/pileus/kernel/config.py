@@ -138,6 +138,9 @@ class Identity(Section, frozen=True):
             pattern="^(flat|strict_two_level)$",
         ),
     ] = "flat"
+    totp_previous_windows: Annotated[
+        int, option("How many passcodes before the present one are good, for devices that are late.", ge=0, le=10)
+    ] = 1
     oauth_request_ttl_s: Annotated[
         int, option("How long a user may authorize an OAuth consumer's request, seconds; 0 for ever.", ge=0)
     ] = 28_800

@@ -23,6 +23,7 @@ from pileus.services.identity.roles import api as roles
 from pileus.services.identity.service_providers import api as service_providers
 from pileus.services.identity.services import api as services
 from pileus.services.identity.tokens import api as tokens
+from pileus.services.identity.totp import methods as totp
 from pileus.services.identity.users import api as users
 
 NOUNS = (
@@ -48,6 +49,7 @@ NOUNS = (
     service_providers,
     services,
     tokens,
+    totp,
     users,
 )
 

@@ -1,0 +1,1 @@
+"""Logging in by passcodes that a device shows, each good once."""
