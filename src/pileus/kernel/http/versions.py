@@ -34,7 +34,7 @@ class VersionDocument:
 
     `values`: the list is {"versions": {"values": […]}}, else {"versions": […]}. `single`: the key of one version's own
     document; "versions" for a list of it alone; "" when it has none. `maximum_key`: how a microversion's end is called.
-    `root_status`: 300 where OpenStack calls it a choice. `also`: more paths for the list, with 200.
+    `root_status`: 300 where OpenStack calls it a choice; the first version is then the one that is proposed. `also`: more paths for the list, with 200.
     """
 
     versions: tuple[ApiVersion, ...]
@@ -63,7 +63,8 @@ class VersionDocument:
     def _list(self, status: int) -> Callable[..., Any]:
         async def list_versions(ctx: Ctx, here: Here) -> Answer:
             entries = [self.entry(v, here) for v in self.versions]
-            return Answer({"versions": {"values": entries} if self.values else entries}, status)
+            choice = {"Location": here.url(self.versions[0].path)} if status == 300 else {}
+            return Answer({"versions": {"values": entries} if self.values else entries}, status, choice)
 
         return list_versions
 
