@@ -45,6 +45,7 @@ from pileus.services.identity.keys import service as keys
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
+from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ SITE_KEY = "site.key"
 ADMIN_PASSWORD = "admin.password"  # noqa: S105 (a file's name)
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
-PURGES = (views.purge, audit.purge, events.purge, idempotency.purge)
+PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
 CHORES = (keys.rotate_when_due,)
 SERVICES: tuple[Service, ...] = (identity_api, cloud_api, metrics_api)
 

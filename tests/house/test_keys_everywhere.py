@@ -36,6 +36,12 @@ async def a_tenant(cloud: RunningCloud) -> Any:
     return {"tenant_id": cloud.project_id}
 
 
+async def a_trust(cloud: RunningCloud) -> Any:
+    roles, trustee = [{"name": "reader"}], cloud.as_("member").user_id
+    parties = {"trustor_user_id": cloud.user_id, "trustee_user_id": trustee, "project_id": cloud.project_id}
+    return {"trust": {**parties, "impersonation": False, "roles": roles}}
+
+
 async def signed_for_s3(cloud: RunningCloud) -> Any:
     keys = read_ec2((await ec2.create(cloud.ctx(), cloud.user_id, cloud.project_id)).blob)
     signature = b64encode(hmac.digest(keys["secret"].encode(), b"GET", "sha1")).decode()
@@ -107,6 +113,7 @@ BODIES: dict[str, Any] = {
     "POST /identity/v3/roles": {"role": {"name": "once"}},
     "POST /identity/v3/services": {"service": {"type": "once"}},
     "POST /identity/v3/s3tokens": signed_for_s3,
+    "POST /identity/v3/OS-TRUST/trusts": a_trust,
     "POST /identity/v3/users/{user_id}/credentials/OS-EC2": a_tenant,
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
     "PATCH /identity/v3/users/{user_id}": {"user": {"enabled": True}},

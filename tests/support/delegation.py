@@ -8,6 +8,7 @@ from uuid import uuid4
 from pileus.kernel.context import Caller
 from pileus.services.identity.application_credentials import service as application_credentials
 from pileus.services.identity.application_credentials.service import ApplicationCredential, New, WantedRule
+from pileus.services.identity.trusts import service as trusts
 from support.cloud import RunningCloud
 
 
@@ -34,3 +35,18 @@ async def application_credential(cloud: RunningCloud) -> ApplicationCredential:
         access_rules=[WantedRule(None, "identity", f"/{uuid4().hex}", "GET")],
     )
     return (await application_credentials.create(replace(cloud.ctx(), caller=caller), new))[0]
+
+
+async def a_trust(cloud: RunningCloud) -> str:
+    new = trusts.New(
+        trustor_user_id=cloud.user_id,
+        trustee_user_id=cloud.as_("member").user_id,
+        project_id=cloud.project_id,
+        impersonation=False,
+        expires_at=None,
+        remaining_uses=None,
+        roles=[(None, "reader")],
+        redelegation=trusts.Wanted(allow_redelegation=False, redelegation_count=None),
+        extra={},
+    )
+    return (await trusts.create(cloud.ctx(), new))[0].id

@@ -207,6 +207,7 @@ REAL: dict[str, Real] = {
     "service_provider_id": a_service_provider,
     "tag": a_tag,
     "target_id": a_project,
+    "trust_id": delegation.a_trust,
     "user_id": a_user,
 }
 

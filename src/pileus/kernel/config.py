@@ -105,6 +105,7 @@ class Identity(Section, frozen=True):
     list_limit: Annotated[
         int, option("Most items of one page of a list; what is left follows by `links.next`.", ge=1)
     ] = 1000
+    max_redelegations: Annotated[int, option("How often a trust may be passed on, one from the other.", ge=0)] = 3
     ec2_ttl_s: Annotated[int, option("How old a signature of an EC2 request may be, seconds.", ge=1)] = 900
     return_all_endpoints_if_no_filter: Annotated[
         bool, option("Show all endpoints to projects that are given none by OS-EP-FILTER; else none.")

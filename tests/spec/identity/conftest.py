@@ -9,6 +9,7 @@ import pytest
 from pileus.kernel.db import Database
 from pileus.services.identity.bootstrap import bootstrap, register_service
 from support.identity import PASSWORD, World
+from support.trusts import Pair
 
 
 @pytest.fixture
@@ -27,3 +28,12 @@ async def identity(empty: World) -> World:
     await bootstrap(empty.ctx, PASSWORD)
     await register_service(empty.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
     return empty
+
+
+@pytest.fixture
+async def pair(identity: World) -> Pair:
+    project_id = await identity.project("own")
+    ada_id = await identity.user("ada", "manager", project_id)
+    pair = Pair(identity, project_id, ada_id, await identity.user("bob"))
+    pair.ada, pair.bob = await identity.session("ada", scope="own"), await identity.session("bob")
+    return pair

@@ -80,10 +80,10 @@ def refuse_delegated(ctx: Ctx, what: str) -> None:
         raise Forbidden(f"Cannot manage {what} with a token issued via delegation.")
 
 
-def refuse_restricted(ctx: Ctx) -> None:
+def refuse_restricted(ctx: Ctx, what: str) -> None:
     """Raises Forbidden for a token of an application credential that may not make or delete what outlives it."""
     if ctx.caller.facts.get("application_credential", {}).get("restricted"):
         raise Forbidden(
             "You are not authorized to perform the requested action: Using method 'application_credential' is not "
-            "allowed for managing additional application credentials."
+            f"allowed for managing {what}."
         )

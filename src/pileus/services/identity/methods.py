@@ -23,6 +23,7 @@ from starlette.requests import Request
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Body, Here
+from pileus.services.identity.faults import expecting
 from pileus.services.identity.grounds import Basis
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
@@ -38,7 +39,6 @@ __all__ = [
     "asked",
     "check_domain",
     "domain_of",
-    "expecting",
     "method",
     "user_of",
 ]
@@ -98,14 +98,6 @@ class UserRef(Body, frozen=True):
     id: str | None = None
     name: str | None = None
     domain: DomainRef | None = None
-
-
-def expecting(what: str, where: str) -> BadRequest:
-    """In Keystone's words."""
-    return BadRequest(
-        f"Expecting to find {what} in {where}. The server could not comply with the request since it is either "
-        "malformed or otherwise incorrect. The client is assumed to be in error."
-    )
 
 
 async def user_of(ctx: Ctx, named: UserRef, where: str) -> str | None:

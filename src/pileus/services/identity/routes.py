@@ -24,6 +24,7 @@ from pileus.services.identity.service_providers import api as service_providers
 from pileus.services.identity.services import api as services
 from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.totp import methods as totp
+from pileus.services.identity.trusts import api as trusts
 from pileus.services.identity.users import api as users
 
 NOUNS = (
@@ -50,6 +51,7 @@ NOUNS = (
     services,
     tokens,
     totp,
+    trusts,
     users,
 )
 

@@ -117,7 +117,7 @@ async def create_application_credential(
     ctx: Ctx, user_id: str, body: CreateApplicationCredential, here: Here
 ) -> dict[str, Any]:
     permitted(ctx, user_id)
-    refuse_restricted(ctx)
+    refuse_restricted(ctx, f"additional {THINGS}")
     made, secret = await service.create(ctx, new(ctx, body))
     return {**member(here, f"users/{user_id}/application_credentials", shown(made)), "secret": secret}
 
@@ -139,7 +139,7 @@ def new(ctx: Ctx, body: CreateApplicationCredential) -> service.New:
 @api.delete(ONE, rule="identity:delete_application_credential", status=204)
 async def delete_application_credential(ctx: Ctx, user_id: str, application_credential_id: str) -> None:
     await asked_for(ctx, user_id, application_credential_id)
-    refuse_restricted(ctx)
+    refuse_restricted(ctx, f"additional {THINGS}")
     await service.delete(ctx, application_credential_id)
 
 

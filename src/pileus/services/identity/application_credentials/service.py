@@ -14,9 +14,10 @@ from pileus.kernel.http import Query
 from pileus.services.identity.application_credentials import rules, store
 from pileus.services.identity.application_credentials.rules import AccessRule
 from pileus.services.identity.application_credentials.store import Row
+from pileus.services.identity.faults import expecting
 from pileus.services.identity.grounds import Basis, Ground, ground
 from pileus.services.identity.lists import Found
-from pileus.services.identity.methods import Attempt, Proof, UserRef, expecting, method, user_of
+from pileus.services.identity.methods import Attempt, Proof, UserRef, method, user_of
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.roles.service import Role

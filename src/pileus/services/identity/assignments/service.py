@@ -30,6 +30,7 @@ __all__ = [
     "on_system",
     "projects_of",
     "revoke",
+    "role_ids_of",
     "roles_granted",
     "roles_of",
 ]
@@ -40,8 +41,13 @@ SYSTEM = "system"
 
 async def roles_of(ctx: Ctx, user_id: str, target_id: str, at: Revision) -> list[Role]:
     """The roles a user has on a project, a domain or the system, by name: also as a member of groups, implied, inherited."""
+    return (await roles.graph(ctx, at)).counting(await role_ids_of(ctx, user_id, target_id, at))
+
+
+async def role_ids_of(ctx: Ctx, user_id: str, target_id: str, at: Revision) -> set[str]:
+    """The ids of these roles, and of a domain's own, which only pass on what they imply."""
     above = await projects.ancestor_ids(ctx, target_id) if target_id != SYSTEM else []
-    return await roles.expanded(ctx, await store.role_ids(ctx, user_id, target_id, above), at)
+    return (await roles.graph(ctx, at)).reached(await store.role_ids(ctx, user_id, target_id, above))
 
 
 async def projects_of(ctx: Ctx, user_id: str) -> list[Project]:

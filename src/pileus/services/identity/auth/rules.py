@@ -10,7 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from pileus.kernel.errors import BadRequest, Unauthorized
 from pileus.kernel.http import Body, converted
-from pileus.services.identity.methods import METHODS, DomainRef, Method, Proof, check_domain, expecting
+from pileus.services.identity.faults import expecting
+from pileus.services.identity.methods import METHODS, DomainRef, Method, Proof, check_domain
 from pileus.services.identity.users.service import WHO
 
 T = TypeVar("T")
@@ -22,12 +23,16 @@ class ProjectRef(Body, frozen=True):
     domain: DomainRef | None = None
 
 
+class TrustRef(Body, frozen=True):
+    id: str | None = None
+
+
 class WantedScope(Body, frozen=True):
     project: ProjectRef | UnsetType = UNSET
     domain: DomainRef | UnsetType = UNSET
     system: dict[str, Any] | UnsetType = UNSET
     unscoped: Any = UNSET
-    trust: Any = msgspec.field(name="OS-TRUST:trust", default=UNSET)
+    trust: TrustRef | UnsetType = msgspec.field(name="OS-TRUST:trust", default=UNSET)
 
 
 class Auth(Body, frozen=True):
@@ -81,12 +86,17 @@ def check_scope(scope: WantedScope) -> None:
     named = [each for each in msgspec.structs.astuple(scope) if each is not UNSET]
     if len(named) != 1:
         raise expecting("system, project, domain, OS-TRUST:trust or unscoped", "scope")
-    if scope.trust is not UNSET:
-        raise Unauthorized(WHO)  # no trust is there to be found
+    if isinstance(scope.trust, TrustRef) and not scope.trust.id:
+        raise expecting("trust_id", "trust")
     if isinstance(scope.domain, DomainRef):
         check_domain(scope.domain, "scope/domain")
     if isinstance(scope.project, ProjectRef):
         check_project(scope.project)
+
+
+def trust_of(scope: object) -> str | None:
+    """The trust that a login wants to act by."""
+    return scope.trust.id if isinstance(scope, WantedScope) and isinstance(scope.trust, TrustRef) else None
 
 
 def check_project(project: ProjectRef) -> None:

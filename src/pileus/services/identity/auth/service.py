@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import UNSET
 
 from pileus.kernel.context import Ctx
@@ -15,6 +16,7 @@ from pileus.services.identity.projects.service import Project
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.service import Scope, Valid
+from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 from pileus.services.identity.users.service import WHO
 
@@ -31,7 +33,14 @@ async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
         rules.check_scope(auth.scope)
     at = await revision.current(ctx)
     proof = rules.agreed({name: await method.prove(ctx, data, attempt) for name, (method, data) in named.items()})
-    return await tokens.issue(ctx, proof, await _scope(ctx, auth.scope, proof), at=at)
+    trust_id = rules.trust_of(auth.scope) if proof.project_id is None else None
+    if trust_id is not None:
+        project_id, basis = await trusts.scope(ctx, trust_id, proof.user_id)
+        proof = msgspec.structs.replace(proof, project_id=project_id, basis=basis)
+    made = await tokens.issue(ctx, proof, await _scope(ctx, auth.scope, proof), at=at)
+    if trust_id is not None:
+        await trusts.use(ctx, trust_id)
+    return made
 
 
 async def _scope(ctx: Ctx, wanted: object, proof: Proof) -> Scope:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from pileus.kernel.errors import BadRequest
+from pileus.services.identity.faults import expecting
 from pileus.services.identity.grounds import Basis
-from pileus.services.identity.methods import expecting
 
 EC2 = "ec2"
 TOTP = "totp"

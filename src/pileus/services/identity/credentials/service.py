@@ -16,9 +16,9 @@ from pileus.kernel.seal import SealError
 from pileus.services.identity.credentials import rules, store
 from pileus.services.identity.credentials.rules import TOTP, id_of, is_ec2, read_ec2
 from pileus.services.identity.credentials.store import Bounds, Row
+from pileus.services.identity.faults import expecting
 from pileus.services.identity.grounds import Basis, basis_of
 from pileus.services.identity.lists import Found
-from pileus.services.identity.methods import expecting
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.users import service as users

@@ -13,8 +13,8 @@ from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http import Answer, Body, Here, Query
+from pileus.services.identity.faults import expecting
 from pileus.services.identity.http import api, collection, divided, given, listed, member, require
-from pileus.services.identity.methods import expecting
 from pileus.services.identity.oauth1 import methods, service
 from pileus.services.identity.oauth1.rules import FORM
 from pileus.services.identity.oauth1.service import AccessToken, Consumer, Issued, Message

@@ -52,10 +52,18 @@ class Graph(msgspec.Struct, frozen=True):
     roles: dict[str, Role]
     implied: dict[str, list[str]]
 
-    def expanded(self, role_ids: Iterable[str]) -> list[Role]:
-        """These roles and all that they imply, by name, but for a domain's own: those only pass on what they imply."""
-        found = (self.roles[role_id] for role_id in rules.reached(self.implied, role_ids) if self._counts(role_id))
+    def counting(self, role_ids: Iterable[str]) -> list[Role]:
+        """Those of the roles that count, by name: a domain's own do not, they only pass on what they imply."""
+        found = (self.roles[role_id] for role_id in role_ids if self._counts(role_id))
         return sorted(found, key=lambda role: role.name)
+
+    def reached(self, role_ids: Iterable[str]) -> set[str]:
+        """The ids of these roles and of all that they imply, a domain's own too."""
+        return rules.reached(self.implied, role_ids)
+
+    def expanded(self, role_ids: Iterable[str]) -> list[Role]:
+        """These roles and all that they imply, those that count, by name."""
+        return self.counting(self.reached(role_ids))
 
     def counting_of(self, role_ids: Iterable[str]) -> list[tuple[str, str]]:
         """The ids of these roles (with ""), and of all that they imply (with the id of each that implies it), as above."""

@@ -27,7 +27,8 @@ from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.revocations import service as revocations
 from pileus.services.identity.revocations.service import Bearer
-from pileus.services.identity.roles.service import Role, expanded
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.roles.service import Role
 from pileus.services.identity.service_providers import service as service_providers
 from pileus.services.identity.tokens import rules
 from pileus.services.identity.tokens.rules import Scope, Token
@@ -151,31 +152,29 @@ async def _worth(ctx: Ctx, token: Token, at: Revision) -> Valid:
         target, above = await _places(ctx, user, scope)
         if await _revoked(ctx, token, ground, [each.id for each in above.values() if each.is_domain]):
             raise Unauthorized(WHO)
-        roles = await _roles(ctx, token, ground, at) if scope.target_id else []
-    if scope.target_id and not roles:
+        held = await _roles(ctx, token, ground, at) if scope.target_id else []
+    if scope.target_id and not held:
         raise Unauthorized(WHO)
     if ground is not None and ground.expires_at is not None:
         token = msgspec.structs.replace(token, expires_at=min(token.expires_at, int(ground.expires_at)))
     shown = _document(token, user, above[user.domain_id])
     if scope.target_id:
-        shown |= _scope_document(target, above, roles)
+        shown |= _scope_document(target, above, held)
     if ground is not None:
         shown |= ground.document
-    return Valid(at, token, _caller(token, user, target, roles, ground), shown)
+    return Valid(at, token, _caller(token, user, target, held, ground), shown)
 
 
 async def _roles(ctx: Ctx, token: Token, ground: Ground | None, at: Revision) -> list[Role]:
     """The roles that the token brings in its scope, by name."""
     assert token.scope.target_id is not None
     grantor_id = ground.grantor_id if ground else token.user_id
-    held = await assignments.roles_of(ctx, grantor_id, token.scope.target_id, at)
+    known = await roles.graph(ctx, at)
+    held = await assignments.role_ids_of(ctx, grantor_id, token.scope.target_id, at)
     if ground is None:
-        return held
-    wanted = set(ground.role_ids)
-    if ground.with_implied:
-        wanted = {each.id for each in await expanded(ctx, ground.role_ids, at)}
-    brought = [each for each in held if each.id in wanted]
-    return [] if ground.entire and len(brought) < len(wanted) else brought
+        return known.counting(held)
+    wanted = known.reached(ground.role_ids) if ground.with_implied else ground.role_ids
+    return [] if ground.entire and not wanted <= held else known.counting(wanted & held)
 
 
 async def _places(ctx: Ctx, user: User, scope: Scope) -> tuple[Project | None, dict[str, Project]]:
@@ -205,7 +204,7 @@ async def _revoked(ctx: Ctx, token: Token, ground: Ground | None, domain_ids: li
     )
 
 
-def _caller(token: Token, user: User, target: Project | None, roles: list[Role], ground: Ground | None) -> Caller:
+def _caller(token: Token, user: User, target: Project | None, held: list[Role], ground: Ground | None) -> Caller:
     project = target if token.scope.project_id else None
     return Caller(
         user_id=user.id,
@@ -215,7 +214,7 @@ def _caller(token: Token, user: User, target: Project | None, roles: list[Role],
         project_domain_id=(project.domain_id or project.id) if project else None,
         domain_id=token.scope.domain_id,
         system=token.scope.system,
-        roles=frozenset(role.name for role in roles),
+        roles=frozenset(role.name for role in held),
         token_id=token.audit_ids[0],
         expires_at=float(token.expires_at),
         facts={
@@ -244,13 +243,13 @@ def _document(token: Token, user: User, domain: Project) -> dict[str, Any]:
     }
 
 
-def _scope_document(target: Project | None, above: dict[str, Project], roles: list[Role]) -> dict[str, Any]:
-    held = {"roles": [{"id": role.id, "name": role.name} for role in roles]}
+def _scope_document(target: Project | None, above: dict[str, Project], held: list[Role]) -> dict[str, Any]:
+    brought = {"roles": [{"id": role.id, "name": role.name} for role in held]}
     if target is None:
-        return {"system": {"all": True}, **held}
+        return {"system": {"all": True}, **brought}
     if target.is_domain:
-        return {"domain": {"id": target.id, "name": target.name}, **held}
+        return {"domain": {"id": target.id, "name": target.name}, **brought}
     assert target.domain_id is not None
     domain = above[target.domain_id]
     project = {"domain": {"id": domain.id, "name": domain.name}, "id": target.id, "name": target.name}
-    return {"project": project, "is_domain": False, **held}
+    return {"project": project, "is_domain": False, **brought}
