@@ -180,6 +180,67 @@ async def test_where_one_can_log_in_leaves_out_what_is_disabled(identity: World)
     assert (await ada.get("/v3/auth/system")).json()["system"] == []
 
 
+async def test_the_projects_of_a_user_are_those_on_which_a_role_counts(identity: World) -> None:
+    admin, garden = await identity.admin(), await a_domain(identity)
+    top = await identity.project("top", domain_id=garden)
+    shed = await identity.project("shed", domain_id=garden, parent_id=top)
+    idle, asleep = await identity.project("idle", domain_id=garden), await identity.project("asleep")
+    user, group = await identity.user("ada", "reader", asleep), await a_group(identity)
+    member, own = await identity.role_id("member"), await a_role(identity, domain_id=garden)
+    await admin.put(f"/v3/groups/{group}/users/{user}")
+    await admin.put(f"/v3/OS-INHERIT/projects/{top}/groups/{group}/roles/{member}/inherited_to_projects")
+    await admin.put(f"/v3/projects/{idle}/users/{user}/roles/{own}")
+    await admin.put(f"/v3/domains/{garden}/users/{user}/roles/{own}")
+    await admin.patch(f"/v3/projects/{asleep}", {"project": {"enabled": False}})
+    ada = await identity.session("ada")
+
+    async def names(path: str, session: Session = admin) -> list[str]:
+        answer = await session.get(path)
+        assert answer.status_code == 200, answer.text
+        [found] = [value for name, value in answer.json().items() if isinstance(value, list)]
+        return sorted(each["name"] for each in found)
+
+    assert await names(f"/v3/users/{user}/projects") == ["asleep", "shed"]
+    assert await names(f"/v3/users/{user}/projects?enabled=true&name__contains=s") == ["shed"]
+    assert await names(f"/v3/users/{user}/projects?domain_id=default", ada) == ["asleep"]
+    assert len(await names(f"/v3/users/{user}/projects?limit=1")) == 1
+    assert await names("/v3/auth/projects", ada) == ["shed"]
+    assert await names("/v3/auth/domains", ada) == []
+    await admin.put(f"/v3/roles/{own}/implies/{member}")
+    assert await names("/v3/auth/projects", ada) == ["idle", "shed"]
+    assert await names("/v3/auth/domains", ada) == ["garden"]
+    assert [each["id"] for each in (await ada.get("/v3/auth/projects?name=shed")).json()["projects"]] == [shed]
+    await admin.patch(f"/v3/domains/{garden}", {"domain": {"enabled": False}})
+    ada = await identity.session("ada")
+    assert await names("/v3/auth/projects", ada) == []
+    assert await names("/v3/auth/domains", ada) == []
+
+
+async def test_the_projects_of_a_user_are_shown_to_itself_and_to_readers_of_its_domain(identity: World) -> None:
+    garden = await a_domain(identity)
+    user, eve = await identity.user("ada", domain_id=garden), await identity.user("eve")
+    await identity.grant(await identity.user("joan", domain_id=garden), "reader", f"domains/{garden}")
+    joan = await identity.session("joan", domain=garden, scope={"domain": {"id": garden}})
+    ada = await identity.session("ada", domain=garden)
+    for session in (joan, ada):
+        assert (await session.get(f"/v3/users/{user}/projects")).status_code == 200
+        answers = [await session.get(f"/v3/users/{each}/projects") for each in (eve, MISSING)]
+        assert answers[0].status_code == 403
+        assert same_answer(*answers)
+    assert (await (await identity.admin()).get(f"/v3/users/{MISSING}/projects")).status_code == 404
+
+
+async def test_the_default_project_is_one_where_a_group_may_act(identity: World) -> None:
+    admin, own = await identity.admin(), await identity.project("own")
+    user, group = await identity.user("ada", default_project_id=own), await a_group(identity)
+    assert "project" not in (await identity.login(by_password("ada"))).json()["token"]
+    await admin.put(f"/v3/groups/{group}/users/{user}")
+    await admin.put(f"/v3/projects/{own}/groups/{group}/roles/{await identity.role_id('member')}")
+    assert (await identity.login(by_password("ada"))).json()["token"]["project"]["id"] == own
+    await admin.patch(f"/v3/projects/{own}", {"project": {"enabled": False}})
+    assert "project" not in (await identity.login(by_password("ada"))).json()["token"]
+
+
 async def test_a_token_has_roles_of_every_kind_at_once_by_a_bounded_number_of_queries(identity: World) -> None:
     admin, garden = await identity.admin(), await a_domain(identity)
     top = await identity.project("top", domain_id=garden)

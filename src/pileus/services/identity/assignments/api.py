@@ -8,17 +8,24 @@ from typing import Any
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
-from pileus.kernel.http import Here, Query
+from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.assignments import listing, service
 from pileus.services.identity.assignments.listing import Wanted
 from pileus.services.identity.assignments.rules import Entry
 from pileus.services.identity.assignments.service import SYSTEM, Assignment
 from pileus.services.identity.groups import service as groups
-from pileus.services.identity.http import about, api, collection, onward, require, sought_all
+from pileus.services.identity.http import about, api, collection, listed, onward, require, sought, sought_all
 from pileus.services.identity.lists import asked_page, last
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.users import service as users
+
+
+@api.get("/v3/users/{user_id}/projects", rule="identity:list_user_projects")
+async def list_projects_of_user(ctx: Ctx, user_id: str, query: Query, here: Here) -> Answer:
+    await sought(ctx, users.get(ctx, user_id), partial(about, "user"))
+    return listed(here, "projects", projects.shown, await service.projects_of(ctx, user_id, query))
+
 
 INHERITED = "scope.OS-INHERIT:inherited_to"
 KINDS: dict[str, Callable[[Ctx, str], Awaitable[Any]]] = {

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Forbidden, NotFound
 from pileus.kernel.events import Verb
+from pileus.kernel.http import Query
 from pileus.services.identity.assignments import store
 from pileus.services.identity.assignments.store import Assignment
 from pileus.services.identity.groups import service as groups
+from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
 from pileus.services.identity.revision import service as revision
@@ -27,6 +31,7 @@ __all__ = [
     "domains_of",
     "get",
     "grant",
+    "may_act",
     "on_system",
     "projects_of",
     "revoke",
@@ -50,27 +55,40 @@ async def role_ids_of(ctx: Ctx, user_id: str, target_id: str, at: Revision) -> s
     return (await roles.graph(ctx, at)).reached(await store.role_ids(ctx, user_id, target_id, above))
 
 
-async def projects_of(ctx: Ctx, user_id: str) -> list[Project]:
-    """The enabled projects on which a user has a role, inherited ones included, by id."""
-    held = [each for each in await store.of_user(ctx, user_id) if each.target != SYSTEM]
-    direct = {each.target_id for each in held if each.target == "project" and not each.inherited}
-    above = {each.target_id for each in held if each.inherited}
-    below = await projects.ids_below(ctx, above) if above else set()
-    found = await projects.list_(ctx, {"enabled": True}, ids=direct | below)
-    domains = await projects.by_ids(ctx, {each.domain_id for each in found if each.domain_id})
-    return [each for each in found if each.domain_id is None or domains[each.domain_id].enabled]
+async def projects_of(ctx: Ctx, user_id: str, query: Query, *, enabled: bool = False) -> Found[Project]:
+    """The projects that the query string asks for, of those on which a user has a role, also inherited ones.
+
+    `enabled`: of those that a token can be had for. Raises BadRequest.
+    """
+    return await projects.page_among(ctx, query, await _places(ctx, user_id, "project"), enabled=enabled)
 
 
-async def domains_of(ctx: Ctx, user_id: str) -> list[Project]:
-    """The enabled domains on which a user has a role, by id."""
-    held = await store.of_user(ctx, user_id)
-    ids = {each.target_id for each in held if each.target == "domain" and not each.inherited}
-    return await projects.list_(ctx, {"enabled": True, "is_domain": True}, ids=ids)
+async def domains_of(ctx: Ctx, user_id: str, query: Query) -> Found[Project]:
+    """The enabled domains that the query string asks for, of those on which a user has a role. Raises BadRequest."""
+    return await projects.domains_among(ctx, query, await _places(ctx, user_id, "domain"))
 
 
 async def on_system(ctx: Ctx, user_id: str) -> bool:
     """Whether a user has a role on the system."""
-    return any(each.target == SYSTEM for each in await store.of_user(ctx, user_id))
+    return bool(await store.ids(ctx, await _places(ctx, user_id, SYSTEM)))
+
+
+async def _places(ctx: Ctx, user_id: str, target: str) -> sa.Select[Any]:
+    known = await roles.graph(ctx, await revision.current(ctx))
+    return store.places_of(user_id, target, known.idle())
+
+
+@projects.reached_by
+async def project_ids_of(ctx: Ctx, user_id: str) -> set[str]:
+    """The ids of the projects on which a user has a role."""
+    return await store.ids(ctx, await _places(ctx, user_id, "project"))
+
+
+async def may_act(ctx: Ctx, user_id: str, project_id: str) -> bool:
+    """Whether a token for the project can be had by the user."""
+    if not await projects.is_enabled(ctx, project_id):
+        return False
+    return bool(await roles_of(ctx, user_id, project_id, await revision.current(ctx)))
 
 
 async def get(ctx: Ctx, wanted: Assignment) -> Assignment:
@@ -142,8 +160,3 @@ async def forget_group(ctx: Ctx, group_id: str) -> None:
 @projects.on_delete
 async def forget_targets(ctx: Ctx, ids: Sequence[str]) -> None:
     await store.delete_of_targets(ctx, ids)
-
-
-@projects.reached_by
-async def reach(ctx: Ctx, user_id: str) -> set[str]:
-    return {each.id for each in await projects_of(ctx, user_id)}

@@ -13,6 +13,7 @@ from pileus.kernel.db import Text, metadata
 from pileus.services.identity.assignments.rules import Holding, Key
 from pileus.services.identity.groups import service as groups
 from pileus.services.identity.lists import Condition
+from pileus.services.identity.projects import service as projects
 
 assignments = sa.Table(
     "identity_assignment",
@@ -37,11 +38,14 @@ class Assignment(msgspec.Struct, frozen=True):
 
 
 ALL = sa.select(*(assignments.c[name] for name in Assignment.__struct_fields__))
-HELD = sa.or_(
-    assignments.c.actor_id == sa.bindparam("user_id"),
-    assignments.c.actor_id.in_(groups.ids_of(sa.bindparam("user_id"))),
-)
-"""What was granted to a user, or to one of its groups."""
+
+
+def held_by(user_id: Any) -> Condition:
+    """What was granted to a user, or to one of its groups."""
+    return sa.or_(assignments.c.actor_id == user_id, assignments.c.actor_id.in_(groups.ids_of(user_id)))
+
+
+HELD = held_by(sa.bindparam("user_id"))
 
 KEY = (assignments.c.actor_id, assignments.c.target_id, assignments.c.inherited)
 HOLDINGS = (
@@ -49,7 +53,6 @@ HOLDINGS = (
     .group_by(*KEY, assignments.c.actor, assignments.c.target)
     .order_by(*KEY)
 )
-OF_USER = ALL.where(HELD)
 ON_TARGET = sa.select(assignments.c.role_id).where(
     HELD,
     sa.or_(
@@ -66,8 +69,18 @@ async def role_ids(ctx: Ctx, user_id: str, target_id: str, above_ids: Sequence[s
     return {row[0] for row in await ctx.execute(ON_TARGET, params)}
 
 
-async def of_user(ctx: Ctx, user_id: str) -> list[Assignment]:
-    return [Assignment(*row) for row in await ctx.execute(OF_USER, {"user_id": user_id})]
+def places_of(user_id: str, target: str, idle_role_ids: Sequence[str]) -> sa.Select[Any]:
+    """The ids of the projects, of the domains, or of the system, where a user has a role that is not idle."""
+    held = sa.select(assignments.c.target_id).where(held_by(user_id), assignments.c.role_id.not_in(idle_role_ids))
+    own = held.where(assignments.c.target == target, assignments.c.inherited.is_(False))
+    if target != "project":
+        return own
+    below = projects.below_ids(held.where(assignments.c.inherited.is_(True)))
+    return sa.select(sa.union(own, below).subquery())
+
+
+async def ids(ctx: Ctx, query: sa.Select[Any]) -> set[str]:
+    return {row[0] for row in await ctx.execute(query)}
 
 
 async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Assignment]:

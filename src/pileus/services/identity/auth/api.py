@@ -13,7 +13,7 @@ from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.auth import service
 from pileus.services.identity.auth.rules import Auth
 from pileus.services.identity.catalog import service as catalog
-from pileus.services.identity.http import api, cloud, collection
+from pileus.services.identity.http import api, cloud, listed
 from pileus.services.identity.methods import Attempt
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.tokens import service as tokens
@@ -36,16 +36,16 @@ async def show_catalog(ctx: Ctx, here: Here) -> dict[str, Any]:
 
 @api.get("/v3/OS-FEDERATION/projects", rule="identity:get_auth_projects")  # the older name
 @api.get("/v3/auth/projects", rule="identity:get_auth_projects")
-async def list_projects(ctx: Ctx, here: Here) -> dict[str, Any]:
-    found = await assignments.projects_of(ctx, ctx.caller.user_id)
-    return collection(here, "projects", map(projects.shown, found))
+async def list_projects(ctx: Ctx, query: Query, here: Here) -> Answer:
+    found = await assignments.projects_of(ctx, ctx.caller.user_id, query, enabled=True)
+    return listed(here, "projects", projects.shown, found)
 
 
 @api.get("/v3/OS-FEDERATION/domains", rule="identity:get_auth_domains")  # the older name
 @api.get("/v3/auth/domains", rule="identity:get_auth_domains")
-async def list_domains(ctx: Ctx, here: Here) -> dict[str, Any]:
-    found = await assignments.domains_of(ctx, ctx.caller.user_id)
-    return collection(here, "domains", map(projects.shown_domain, found))
+async def list_domains(ctx: Ctx, query: Query, here: Here) -> Answer:
+    found = await assignments.domains_of(ctx, ctx.caller.user_id, query)
+    return listed(here, "domains", projects.shown_domain, found)
 
 
 @api.get("/v3/auth/system", rule="identity:get_auth_system")

@@ -62,10 +62,9 @@ async def _scope(ctx: Ctx, wanted: object, proof: Proof) -> Scope:
 async def _default_scope(ctx: Ctx, user_id: str) -> Scope:
     """The user's default project if the user may act in it; else none."""
     user = await users.find(ctx, user_id)
-    if user is not None and user.default_project_id:
-        usable = {each.id for each in await assignments.projects_of(ctx, user_id)}
-        if user.default_project_id in usable:
-            return Scope(project_id=user.default_project_id)
+    project_id = user.default_project_id if user else None
+    if project_id and await assignments.may_act(ctx, user_id, project_id):
+        return Scope(project_id=project_id)
     return Scope()
 
 

@@ -35,24 +35,28 @@ __all__ = [
     "ancestor_ids",
     "below",
     "below_each",
+    "below_ids",
     "by_ids",
     "change",
     "check_tag",
     "create",
     "delete",
     "delete_all",
+    "domains_among",
     "domains_page",
     "find",
     "get",
     "hold",
     "ids_below",
     "ids_in",
+    "is_enabled",
     "list_",
     "named",
     "on_delete",
     "on_delete_domain",
     "owner",
     "page",
+    "page_among",
     "plan",
     "reach",
     "reached_by",
@@ -72,8 +76,13 @@ MAX_DEPTH: int = known_facts("identity", "quotas")["sizes"]["max_project_tree_de
 MAX_DEPTH_BY_MODEL = {"strict_two_level": 2}
 """Where the model by which limits are enforced bounds it further."""
 
-ids_in, subtree_ids = store.ids_in, store.subtree_ids
-"""SELECTs for an `IN (...)`: of the ids of a domain's projects; of a project or domain and all below it."""
+ids_in, subtree_ids, below_ids = store.ids_in, store.subtree_ids, store.below_ids
+is_enabled, page_among, domains_among, below_each = (
+    store.is_enabled,
+    store.page_among,
+    store.domains_among,
+    store.below_each,
+)
 
 Reach = Callable[[Ctx, str], Awaitable[Collection[str]]]
 
@@ -166,14 +175,6 @@ async def ancestor_ids(ctx: Ctx, project_id: str) -> list[str]:
 async def ids_below(ctx: Ctx, ids: Collection[str]) -> set[str]:
     """The ids of all below any of these, at any depth."""
     return set(await store.ids_below(ctx, sorted(ids)))
-
-
-async def below_each(ctx: Ctx, ids: Collection[str]) -> dict[str, list[str]]:
-    """The ids of all below each of these, at any depth, if there are any."""
-    found: dict[str, list[str]] = {}
-    for above_id, id_ in await store.below_each(ctx, sorted(ids)):
-        found.setdefault(above_id, []).append(id_)
-    return found
 
 
 async def above(ctx: Ctx, project_id: str) -> list[Project]:

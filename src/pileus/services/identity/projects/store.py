@@ -5,7 +5,7 @@ A domain is a project with `is_domain`, no domain and no parent; a project of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -96,6 +96,10 @@ BY_IDS = ALL.where(projects.c.id.in_(sa.bindparam("ids", expanding=True)))
 DOMAIN_NAMED = ALL.where(projects.c.is_domain, projects.c.name == sa.bindparam("name"))
 NAMED = ALL.where(projects.c.domain_id == sa.bindparam("domain_id"), projects.c.name == sa.bindparam("name"))
 
+_domain = projects.alias()
+ENABLED = projects.c.enabled & projects.c.domain_id.in_(sa.select(_domain.c.id).where(_domain.c.enabled))
+"""A project that is, and its domain."""
+
 _up = (
     sa.select(projects.c.id, projects.c.parent_id, sa.literal(0).label("height"))
     .where(projects.c.id == sa.bindparam("project_id"))
@@ -156,8 +160,25 @@ async def page(ctx: Ctx, query: Query, visible: Mapping[str, Any]) -> Found[Proj
     return await LISTED.page(ctx, query, *seen, narrowed=list(tagged(query)))
 
 
+async def is_enabled(ctx: Ctx, project_id: str) -> bool:
+    """Whether there is such a project, enabled, in a domain that is enabled."""
+    query = sa.select(projects.c.id).where(projects.c.id == project_id, ENABLED)
+    return (await ctx.execute(query)).first() is not None
+
+
+async def page_among(ctx: Ctx, query: Query, ids: sa.Select[Any], *, enabled: bool = False) -> Found[Project]:
+    """The projects that the query string asks for, of those whose ids this gives; `enabled`: and that are, with their domain."""
+    seen = [projects.c.id.in_(ids), *([ENABLED] if enabled else [])]
+    return await LISTED.page(ctx, {"is_domain": ["false"], **query}, *seen, narrowed=list(tagged(query)))
+
+
 async def domains_page(ctx: Ctx, query: Query, domain_id: str | None) -> Found[Project]:
     return await DOMAINS.page(ctx, query, *([] if domain_id is None else [projects.c.id == domain_id]))
+
+
+async def domains_among(ctx: Ctx, query: Query, ids: sa.Select[Any]) -> Found[Project]:
+    """The enabled domains that the query string asks for, of those whose ids this gives."""
+    return await DOMAINS.page(ctx, query, projects.c.id.in_(ids), projects.c.enabled)
 
 
 def tagged(query: Query) -> Iterable[Condition]:
@@ -188,12 +209,23 @@ def subtree_ids(project_id: str) -> sa.Select[tuple[str]]:
     return sa.select(down.union_all(sa.select(child.c.id).join(down, child.c.parent_id == down.c.id)).c.id)
 
 
-async def below_each(ctx: Ctx, ids: Sequence[str]) -> list[tuple[str, str]]:
-    """(one of them, what is below it)."""
-    return [(row[0], row[1]) for row in await ctx.execute(BELOW_EACH, {"ids": list(ids)})]
+async def below_each(ctx: Ctx, ids: Collection[str]) -> dict[str, list[str]]:
+    """The ids of all below each of these, at any depth, if there are any."""
+    found: dict[str, list[str]] = {}
+    for above_id, id_ in await ctx.execute(BELOW_EACH, {"ids": sorted(ids)}):
+        found.setdefault(above_id, []).append(id_)
+    return found
+
+
+def below_ids(ids: sa.Select[Any]) -> sa.Select[Any]:
+    """A SELECT of the ids of all below those whose ids this gives, for an IN."""
+    found = sa.select(projects.c.id).where(projects.c.parent_id.in_(ids)).cte(recursive=True)
+    below = projects.alias()
+    return sa.select(found.union(sa.select(below.c.id).join(found, below.c.parent_id == found.c.id)).c.id)
 
 
 def ids_in(domain_id: Any) -> sa.Select[Any]:
+    """A SELECT of the ids of a domain's projects, for an IN."""
     return sa.select(projects.c.id).where(projects.c.domain_id == domain_id)
 
 

@@ -71,6 +71,10 @@ class Graph(msgspec.Struct, frozen=True):
         pairs = [*((role_id, "") for role_id in role_ids), *rules.steps(self.implied, role_ids)]
         return [pair for pair in pairs if self._counts(pair[0])]
 
+    def idle(self) -> list[str]:
+        """The ids of the roles that bring nothing: a domain's own that pass nothing on."""
+        return [role_id for role_id, role in self.roles.items() if role.domain_id and not self.expanded([role_id])]
+
     def _counts(self, role_id: str) -> bool:
         return role_id in self.roles and self.roles[role_id].domain_id is None
 
