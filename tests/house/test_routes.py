@@ -32,6 +32,8 @@ OPEN_WITH_A_REASON = {
     "GET /identity/v3/registered_limits/{registered_limit_id}": "as above",
     "GET /identity/v3/regions": "Keystone's rule is empty: where a cloud is, is no secret to who can log in",
     "GET /identity/v3/regions/{region_id}": "Keystone's rule is empty",
+    "GET /identity/v3/users/{user_id}/credentials/OS-EC2/{credential_id}": "as for roles: who asks by an access key has it",
+    "DELETE /identity/v3/users/{user_id}/credentials/OS-EC2/{credential_id}": "as above",
     "GET /identity/v3/roles/{role_id}": "Keystone tells of missing roles before it asks the rule, and Tempest wants that: "
     "a role's id is no secret, each token shows some",
     "PATCH /identity/v3/roles/{role_id}": "as above",

@@ -14,7 +14,7 @@ from keystoneclient.contrib.ec2.utils import Ec2Signer
 from pileus.kernel.clock import iso
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.ec2 import rules
-from support.identity import Session, World, same_answer
+from support.identity import Session, World
 
 MISSING = "0" * 32
 ROOT = "http://cloud.example:8775/identity/v3"
@@ -94,22 +94,23 @@ async def test_what_is_no_ec2_credential_is_none_here(identity: World) -> None:
     assert (await ask(await service_user(identity), version_2(keys))).status_code == 404
 
 
-async def test_keys_are_ones_own_and_strangers_learn_nothing(identity: World) -> None:
+async def test_keys_are_ones_own_and_strangers_have_nothing_to_do_with_them(identity: World) -> None:
     user_id, project_id, ada = await owner(identity)
     eve_id, _, eve = await owner(identity, "eve")
     _, _, rob = await owner(identity, "rob", "reader")
+    await identity.grant(eve_id, "admin", "domains/default")
     there = (await keys_of(ada, user_id, project_id))["access"]
     base = f"/v3/users/{user_id}/credentials/OS-EC2"
-    for stranger in (eve, rob):
+    for stranger in (eve, rob, await identity.session("eve", scope={"domain": {"id": "default"}})):
         assert (await stranger.get(base)).status_code == 403
         assert (await stranger.post(base, {"tenant_id": project_id})).status_code == 403
         for method in ("GET", "DELETE"):
-            answers = [await stranger.request(method, f"{base}/{access}") for access in (there, MISSING)]
-            assert answers[0].status_code == 403
-            assert same_answer(*answers)
+            assert (await stranger.request(method, f"{base}/{there}")).status_code == 403
+            assert (await stranger.request(method, f"{base}/{MISSING}")).status_code == 404  # Keystone's way
             own = f"/v3/users/{eve_id}/credentials/OS-EC2/{there}"  # whose keys they are counts, not the path
             assert (await eve.request(method, own)).status_code == 403
     assert (await (await identity.admin()).get(f"/v3/users/{eve_id}/credentials/OS-EC2/{there}")).status_code == 200
+    assert (await ada.get(f"{base}/{there}")).status_code == 200
 
 
 async def test_who_reads_only_makes_no_keys(identity: World) -> None:
@@ -315,3 +316,37 @@ async def test_keys_are_worth_what_their_user_may_do_in_their_project(identity: 
             assert (await ask(swift, version_2(keys))).status_code == (200 if enabled else 401)
     await admin.delete(f"/v3/projects/{project_id}")
     assert (await ask(swift, version_2(keys))).status_code == 404
+
+
+async def program(identity: World, ada: Session, user_id: str, **facts: Any) -> tuple[str, Session]:
+    """An application credential of hers, by its path, and who has logged in by it."""
+    path = f"/v3/users/{user_id}/application_credentials"
+    made = (await ada.post(path, {"application_credential": {"name": str(facts), **facts}})).json()
+    found = made["application_credential"]
+    said = {"id": found["id"], "secret": found["secret"]}
+    login = {"auth": {"identity": {"methods": ["application_credential"], "application_credential": said}}}
+    token = (await identity.login(login)).headers["X-Subject-Token"]
+    return f"{path}/{found['id']}", Session(identity.clients[0], token)
+
+
+async def test_keys_made_by_an_application_credential_bring_no_more_than_it_does(identity: World) -> None:
+    user_id, project_id, ada = await owner(identity, role="manager")
+    swift, own = await service_user(identity), await keys_of(ada, user_id, project_id)
+    facts = {"roles": [{"name": "member"}], "unrestricted": True}
+    path, backup = await program(identity, ada, user_id, **facts)
+    keys = await keys_of(backup, user_id, project_id)
+    token = (await ask(swift, version_2(keys))).json()["token"]
+    assert token["application_credential"]["id"] == path.rpartition("/")[2]
+    assert "manager" not in {role["name"] for role in token["roles"]}
+    base = f"/v3/users/{user_id}/credentials/OS-EC2"
+    assert [each["access"] for each in (await backup.get(base)).json()["credentials"]] == [keys["access"]]
+    for method in ("GET", "DELETE"):
+        assert (await backup.request(method, f"{base}/{own['access']}")).status_code == 404
+    assert len((await ada.get(base)).json()["credentials"]) == 2
+    elsewhere = await identity.project("elsewhere")
+    assert (await backup.post(base, {"tenant_id": elsewhere})).status_code == 403
+    _, restricted = await program(identity, ada, user_id)
+    assert (await restricted.post(base, {"tenant_id": project_id})).status_code == 403
+    await ada.delete(path)
+    assert (await ask(swift, version_2(keys))).status_code == 401
+    assert (await ask(swift, version_2(own))).status_code == 200

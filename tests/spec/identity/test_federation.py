@@ -42,7 +42,6 @@ async def test_an_identity_provider_is_made_shown_changed_and_deleted(identity: 
         "domain_id": "default",
         "enabled": False,
         "description": "their people",
-        "authorization_ttl": None,
         "remote_ids": ["a", "b"],
         "links": {
             "self": f"{ROOT}/identity_providers/acme",

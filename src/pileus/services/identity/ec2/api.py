@@ -10,7 +10,7 @@ from pileus.kernel.http import Answer, Here, Query, converted
 from pileus.services.identity.credentials.service import Credential, read_ec2
 from pileus.services.identity.ec2 import service
 from pileus.services.identity.ec2.service import Signed
-from pileus.services.identity.http import api, cloud, listed, member, require, sought
+from pileus.services.identity.http import api, cloud, listed, member, require
 from pileus.services.identity.tokens import service as tokens
 
 KEYS = "/v3/users/{user_id}/credentials/OS-EC2"
@@ -33,10 +33,6 @@ def of(user_id: str) -> dict[str, str]:
     return {"target.credential.user_id": user_id}
 
 
-def target(credential: Credential) -> dict[str, str]:
-    return of(credential.user_id)
-
-
 def place(user_id: str) -> str:
     return f"users/{user_id}/credentials/OS-EC2"
 
@@ -57,15 +53,24 @@ async def create_keys(ctx: Ctx, user_id: str, body: dict[str, Any], here: Here) 
     return member(here, place(user_id), shown(await service.create(ctx, user_id, project_id)), by="access")
 
 
-@api.get(KEYS + "/{credential_id}", rule="identity:ec2_get_credential", wrap="credential")
+async def known(ctx: Ctx, access: str) -> Credential:
+    """The keys, for who may see them. As Keystone has it, everybody is told of those that are not there: an access key is
+    128 random bits, which nobody asks for who was not told them.
+    """
+    found = await service.get(ctx, access)
+    require(ctx, of(found.user_id))
+    return found
+
+
+@api.get(KEYS + "/{credential_id}", rule="identity:ec2_get_credential", wrap="credential", late=True)
 async def show_keys(ctx: Ctx, user_id: str, credential_id: str, here: Here) -> dict[str, Any]:
-    found = await sought(ctx, service.get(ctx, credential_id), target)
+    found = await known(ctx, credential_id)
     return member(here, place(found.user_id), shown(found), by="access")
 
 
-@api.delete(KEYS + "/{credential_id}", rule="identity:ec2_delete_credential", status=204)
+@api.delete(KEYS + "/{credential_id}", rule="identity:ec2_delete_credential", status=204, late=True)
 async def delete_keys(ctx: Ctx, user_id: str, credential_id: str) -> None:
-    await sought(ctx, service.get(ctx, credential_id), target)
+    await known(ctx, credential_id)
     await service.delete(ctx, credential_id)
 
 

@@ -47,7 +47,12 @@ class ChangeProtocol(Body, frozen=True):
 
 
 def shown(provider: IdentityProvider) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(provider.row), "remote_ids": provider.remote_ids}
+    return {**said(provider.row, "authorization_ttl"), "remote_ids": provider.remote_ids}
+
+
+def said(row: msgspec.Struct, name: str) -> dict[str, Any]:
+    """The row, without the field of that name if it is not set: the published schema has no null there."""
+    return {field: value for field, value in msgspec.structs.asdict(row).items() if field != name or value is not None}
 
 
 def linked(document: dict[str, Any], **more: str) -> dict[str, Any]:
@@ -109,6 +114,10 @@ def shown_protocol(protocol: Protocol) -> dict[str, Any]:
     return {"id": protocol.id, "mapping_id": protocol.mapping_id}
 
 
+def whole_protocol(protocol: Protocol) -> dict[str, Any]:
+    return said(protocol, "remote_id_attribute")
+
+
 def one_protocol(here: Here, protocol: Protocol) -> dict[str, Any]:
     provider = f"{PATH}/{protocol.idp_id}"
     document = member(here, f"{provider}/protocols", shown_protocol(protocol))
@@ -120,7 +129,7 @@ async def list_protocols(ctx: Ctx, idp_id: str, query: Query, here: Here) -> Ans
     """Here, and only here, Keystone tells of a protocol all that there is to tell."""
     require(ctx, {})
     found = await service.protocols(ctx, query, idp_id)
-    answer = listed(here, f"{PATH}/{idp_id}/protocols", msgspec.structs.asdict, found, "protocols")
+    answer = listed(here, f"{PATH}/{idp_id}/protocols", whole_protocol, found, "protocols")
     provider = here.url(f"/v3/{PATH}/{idp_id}")
     answer.body["protocols"] = [linked(each, identity_provider=provider) for each in answer.body["protocols"]]
     return answer
