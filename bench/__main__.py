@@ -3,9 +3,10 @@
     script/bench                 every workload, three times each: a table, and bench/results/<time>.json
     script/bench --check         the same; exits 1 when a median is over its gate, or void
     script/bench --only start,get_one_row --repeat 5 --seconds 10
+    script/bench --peer keystone beside real Keystone: what the same requests cost both (see bench/peer)
 
 The target is one process of its own on SQLite: `pileus up` for the start, else the same cloud with the demonstration
-service of the tests beside Identity.
+service of the tests beside Identity; for `users_page` and beside a peer it is `pileus`, on SQLite and on PostgreSQL.
 CPU is the target's alone, from the scheduler's accounts. A run is void when anything but the target, the bench and the
 kernel used more than 0.4 core; void runs are repeated, at most as often again as was asked for.
 """
@@ -26,9 +27,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.machine import MOST_OTHERS, Use, watched
-from bench.workloads import WORKLOADS, Figures, Workload
+from bench.peer import compare
+from bench.peer.pages import users_page
+from bench.workloads import WORKLOADS as SINGLE
+from bench.workloads import Figures, Workload
+from conformance.installed import Failure
 
 HERE = Path(__file__).parent
+FIGURES = HERE.parent / "docs/figures.md"
+BESIDE = "## Beside Keystone\n"  # what follows it there is written by --publish
+WORKLOADS: dict[str, Workload] = {**SINGLE, "users_page": users_page}
+PEERS: dict[str, Workload] = {"keystone": compare.beside_keystone}
 
 
 @dataclass
@@ -43,10 +52,14 @@ class Result:
         return statistics.median(run[name] for run in self.runs)
 
 
-async def measured(name: str, run: Workload, repeat: int, seconds: float) -> Result:
-    """Run a workload on a fresh cloud each time, until `repeat` runs are valid or as many again were void."""
+async def measured(name: str, run: Workload, repeat: int, seconds: float, patience_s: float = 0.0) -> Result:
+    """Run a workload on a fresh cloud each time, until `repeat` runs are valid or as many again were void.
+
+    Before each it waits for a quiet moment, at most `patience_s`.
+    """
     result = Result()
     while len(result.runs) < repeat and result.void <= repeat:
+        await quiet(patience_s)
         with tempfile.TemporaryDirectory(prefix="pileus-bench-", dir=HERE / "results") as state:
             figures, use = await run(Path(state), seconds)
         if use.void:
@@ -70,7 +83,8 @@ async def quiet(patience_s: float) -> None:
 
 
 def shown(figures: Figures) -> str:
-    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    """Those that there are gates for; what they come from has a colon in its name."""
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items() if ":" not in name)
 
 
 def verdicts(results: dict[str, Result], repeat: int) -> list[dict[str, object]]:
@@ -103,7 +117,9 @@ def table(rows: list[dict[str, object]]) -> str:
 def parsed() -> argparse.Namespace:
     p = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--check", action="store_true", help="exit 1 when a median is over its gate, or void")
-    p.add_argument("--only", default=",".join(WORKLOADS), help=f"of: {', '.join(WORKLOADS)}")
+    p.add_argument("--only", help=f"of: {', '.join(WORKLOADS)}")
+    p.add_argument("--peer", choices=PEERS, help="beside this service of OpenStack, which is installed if need be")
+    p.add_argument("--publish", action="store_true", help=f"write the table beside the peer into {FIGURES.name}")
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument(
         "--patience", type=float, default=60.0, help="wait at most so long for a quiet moment, before each run"
@@ -112,18 +128,56 @@ def parsed() -> argparse.Namespace:
     return p.parse_args()
 
 
-async def main(args: argparse.Namespace) -> int:
-    (HERE / "results").mkdir(exist_ok=True)
-    results = {name: await measured(name, WORKLOADS[name], args.repeat, args.seconds) for name in args.only.split(",")}
-    rows = verdicts(results, args.repeat)
+def chosen(args: argparse.Namespace) -> dict[str, Workload]:
+    """What was asked for, by name. Beside a peer it is what that is compared in, unless --only says more."""
+    names = args.only.split(",") if args.only else ["users_page"] if args.peer else list(WORKLOADS)
+    found = {name: WORKLOADS[name] for name in names}
+    return {args.peer: PEERS[args.peer], **found} if args.peer else found
+
+
+def described() -> dict[str, str]:
+    """The machine."""
     with open("/proc/cpuinfo") as f:
         cpu = next((line.partition(":")[2].strip() for line in f if line.startswith("model name")), "unknown")
-    machine = {"cpu": cpu, "python": platform.python_version(), "kernel": platform.release()}
+    return {
+        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "cpu": f"{os.cpu_count()} x {cpu}",
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+    }
+
+
+def medians(result: Result) -> Figures:
+    """Of all that was measured, gates or not."""
+    return {name: result.median(name) for name in result.runs[0]} if result.runs else {}
+
+
+def publish(table: str, machine: dict[str, str]) -> None:
+    """Put the table where the docs show it."""
+    before = FIGURES.read_text().partition(BESIDE)[0]
+    FIGURES.write_text(f"{before}{BESIDE}\n{', '.join(machine.values())}\n\n{table}\n")
+
+
+async def main(args: argparse.Namespace) -> int:
+    (HERE / "results").mkdir(exist_ok=True)
+    results = {
+        name: await measured(name, run, args.repeat, args.seconds, args.patience) for name, run in chosen(args).items()
+    }
+    rows, machine = verdicts(results, args.repeat), described()
     out = HERE / "results" / time.strftime("%Y%m%dT%H%M%SZ.json", time.gmtime())
-    out.write_text(json.dumps({"machine": machine, "gates": rows}, indent=1))
-    print(f"{table(rows)}\n\n{machine}\n{out}")
+    figures = {name: medians(result) for name, result in results.items()}
+    out.write_text(json.dumps({"machine": machine, "gates": rows, "figures": figures}, indent=1))
+    tables = [table(rows)]
+    if args.peer and figures[args.peer]:
+        tables.append(compare.table(figures[args.peer]))
+    print("\n\n".join([*tables, str(machine), str(out)]))
+    if args.publish:
+        publish("\n\n".join(tables), machine)
     return 1 if args.check and not all(row["ok"] for row in rows) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(parsed())))
+    try:
+        sys.exit(asyncio.run(main(parsed())))
+    except Failure as e:
+        sys.exit(f"script/bench: {e}")

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.load.processes import proc_table, smaps, tree
 
@@ -28,13 +29,19 @@ class Use:
         return self.others_cores > MOST_OTHERS
 
 
-def cpu_s(pid: int) -> float:
-    """CPU seconds used so far by a process with all its threads, to the nanosecond."""
+def cpu_s(*roots: int) -> float:
+    """CPU seconds used so far by processes and those below them, with all their threads, to the nanosecond."""
+    table = proc_table()
+    return sum(map(own_cpu_ns, {pid for root in roots for pid in tree(table, root)})) / 1e9
+
+
+def own_cpu_ns(pid: int) -> int:
+    """Of one process; nothing when it has ended."""
     total = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/schedstat") as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            total += int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0])
+    return total
 
 
 def others_cpu_s() -> float:
@@ -58,12 +65,12 @@ def line(pid: int, parents: dict[int, int]) -> Iterator[int]:
 
 
 @contextmanager
-def watched(pid: int) -> Iterator[Use]:
-    """Measure a process, and what else the machine does, during the block."""
+def watched(*roots: int) -> Iterator[Use]:
+    """Measure processes with those below them, and what else the machine does, during the block."""
     use = Use()
-    before = time.perf_counter(), cpu_s(pid), others_cpu_s()
+    before = time.perf_counter(), cpu_s(*roots), others_cpu_s()
     yield use
-    after = time.perf_counter(), cpu_s(pid), others_cpu_s()
+    after = time.perf_counter(), cpu_s(*roots), others_cpu_s()
     use.seconds, use.cpu_s, others = (b - a for a, b in zip(before, after, strict=True))
     use.others_cores = max(0.0, others) / max(use.seconds, 1e-9)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 import time
@@ -20,8 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from conformance.cloud import started
+from conformance.installed import CACHE, Failure, installed
 from conformance.sets import Mistake, all_sets, permitted
-from conformance.tempest import Failure, Tempest, fresh, installed
+from conformance.tempest import LOCK, Tempest, fresh
 from conformance.verdict import Verdict, judged, table
 
 BUILD = Path(__file__).parents[1] / "build/conformance"
@@ -37,8 +37,7 @@ def parsed() -> argparse.Namespace:
     p.add_argument("--list", action="store_true", help="print the tests and run none")
     p.add_argument("--concurrency", type=int, default=2, metavar="N", help="so many at once (2)")
     p.add_argument("--limit", type=float, default=1800, metavar="S", help="seconds, after which the rest is left out")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pileus"
-    p.add_argument("--cache", type=Path, default=cache, help=f"where Tempest is installed ({cache})")
+    p.add_argument("--cache", type=Path, default=CACHE, help=f"where Tempest is installed ({CACHE})")
     p.add_argument("--out", type=Path, default=BUILD, help="results, logs and workspace of the run (build/conformance)")
     return p.parse_args()
 
@@ -66,7 +65,7 @@ def tried(asked: argparse.Namespace) -> Verdict | None:
     """Run what was asked for; None when it was only to be listed. Raises Failure, Mistake."""
     exempt = permitted(asked.sets)
     before = failed_before(asked.out)
-    venv, out = installed(asked.cache), fresh(asked.out)
+    venv, out = installed("tempest", LOCK, asked.cache), fresh(asked.out)
     with started(out) as cloud:
         tempest = Tempest.told(venv, out, cloud)
         known = tempest.tests()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import fcntl
-import hashlib
 import json
 import os
 import re
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cloud import Cloud
+from conformance.installed import Failure, foreign
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements.lock"
@@ -31,27 +30,6 @@ TYPES = {  # what tempest.conf calls a service, and what the catalogue does
     "heat": {"orchestration"},
     "horizon": set[str](),
 }
-
-
-class Failure(Exception):
-    """Tempest cannot be installed or does not start; the message says where to look."""
-
-
-def installed(cache: Path) -> Path:
-    """The virtual environment of this lock and this Python, built when it is not there yet. Raises Failure."""
-    name = "tempest-" + hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    folder, done = cache / name, cache / name / "complete"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            print(f"Tempest goes to {folder}, once.", file=sys.stderr)
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            if subprocess.run([*pip, "--require-hashes", "-r", LOCK]).returncode:
-                raise Failure("pip could not install Tempest; see above")
-            done.touch()
-    return folder
 
 
 def options(cloud: Cloud, workspace: Path) -> dict[str, dict[str, Any]]:
@@ -132,9 +110,7 @@ class Tempest:
         return subprocess.run(command, cwd=cwd, env=self._environment(), capture_output=True, text=True)
 
     def _environment(self) -> dict[str, str]:
-        """Ours without what would lead to other packages, another cloud, another configuration."""
-        foreign = ("OS_", "PYTHON", "TEMPEST_", "VIRTUAL_ENV")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        kept = foreign()
         return kept | {"PATH": f"{self.venv / 'bin'}:{kept.get('PATH', os.defpath)}"}
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import Result, measured, verdicts
+from bench.__main__ import PEERS, WORKLOADS, Result, measured, verdicts
 from bench.machine import MOST_OTHERS, Use
-from bench.workloads import WORKLOADS, Figures
+from bench.peer import compare
+from bench.workloads import Figures
 from support.source import ROOT
 
 GATES = tomllib.loads((ROOT / "bench/gates.toml").read_text())["gate"]
@@ -26,8 +27,34 @@ def verdict(*starts: float, void: int = 0) -> dict[str, object]:
 def test_the_bar_of_the_issue_is_the_gate() -> None:
     wanted = {"start_s": 2.0, "idle_pss_mb": 120, "idle_cpu_percent": 1.0, "loop_stall_ms": 20.0}
     wanted |= {"get_one_row_ms": 0.6, "start_operation_ms": 2.0, "operation_ms": 18.0, "kill_ms": 40.0}
-    assert {name: gate["most"] for name, gate in GATES.items() if name in wanted} == wanted
-    assert {gate["workload"] for gate in GATES.values()} <= WORKLOADS.keys()
+    wanted |= {
+        f"{what}_{kind}_sqlite": most
+        for what in ("validate", "projects")
+        for kind, most in (("cpu", 0.04), ("rate", 0.1))
+    }
+    wanted |= {"password_cpu_sqlite": 1.1, "users_page_sqlite": 1.2, "users_page_postgresql": 1.2}
+    assert {name: gate["most"] for name, gate in GATES.items()} == wanted | {"stream_growth_mb": 32}
+    assert {gate["workload"] for gate in GATES.values()} == WORKLOADS.keys() | PEERS.keys()
+
+
+def test_what_a_peer_costs_is_held_against_what_we_cost() -> None:
+    """Half of Keystone's CPU is 0.5, twice its requests a second too; a password token is compared with bare bcrypt."""
+    figures = {"bcrypt: beside validate 1": 100.0}
+    for side, cpu_ms, per_s in (("Keystone", 10, 50), ("Pileus, SQLite", 5, 100), ("Pileus, PostgreSQL", 20, 25)):
+        for workload in compare.WORKLOADS:
+            for concurrency in compare.CONCURRENCY:
+                numbers = {"cpu_ms": cpu_ms, "per_s": per_s, "p50_ms": cpu_ms}
+                figures |= {f"{side}: {workload} {concurrency}: {what}": float(n) for what, n in numbers.items()}
+    found = compare.ratios(figures)
+    assert {name: n for name, n in found.items() if name.endswith("sqlite")} == {
+        **{f"{workload}_{kind}_sqlite": 0.5 for workload in ("validate", "projects") for kind in ("cpu", "rate")},
+        "password_cpu_sqlite": 0.05,
+    }
+    assert found["validate_cpu_postgresql"] == 2.0
+    rows = compare.table(figures).splitlines()
+    assert rows[2] == "| token validation, 1 at once: CPU, ms | 10 | 5 | 2.0 x | 20 | 0.5 x |"
+    assert rows[3] == "| token validation, 1 at once: a second | 50 | 100 | 2.0 x | 25 | 0.5 x |"
+    assert {line.count("|") for line in rows} == {7}
 
 
 def test_the_median_decides() -> None:
