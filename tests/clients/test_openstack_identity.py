@@ -198,7 +198,7 @@ def test_the_catalogue_holds_identity(person: Person, auth_url: str) -> None:
     assert "identity" in person.says.column("catalog list", "Type")
     assert auth_url.removesuffix("/v3") in json.dumps(person.says.shows("catalog show identity"))
     versions = person.says.shows("versions show --service identity")
-    assert [(each["Version"], each["Status"]) for each in versions] == [("3.14", "CURRENT")]
+    assert [(each["Version"], each["Status"]) for each in versions] == [("2.0", "DEPRECATED"), ("3.14", "CURRENT")]
 
 
 def test_a_token_is_issued_used_and_revoked(admin: Openstack, person: Person, auth_url: str) -> None:

@@ -18,6 +18,8 @@ ANONYMOUS_WITH_A_REASON = {
     "GET /": "what there is, before anybody can log in",
     "GET /identity": "version discovery",
     "GET /identity/v3": "version discovery",
+    "GET /identity/v2.0": "version discovery",
+    "POST /identity/v2.0/tokens": "the login of old scripts",
     "POST /identity/v3/auth/tokens": "the login",
     "POST /identity/v3/OS-OAUTH1/access_token": "proves itself by its signature, as in Keystone",
     "POST /identity/v3/OS-OAUTH1/request_token": "as above",

@@ -77,6 +77,10 @@ async def a_tag(cloud: RunningCloud) -> str:
     return name()
 
 
+async def a_token(cloud: RunningCloud) -> str:
+    return cloud.as_("reader").headers["X-Auth-Token"]
+
+
 async def a_role(cloud: RunningCloud) -> str:
     return (await roles.create(cloud.ctx(), name(), facts={})).id
 
@@ -208,6 +212,7 @@ REAL: dict[str, Real] = {
     "tag": a_tag,
     "target_id": a_project,
     "trust_id": delegation.a_trust,
+    "token_id": a_token,
     "user_id": a_user,
 }
 

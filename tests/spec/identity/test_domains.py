@@ -83,6 +83,21 @@ async def test_a_change_names_something(admin: Session) -> None:
     assert (await admin.patch("/v3/domains/default", {"domain": {}})).status_code == 400
 
 
+async def test_who_may_read_all_domains_is_told_of_one_that_is_missing_and_nobody_else(
+    identity: World, admin: Session
+) -> None:
+    garden = await domain(admin)
+    await identity.grant(await identity.user("ada"), "reader", "system")
+    await identity.user("eve", "manager", await identity.project("own"))
+    ada = await identity.session("ada", scope={"system": {"all": True}})
+    eve = await identity.session("eve", scope="own")
+    change = {"domain": {"name": "x"}}
+    for session, status in ((admin, 404), (ada, 404), (eve, 403)):
+        assert (await session.patch(f"/v3/domains/{MISSING}", change)).status_code == status
+    for session, status in ((admin, 200), (ada, 403), (eve, 403)):
+        assert (await session.patch(f"/v3/domains/{garden}", change)).status_code == status
+
+
 async def test_domains_are_listed(identity: World, admin: Session) -> None:
     garden, asleep = await domain(admin), await domain(admin, "asleep", enabled=False)
 

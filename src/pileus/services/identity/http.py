@@ -21,13 +21,20 @@ Target = Mapping[str, Any]
 api = Service("identity", "/identity", vary=("X-Auth-Token",), port=5000)
 
 MEDIA_TYPES = [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}]
+MEDIA_TYPE_V2 = "application/vnd.openstack.identity-v2.0+json"
 V3 = ApiVersion(
     id="v3.14",
     path="/v3/",
     status="stable",
     extra={"updated": "2020-04-07T00:00:00Z", "media-types": MEDIA_TYPES},
 )
-VersionDocument(versions=(V3,), values=True).declare(api)
+V2 = ApiVersion(
+    id="v2.0",
+    path="/v2.0/",
+    status="deprecated",
+    extra={"updated": "2014-04-17T00:00:00Z", "media-types": [{**MEDIA_TYPES[0], "type": MEDIA_TYPE_V2}]},
+)
+VersionDocument(versions=(V3, V2), values=True).declare(api)
 
 TRUTH = {"true": True, "1": True, "": True, "yes": True, "false": False, "0": False, "no": False}
 OWN = frozenset({"id", "links"})

@@ -26,6 +26,7 @@ from pileus.services.identity.tokens import api as tokens
 from pileus.services.identity.totp import methods as totp
 from pileus.services.identity.trusts import api as trusts
 from pileus.services.identity.users import api as users
+from pileus.services.identity.v2 import api as v2
 
 NOUNS = (
     application_credentials,
@@ -53,6 +54,7 @@ NOUNS = (
     totp,
     trusts,
     users,
+    v2,
 )
 
 __all__ = ["NOUNS", "api"]

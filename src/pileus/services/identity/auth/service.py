@@ -20,7 +20,7 @@ from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 from pileus.services.identity.users.service import WHO
 
-__all__ = ["login", "methods"]
+__all__ = ["Auth", "login", "methods"]
 
 
 async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
