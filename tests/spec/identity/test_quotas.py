@@ -25,7 +25,7 @@ RIVALS = 16
 DEFAULT = facts("compute", "quotas")["limits"]["instances"]
 
 things = sa.Table(
-    "test_thing",
+    "test_claimed",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("project_id", Text, nullable=False),
