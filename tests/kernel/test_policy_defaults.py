@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pileus.kernel.context import NOBODY, Caller
+from pileus.kernel.facts import facts, services_with
 from pileus.kernel.policy import Policy, check_file, default_rules
 from pileus.kernel.policy.compiled import CREDENTIALS
 from pileus.kernel.policy.files import Names, references
@@ -72,6 +73,57 @@ def test_no_default_rule_lets_a_stranger_change_anything(policy):
         "network/create_rbac_policy:target_project",
         "network/update_rbac_policy:target_project",
     }
+
+
+AUDITOR = Caller("u1", system=True, roles=frozenset({"auditor", "reader"}))
+
+DONE_BY_GET = {
+    "compute/os_compute_api:os-hosts:reboot",
+    "compute/os_compute_api:os-hosts:shutdown",
+    "compute/os_compute_api:os-hosts:start",
+}
+
+ONES_OWN = {
+    "identity/identity:create_credential": "for one's own second factor and keys",
+    "identity/identity:update_credential": "as above",
+    "identity/identity:delete_credential": "as above",
+    "identity/identity:delete_access_rule": "of one's own application credentials",
+    "identity/identity:delete_application_credential": "as above",
+    "identity/identity:delete_trust": "what one has entrusted to others",
+    "identity/identity:revoke_token": "to log out",
+    "identity/identity:revoke_tokens_for_user": "to log out everywhere",
+}
+"""What an auditor may change: how it logs in itself."""
+
+
+def looks(operations):
+    return all(operation.startswith(("GET ", "HEAD ")) for operation in operations)
+
+
+def test_an_auditor_reads_what_belongs_to_whomever(policy):
+    closed = {n for n, o in default_rules().operations.items() if looks(o) and not policy.allows(n, AUDITOR, FOREIGN)}
+    assert closed == DONE_BY_GET
+
+
+def test_an_auditor_changes_nothing_but_how_it_logs_in(policy):
+    """Whatever a rule that also guards a change lets an auditor do, is to see what the change shows."""
+    writing = {n for n, o in default_rules().operations.items() if not looks(o) and policy.early(n, AUDITOR)}
+    seen = {
+        f"{s}/{n}" for s in services_with("policies") for n in facts(s, "policies").get("auditors", {}).get("see", ())
+    }
+    assert writing - seen == ONES_OWN.keys()
+    assert all(any(o.startswith("GET ") for o in default_rules().operations[name]) for name in seen)
+
+
+def test_who_is_no_auditor_gets_no_more_by_that(policy):
+    """A token for the system reads nothing that was for projects alone, an auditor's token for a project neither."""
+    for name in ("os_compute_api:servers:index", "identity:list_access_tokens"):
+        for caller in (replace(AUDITOR, roles=ROLES["admin"]), replace(AUDITOR, system=False, project_id="p9")):
+            assert not policy.allows(name, caller, FOREIGN)
+    assert (
+        "it needs role auditor in the system"
+        in policy.refusal("pileus:hosts:list", replace(AUDITOR, roles=ROLES["reader"])).message
+    )
 
 
 @pytest.mark.parametrize(

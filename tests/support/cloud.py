@@ -150,10 +150,9 @@ async def peopled(world: Cloud, http: httpx.AsyncClient) -> RunningCloud:
     return cloud
 
 
-async def logged_in(ctx: Ctx, user_id: str, project_id: str) -> dict[str, str]:
-    """The header with a token of that user in that project."""
+async def logged_in(ctx: Ctx, user_id: str, project_id: str | None) -> dict[str, str]:
+    """The header with a token of that user in that project, or (None) on the system."""
     at = await revision.current(ctx)
-    text, _ = await tokens.issue(
-        ctx, Proof(user_id=user_id, methods=("password",)), Scope(project_id=project_id), at=at
-    )
+    scope = Scope(project_id=project_id, system=project_id is None)
+    text, _ = await tokens.issue(ctx, Proof(user_id=user_id, methods=("password",)), scope, at=at)
     return {"X-Auth-Token": text}

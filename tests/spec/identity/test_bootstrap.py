@@ -12,7 +12,16 @@ from support.identity import PASSWORD, World, by_password
 async def test_the_beginning_is_what_openstack_expects(identity: World) -> None:
     admin = await identity.admin()
     roles = (await admin.get("/v3/roles")).json()["roles"]
-    assert {role["name"] for role in roles} == {"admin", "manager", "member", "reader", "service"}
+    assert {role["name"] for role in roles} == {"admin", "manager", "member", "reader", "service", "auditor"}
+    assert all(role["options"] == {"immutable": True} for role in roles)
+    names = {role["id"]: role["name"] for role in roles}
+    implied = (await admin.get("/v3/role_inferences")).json()["role_inferences"]
+    assert {(names[each["prior_role"]["id"]], *(role["name"] for role in each["implies"])) for each in implied} == {
+        ("admin", "manager"),
+        ("manager", "member"),
+        ("member", "reader"),
+        ("auditor", "reader"),
+    }
     assert (await admin.get("/v3/domains")).json()["domains"][0]["id"] == "default"
     assert {each["name"] for each in (await admin.get("/v3/projects")).json()["projects"]} == {"admin", "service"}
     assert (await admin.get("/v3/auth/system")).json()["system"] == [{"all": True}]
@@ -36,7 +45,14 @@ async def test_processes_that_start_at_once_make_one_identity(empty: World) -> N
     await asyncio.gather(*(bootstrap(Ctx(process), PASSWORD) for process in empty.processes))
     admin = await empty.admin()
     assert len((await admin.get("/v3/users")).json()["users"]) == 1
-    assert len((await admin.get("/v3/roles")).json()["roles"]) == 5
+    assert len((await admin.get("/v3/roles")).json()["roles"]) == 6
+
+
+async def test_a_service_brings_the_roles_that_it_knows(identity: World) -> None:
+    for _ in range(2):
+        await register_service(identity.ctx, "orchestration", "heat", "/orchestration/v1/$(project_id)s")
+    found = (await (await identity.admin()).get("/v3/roles?name__startswith=heat_")).json()["roles"]
+    assert sorted(role["name"] for role in found) == ["heat_stack_owner", "heat_stack_user"]
 
 
 async def test_the_default_roles_cannot_be_lost_by_a_slip(identity: World) -> None:

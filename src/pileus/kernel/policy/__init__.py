@@ -28,6 +28,7 @@ LADDER = (
     ("reader",),
     ("member", "reader"),
     ("manager", "member", "reader"),
+    ("auditor", "reader"),
     ("admin", "manager", "member", "reader"),
     ("service",),
 )

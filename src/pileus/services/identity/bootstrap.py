@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
+from pileus.kernel.facts import facts
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import SYSTEM, Assignment
 from pileus.services.identity.catalog import service as catalog
@@ -15,11 +16,9 @@ from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.users import service as users
 
-ROLES = ("admin", "manager", "member", "reader", "service")
-IMPLIED = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
+KNOWN = facts("identity", "roles")
+IMPLIED: dict[str, list[str]] = KNOWN["implied"] | KNOWN["own"]
 PROJECTS = {"admin": "Bootstrap project for initializing the cloud.", "service": "Users that services act as."}
-
-register_service = catalog.register_service
 
 
 async def bootstrap(ctx: Ctx, password: str, *, region: str = "") -> None:
@@ -33,7 +32,7 @@ async def bootstrap(ctx: Ctx, password: str, *, region: str = "") -> None:
         await keys.begin(writing)
         await _domain_and_projects(writing)
         await _roles(writing)
-        await catalog.register_service(writing, "identity", "keystone", "/identity", region=region)
+        await register_service(writing, "identity", "keystone", "/identity", region=region)
     await _admin(ctx, password)
 
 
@@ -48,11 +47,24 @@ async def _domain_and_projects(ctx: Ctx) -> None:
 
 
 async def _roles(ctx: Ctx) -> None:
-    for name in ROLES:
+    for name in (*KNOWN["default_roles"], *KNOWN["own"]):
         if await roles.named(ctx, name) is None:
             await roles.create(ctx, name, facts={"options": {"immutable": True}})
-    for prior, implied in IMPLIED:
-        await roles.ensure_implied(ctx, await _role_id(ctx, prior), await _role_id(ctx, implied))
+    for prior, implied in IMPLIED.items():
+        for each in implied:
+            await roles.ensure_implied(ctx, await _role_id(ctx, prior), await _role_id(ctx, each))
+
+
+async def register_service(ctx: Ctx, type_: str, name: str, path: str, *, region: str = "") -> None:
+    """See to it that the catalogue offers a service of this cloud, and that there are the roles it knows. Idempotent.
+
+    See `catalog.register_service`.
+    """
+    async with revision.change(ctx) as ctx:
+        await catalog.register_service(ctx, type_, name, path, region=region)
+        for role in KNOWN["service_specific"].get(type_, ()):
+            if await roles.named(ctx, role) is None:
+                await roles.create(ctx, role, facts={})
 
 
 async def _role_id(ctx: Ctx, name: str) -> str:

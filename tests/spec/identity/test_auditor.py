@@ -1,0 +1,106 @@
+"""The role `auditor`: on the system it reads everything and changes nothing, on every route of the cloud."""
+
+from __future__ import annotations
+
+from inspect import isawaitable
+from typing import Any
+
+import httpx
+import pytest
+
+from house.test_keys_everywhere import BODIES
+from house.test_routes import title
+from pileus.kernel.http import Route
+from pileus.services.identity.assignments import service as assignments
+from pileus.services.identity.assignments.service import SYSTEM, Assignment
+from pileus.services.identity.projects.service import DEFAULT
+from pileus.services.identity.roles import service as roles
+from pileus.services.identity.tokens import service as tokens
+from pileus.services.identity.users import service as users
+from support.cloud import RunningCloud, logged_in
+from support.sample import parameters, real_path
+
+LOOKS = {"GET", "HEAD"}
+
+CLOSED_TO_ALL = {
+    "GET /identity/v3/auth/catalog": "a catalogue is that of a project: an administrator of the system gets none either",
+    "GET /identity/v3/domains/{domain_id}/config/security_compliance": "Keystone shows those of the default domain alone",
+    "GET /identity/v3/domains/{domain_id}/config/security_compliance/{option}": "as above",
+}
+
+ONES_OWN = (
+    "/identity/v2.0/tenants",
+    "/identity/v3/auth/",
+    "/identity/v3/OS-FEDERATION/projects",
+    "/identity/v3/OS-FEDERATION/domains",
+)
+"""Lists of what the caller may log in to."""
+
+
+@pytest.fixture
+async def auditor(cloud: RunningCloud) -> dict[str, str]:
+    """The headers of somebody who has this role on the system and no other."""
+    ctx = cloud.ctx()
+    user, role = await users.create(ctx, "auditor", DEFAULT, facts={}), await roles.named(ctx, "auditor")
+    assert role is not None
+    await assignments.grant(ctx, Assignment(user.id, SYSTEM, role.id, False, "user", SYSTEM))
+    return await logged_in(ctx, user.id, None)
+
+
+async def ask(cloud: RunningCloud, route: Route, headers: dict[str, str]) -> httpx.Response:
+    """A request that would be accepted from an administrator, about something that is there."""
+    body = BODIES.get(title(route), route.sample_body())
+    if callable(body):
+        body = body(cloud)
+        body = await body if isawaitable(body) else body
+    sent: dict[str, Any] = {} if body is None else {"json": body}
+    about = {"X-Subject-Token": cloud.headers["X-Auth-Token"]}
+    return await cloud.request(route.method, await real_path(cloud, route), headers={**headers, **about}, **sent)
+
+
+async def test_an_auditor_may_look_at_everything(cloud: RunningCloud, auditor: dict[str, str]) -> None:
+    refused = {}
+    for route in cloud.routes:
+        if route.method in LOOKS and not route.anonymous and title(route) not in CLOSED_TO_ALL:
+            answer = await ask(cloud, route, auditor)
+            if answer.status_code not in {200, 204, 404}:
+                refused[str(route)] = answer.status_code, answer.text[:200]
+    assert not refused
+
+
+async def test_an_auditor_may_change_nothing(cloud: RunningCloud, auditor: dict[str, str]) -> None:
+    accepted = {}
+    for route in cloud.routes:
+        if route.method not in LOOKS and not route.anonymous:
+            answer = await ask(cloud, route, auditor)
+            if answer.status_code != 403:
+                accepted[str(route)] = answer.status_code, answer.text[:200]
+    assert not accepted
+
+
+async def test_an_auditor_sees_in_lists_what_an_administrator_sees(
+    cloud: RunningCloud, auditor: dict[str, str]
+) -> None:
+    for route in cloud.routes:
+        if route.method == "POST" and not route.anonymous and title(route) in BODIES and not route.action:
+            await ask(cloud, route, cloud.headers)  # so that there is something to be seen
+    differing = {}
+    for route in cloud.routes:
+        path = route.prefix + route.path
+        if route.method == "GET" and not parameters(route) and not route.anonymous and not path.startswith(ONES_OWN):
+            seen, there = [await cloud.get(path, headers=headers) for headers in (auditor, cloud.headers)]
+            if seen.text != there.text:
+                differing[str(route)] = seen.text[:200], there.text[:200]
+    assert not differing
+
+
+async def test_an_auditor_of_a_project_is_a_reader_there(cloud: RunningCloud) -> None:
+    ctx, member = cloud.ctx(), cloud.as_("member")
+    role = await roles.named(ctx, "auditor")
+    assert role is not None
+    user = await users.create(ctx, "auditor", DEFAULT, facts={})
+    await assignments.grant(ctx, Assignment(user.id, member.project_id, role.id, False, "user", "project"))
+    headers = await logged_in(ctx, user.id, member.project_id)
+    assert (await tokens.authenticate(ctx, headers["X-Auth-Token"])).roles == {"auditor", "reader"}
+    for path in ("/identity/v3/users", "/identity/v3/role_assignments", "/pileus/v1/hosts"):
+        assert (await cloud.get(path, headers=headers)).status_code == 403
