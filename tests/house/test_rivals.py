@@ -25,8 +25,10 @@ from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
 from pileus.kernel.quota import Owners, QuotaKind, claim
 from pileus.services.identity.application_credentials import service as application_credentials
+from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.domains import service as domains
 from pileus.services.identity.groups import service as groups
+from pileus.services.identity.identity_providers import service as identity_providers
 from pileus.services.identity.limits import service as limits
 from pileus.services.identity.limits.service import Wanted
 from pileus.services.identity.projects import service as projects
@@ -113,6 +115,18 @@ async def one_limit(ctx: Ctx, **owner: str) -> Any:
     return await limits.create(ctx, [Wanted(resource_limit=1, **place, **owner)])
 
 
+async def one_access_key(ctx: Ctx, _: int) -> Any:
+    admin = await users.named(ctx, "admin", projects.DEFAULT)
+    assert admin is not None
+    keys = '{"access": "the only one", "secret": "x"}'
+    return await credentials.create(ctx, admin.id, projects.DEFAULT, "ec2", keys, {})
+
+
+async def one_name_of_an_identity_provider(ctx: Ctx, number: int) -> Any:
+    facts = {"remote_ids": ["the only one"]}
+    return await identity_providers.create(ctx, f"idp{number}", projects.DEFAULT, facts)
+
+
 DECISIONS: list[Decide] = [
     one_registered_limit,
     one_registered_limit_of_a_region,
@@ -124,6 +138,8 @@ DECISIONS: list[Decide] = [
     one_role_name,
     one_group_name,
     one_application_credential_name,
+    one_access_key,
+    one_name_of_an_identity_provider,
 ]
 
 HELD = {
