@@ -13,7 +13,7 @@ from oslo_policy import _parser as oslo
 
 from kernel.test_policy_language import ATTRIBUTES, ROLES, VALUES, nodes
 from pileus.kernel.context import NOBODY, PILEUS, Caller
-from pileus.kernel.errors import Forbidden
+from pileus.kernel.errors import Forbidden, NotFound
 from pileus.kernel.policy import Policy, PolicyError
 from pileus.kernel.policy.language import Node
 
@@ -256,6 +256,28 @@ def test_an_explanation_shows_each_part():
         {"text": "project_id:%(project_id)s", "outcome": None, "why": "the target decides"},
     ]
     assert policy.explain("nowhere", NOBODY, {}).outcome is False
+
+
+def test_a_rule_is_found_by_name_and_says_what_it_looks_at():
+    policy = Policy.load({
+        "a/own": "user_id:%(user.id)s and rule:named",
+        "a/show": "rule:own or rule:own and role:%(role)s or rule:nowhere",
+        "b/own": "@",
+        "named": "field:x:name=y or 'x':%(kind)s",
+    })  # fmt: skip
+    assert policy.find("show") == "a/show"
+    assert policy.looks_at("show") == ["kind", "role", "user.id"]
+    assert policy.looks_at("b/own") == []
+    for unknown in ("shwo", "own"):  # the second is a rule of two services
+        with pytest.raises(NotFound, match="There is no policy rule"):
+            policy.find(unknown)
+
+
+def test_the_least_role_that_would_do():
+    policy = Policy.load({"change": "role:manager and project_id:%(project_id)s"})
+    assert policy.least_role("change", READER) == "manager"
+    assert policy.least_role("change", READER, MINE) == "manager"
+    assert policy.least_role("change", READER, FOREIGN) is None
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _hosts(commands)
     _keys(commands)
     _policy(commands)
+    _explain(commands)
     _doctor(commands)
     _checkpoints(commands)
     return top
@@ -158,6 +159,26 @@ def _policy(commands: Any) -> None:
     policy = _group(commands, "policy", "Who may do what.")
     check = _add(policy, "check", "settings:check_policy", "What is wrong with a policy file.")
     check.add_argument("file", type=Path, metavar="FILE")
+
+
+def _explain(commands: Any) -> None:
+    explain = _group(commands, "explain", "Why something is as it is.")
+    policy = _add(
+        explain, "policy", "explain:policy", "Why somebody may or may not do something, part by part of its rule."
+    )
+    policy.add_argument("rule", metavar="RULE", help="as a refusal names it: identity:create_user")
+    policy.add_argument("--user", metavar="NAME", help="who would do it; else whoever asks")
+    policy.add_argument("--user-domain", default="Default", metavar="NAME", help="of the user (Default)")
+    scope = policy.add_mutually_exclusive_group()
+    scope.add_argument("--project", metavar="NAME", help="what the user would have logged in for")
+    scope.add_argument("--domain", metavar="NAME")
+    scope.add_argument("--system", action="store_true")
+    policy.add_argument("--project-domain", default="Default", metavar="NAME", help="of the project (Default)")
+    policy.add_argument(
+        "--target", action="append", metavar="NAME=VALUE", help="an attribute of what it would be done to; repeatable"
+    )
+    _cloud(policy)
+    _form(policy)
 
 
 def _doctor(commands: Any) -> None:

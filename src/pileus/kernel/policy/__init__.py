@@ -15,11 +15,21 @@ from types import MappingProxyType
 from typing import Any
 
 from pileus.kernel.context import Caller
-from pileus.kernel.errors import Forbidden
+from pileus.kernel.errors import Forbidden, NotFound
 from pileus.kernel.policy.compiled import DENY, SCOPES, Check, compiled, scope_of, scoped
 from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.policy.explained import Explainer, Explanation
-from pileus.kernel.policy.files import Entry, Names, PolicyError, Problem, cycles, doubts, read_file
+from pileus.kernel.policy.files import (
+    Entry,
+    Names,
+    PolicyError,
+    Problem,
+    attributes,
+    cycles,
+    doubts,
+    read_file,
+    references,
+)
 from pileus.kernel.policy.language import Always, Node, PolicySyntaxError, parse
 
 __all__ = ["Explanation", "Policy", "PolicyError", "PolicySyntaxError", "Problem", "check_file", "default_rules"]
@@ -95,7 +105,7 @@ class Policy:
         """The error that says why not; without a target, the one for a caller whom `early` turns away."""
         role, needs = None, f"it needs a token for a {' or a '.join(self._rules.scopes_for(rule))}"
         if self._rules.takes(rule, caller):
-            role = self._least_role(self._rules.check(rule), caller, target)
+            role = self.least_role(rule, caller, target)
             needs = f"it needs role {role}{_where(caller)}" if role else f"no role{_where(caller)} would do"
         text = self._rules.node(rule)
         return Forbidden(f"Policy does not allow {rule}: {needs} (the rule reads: {text}).", rule=rule, role=role)
@@ -110,12 +120,33 @@ class Policy:
         )
         return Explanation(rule, False, "the rule does not take this token", (scope, said))
 
-    def _least_role(self, check: Check, caller: Caller, target: Mapping[str, Any] | None) -> str | None:
+    def least_role(self, rule: str, caller: Caller, target: Mapping[str, Any] | None = None) -> str | None:
+        """The least role that would do, had the caller it where its token is for; None when none would."""
+        check = self._rules.check(rule)
         for roles in LADDER:
             other = replace(caller, roles=caller.roles.union(roles))
             if check.early(other) is not False if target is None else check.allows(other, target):
                 return roles[0]
         return None
+
+    def find(self, rule: str) -> str:
+        """The full name of the rule that routes ask for by this one. Raises NotFound, with one that is meant perhaps."""
+        found = self._rules.known(rule)
+        if found is None:
+            raise NotFound(f"There is no policy rule {rule[:80]!r}{Names(self._rules.nodes).alike(rule[:80])}")
+        return found
+
+    def looks_at(self, rule: str) -> list[str]:
+        """The attributes of a target that a known rule asks for, by itself or through those it refers to."""
+        found: set[str] = set()
+        seen, todo = set[str](), [self._rules.full_name(rule)]
+        while todo:
+            seen.add(name := todo.pop())
+            node = self._rules.nodes[name]
+            found.update(attributes(node))
+            met = (self._rules.resolve(name, reference) for reference in references(node))
+            todo += [full for full, _ in filter(None, met) if full not in seen]
+        return sorted(found)
 
 
 class Rules:
@@ -135,6 +166,10 @@ class Rules:
     def check(self, name: str) -> Check:
         """The rule as a route asks for it, by its full name or a bare one that only one service has; else the default."""
         return self._asked.get(name, self._default)
+
+    def known(self, name: str) -> str | None:
+        """The full name of a rule; None when there is none, or a bare name belongs to several."""
+        return self._full.get(name)
 
     def full_name(self, name: str) -> str:
         """The full name of the rule that `check` takes."""

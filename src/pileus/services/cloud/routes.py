@@ -2,12 +2,13 @@
 
 from pileus.services.cloud.checkpoints import api as checkpoints
 from pileus.services.cloud.events import api as events
+from pileus.services.cloud.explanations import api as explanations
 from pileus.services.cloud.hosts import api as hosts
 from pileus.services.cloud.http import api
 from pileus.services.cloud.keys import api as keys
 from pileus.services.cloud.metrics.api import api as metrics
 from pileus.services.cloud.operations import api as operations
 
-NOUNS = (checkpoints, events, hosts, keys, operations)
+NOUNS = (checkpoints, events, explanations, hosts, keys, operations)
 
 __all__ = ["NOUNS", "api", "metrics"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from pileus.kernel.context import Ctx
+from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.errors import Unauthorized
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.auth import methods, rules
@@ -18,9 +18,9 @@ from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.service import Scope, Valid
 from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import WHO
+from pileus.services.identity.users.service import WHO, User
 
-__all__ = ["Auth", "login", "methods"]
+__all__ = ["Auth", "WantedScope", "caller_of", "login", "methods"]
 
 
 async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
@@ -41,6 +41,13 @@ async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
     if trust_id is not None:
         await trusts.use(ctx, trust_id)
     return made
+
+
+async def caller_of(ctx: Ctx, user: User, wanted: WantedScope | UnsetType) -> Caller:
+    """Who would ask, had the user logged in for that. Raises BadRequest, and Unauthorized for what they cannot log in to."""
+    if isinstance(wanted, WantedScope):
+        rules.check_scope(wanted)
+    return await tokens.caller_of(ctx, user.id, await _scope(ctx, wanted, Proof(user_id=user.id)))
 
 
 async def _scope(ctx: Ctx, wanted: object, proof: Proof) -> Scope:

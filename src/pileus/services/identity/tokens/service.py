@@ -35,7 +35,18 @@ from pileus.services.identity.tokens.rules import Scope, Token
 from pileus.services.identity.users import service as users
 from pileus.services.identity.users.service import WHO, User
 
-__all__ = ["Scope", "Token", "Valid", "authenticate", "document", "issue", "revoke", "subject", "validated"]
+__all__ = [
+    "Scope",
+    "Token",
+    "Valid",
+    "authenticate",
+    "caller_of",
+    "document",
+    "issue",
+    "revoke",
+    "subject",
+    "validated",
+]
 
 
 class Valid(msgspec.Struct, frozen=True):
@@ -96,6 +107,17 @@ async def issue(ctx: Ctx, proof: Proof, scope: Scope, *, at: Revision) -> tuple[
     `at` is the revision at which the proof of who it is was begun to be looked at. The token ends no later than what it was
     made from.
     """
+    valid = await _made(ctx, proof, scope, at)
+    return rules.encode(valid.token, await _ring(ctx, valid.at)), valid
+
+
+async def caller_of(ctx: Ctx, user_id: str, scope: Scope) -> Caller:
+    """Who would ask with a token that the user got just now, by a password. Raises Unauthorized when there can be none."""
+    at = await revision.current(ctx)
+    return (await _made(ctx, Proof(user_id=user_id, methods=("password",)), scope, at)).caller
+
+
+async def _made(ctx: Ctx, proof: Proof, scope: Scope, at: Revision) -> Valid:
     now = int(ctx.now())
     now_at = await revision.current(ctx)
     token = Token(
@@ -108,8 +130,7 @@ async def issue(ctx: Ctx, proof: Proof, scope: Scope, *, at: Revision) -> tuple[
         audit_ids=(rules.audit_id(ctx.world.ids.bytes(16)), *([proof.chain_id] if proof.chain_id else ())),
         basis=proof.basis,
     )
-    valid = await _worth(ctx, token, now_at)
-    return rules.encode(valid.token, await _ring(ctx, now_at)), valid
+    return await _worth(ctx, token, now_at)
 
 
 async def document(ctx: Ctx, valid: Valid, cloud: str | None) -> dict[str, Any]:

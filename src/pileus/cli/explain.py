@@ -1,0 +1,81 @@
+"""`pileus explain`: why something is as it is. Asks the cloud by HTTP."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from pileus.cli import Failure
+from pileus.cli.remote import remote, say
+
+MARKS = {True: "yes", False: "no", None: "open"}
+ANSWERS = {True: "yes", False: "no", None: "it depends on the target"}
+
+
+def policy(asked: argparse.Namespace) -> int:
+    found = remote(asked).ask("POST", "/explain", {"explain": question(asked)})["explanation"]
+    if asked.json:
+        return say(found)
+    print("\n".join(told(found)))
+    return 0
+
+
+def question(asked: argparse.Namespace) -> dict[str, Any]:
+    """Raises Failure."""
+    body: dict[str, Any] = {"rule": asked.rule}
+    if asked.user:
+        body["user"] = {"name": asked.user, "domain": {"name": asked.user_domain}}
+    if wanted := scope(asked):
+        if not asked.user:
+            raise Failure("a scope is for a user: add --user NAME")
+        body["scope"] = wanted
+    if asked.target:
+        body["target"] = dict(map(attribute, asked.target))
+    return body
+
+
+def scope(asked: argparse.Namespace) -> dict[str, Any]:
+    if asked.system:
+        return {"system": {"all": True}}
+    if asked.domain:
+        return {"domain": {"name": asked.domain}}
+    if asked.project:
+        return {"project": {"name": asked.project, "domain": {"name": asked.project_domain}}}
+    return {}
+
+
+def attribute(text: str) -> tuple[str, str]:
+    """Raises Failure."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise Failure(f"--target {text}: say NAME=VALUE, as target.user.domain_id=default")
+    return name, value
+
+
+def told(found: dict[str, Any]) -> Iterator[str]:
+    """The answer as people read it: the verdict, who, what, and then each part of the rule."""
+    yield f"{ANSWERS[found['allowed']]}: {found['rule']}"
+    if found["caller"]:
+        yield f"  who       {named(found['caller'])}"
+    if found["operations"]:
+        yield f"  for       {', '.join(found['operations'])}"
+    if found["role"]:
+        yield f"  would do  the role {found['role']} there"
+    if found["allowed"] is None:
+        yield f"  say       {' '.join(f'--target {name}=...' for name in found['looks_at'])}"
+    yield ""
+    yield from parts(found["why"], 0)
+
+
+def named(caller: dict[str, Any]) -> str:
+    where = f"project {caller['project_id']}" if caller["project_id"] else "no scope"
+    where = f"domain {caller['domain_id']}" if caller["domain_id"] else where
+    where = "the system" if caller["system"] else where
+    return f"{caller['user_name']}, in {where}, with {', '.join(caller['roles']) or 'no role'}"
+
+
+def parts(part: dict[str, Any], depth: int) -> Iterator[str]:
+    yield f"{'  ' * depth}{MARKS[part['outcome']]:4} {part['text']}: {part['why']}"
+    for inner in part.get("parts", ()):
+        yield from parts(inner, depth + 1)
