@@ -57,6 +57,16 @@ async def test_what_is_past_its_retention_goes_in_batches_and_the_rest_stays(wor
     assert await left(world) == list(range(limit + sizes[2], limit + 10))
 
 
+async def test_what_is_due_is_done(world: SmallWorld) -> None:
+    done = []
+
+    async def chore(ctx: Ctx) -> None:
+        done.append(ctx.now())
+
+    await Housekeeping(world.ctx(), [purge], [chore, chore]).once()
+    assert len(done) == 2
+
+
 async def test_operations_are_counted_by_their_state(world: SmallWorld) -> None:
     await Housekeeping(world.ctx(), []).once()
     numbers = world.metrics.exposition().decode()

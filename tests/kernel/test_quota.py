@@ -81,7 +81,8 @@ async def put(ctx: Ctx, *sizes: int, project: str = "p1", wanted: int | None = N
             await tx.execute(boxes.insert().values(project_id=project, size_gib=size))
 
 
-async def test_the_defaults_are_the_facts_beside_the_service(database: Database):
+async def test_the_defaults_are_the_facts_beside_the_service(database: Database, limited):
+    limit_hook.register(DefaultLimits())
     ctx = SmallWorld(database).ctx()
     await put(ctx, *[1] * 10)
     with pytest.raises(OverQuota) as refused:
