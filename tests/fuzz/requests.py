@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
+from types import GenericAlias
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,8 +18,9 @@ from support.sample import REAL, parameters
 LONG = 300
 NUMBERS = [0, -1, 1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 1e308, -0.0]
 WORDS = ["", " ", "\0", "a\0b", "\ud800", "x" * 20_000, "0", "null", "None", "../..", "%00", "%2e%2e", "{}", "ünïcödé"]
+TIMES = ["lt:2026-01-01T00:00:00Z", "gt:0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
 TRICKS = ["'; DROP TABLE operation; --", "\u202e", "🌩" * 100, None, True, False, [], {}, [[]], {"": ""}]
-EDGES = st.sampled_from([*NUMBERS, *WORDS, *TRICKS])
+EDGES = st.sampled_from([*NUMBERS, *WORDS, *TIMES, *TRICKS])
 TEXT = st.text(max_size=LONG)
 USUAL = st.sampled_from(["default", "admin", "member", "password", *(f"{{{name}}}" for name in REAL)])
 JSON = st.recursive(
@@ -63,6 +66,28 @@ NAMES = [
 ]
 VALUES = ["*/*", "application/json", "text/html", "identity 99.99", "bytes=0-", "req-x", "gzip"]
 HEADERS = st.dictionaries(st.sampled_from(NAMES), HEADER_TEXT | st.sampled_from(VALUES), max_size=4)
+FILTERS = [
+    "name",
+    "id",
+    "enabled",
+    "fields",
+    "name__contains",
+    "name__ilike",
+    "enabled__lt",
+    "domain_id",
+    "parent_id",
+    "tags",
+]
+MORE_FILTERS = [
+    "is_domain",
+    "password_expires_at",
+    "unique_id",
+    "user.id",
+    "scope.system",
+    "effective",
+    "service_id",
+    "type",
+]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 
 
@@ -106,9 +131,7 @@ def requests(draw: st.DrawFn, routes: list[Route]) -> Request:
 def queries(draw: st.DrawFn, route: Route) -> str:
     """A query string of the names that the route knows, and others."""
     known = fields(route.plan.query.kind) if route.plan.query else []
-    names = st.sampled_from(
-        [*known, "limit", "marker", "sort_key", "sort_dir", "sort", "name", "id", "enabled", "fields"]
-    )
+    names = st.sampled_from([*known, "limit", "marker", "sort_key", "sort_dir", "sort", *FILTERS, *MORE_FILTERS])
     pairs = draw(st.lists(st.tuples(names | TEXT, EDGES.map(str) | TEXT), max_size=3))
     if not pairs:
         return ""
@@ -146,10 +169,24 @@ def typed(route: Route) -> st.SearchStrategy[Any]:
     plan = route.plan.body
     if plan is None or plan.kind is bytes:
         return JSON
-    inner = of_type(msgspec.inspect.type_info(plan.kind))
+    inner = st.one_of(*(of_type(msgspec.inspect.type_info(kind)) for kind in shapes(route) or [plan.kind]))
     if route.action:
         return st.fixed_dictionaries({route.action: inner})
     return st.fixed_dictionaries({plan.wrap: inner}) if plan.wrap else inner
+
+
+def shapes(route: Route) -> list[type]:
+    """Of a body that keeps what callers add: what its handler's module knows of it; empty when the type says all."""
+    assert route.plan.body is not None
+    if not isinstance(route.plan.body.kind, GenericAlias):
+        return []
+    module = route.handler.__module__
+    named = [
+        each for each in vars(sys.modules[module]).values() if isinstance(each, type) and each.__module__ == module
+    ]
+    known = [each for each in named if issubclass(each, msgspec.Struct)]
+    verb = "Change" if route.method == "PATCH" else "Create"
+    return [each for each in known if each.__name__.startswith(verb)] or known
 
 
 def of_type(kind: msgspec.inspect.Type, depth: int = 0) -> st.SearchStrategy[Any]:

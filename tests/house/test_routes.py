@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from pileus.kernel.http import Route
 from support.cloud import RunningCloud
 from support.sample import REAL, missing_path, parameters, real_path
 from support.source import ROOT
+from support.strangers import dead, living
 
 ANONYMOUS_WITH_A_REASON = {
     "GET /": "what there is, before anybody can log in",
@@ -42,6 +44,8 @@ OPEN_WITH_A_REASON = {
     "DELETE /identity/v3/roles/{role_id}": "as above",
 }
 """Where a stranger may learn that something exists."""
+
+REFUSALS = {401, 403, 404}
 
 
 def title(route: Route) -> str:
@@ -90,27 +94,38 @@ async def test_every_route_refuses_a_token_that_is_none(cloud: RunningCloud) -> 
     assert not wrong
 
 
+async def test_every_route_refuses_a_token_that_was_good_once(cloud: RunningCloud) -> None:
+    """An expired one and a revoked one, of the administrator: whatever there is, they are as good as none."""
+    wrong = {}
+    routes = [route for route in cloud.routes if not route.anonymous]
+    for (name, headers), route in product((await dead(cloud)).items(), routes):
+        answer = await ask(cloud, route, route.sample_path(), headers)
+        if answer.status_code != 401:
+            wrong[f"{name}: {route}"] = answer.status_code
+    assert not wrong
+
+
 async def test_a_stranger_gets_what_a_missing_item_would_give(cloud: RunningCloud) -> None:
     """Whatever there is at a path, who may not see it learns no more than that they may not."""
-    told = {}
-    for route in cloud.routes:
-        if parameters(route) and title(route) not in OPEN_WITH_A_REASON:
-            there, missing = await real_path(cloud, route), missing_path(route)
-            real = await ask(cloud, route, there, cloud.stranger)
-            none = await ask(cloud, route, missing, cloud.stranger)
-            if said(real, there) != said(none, missing):
-                told[str(route)] = (real.status_code, real.text[:160], none.status_code, none.text[:160])
+    told, strangers = {}, await living(cloud)
+    for route in [r for r in cloud.routes if parameters(r) and title(r) not in OPEN_WITH_A_REASON]:
+        there, missing = await real_path(cloud, route), missing_path(route)
+        for name, headers in strangers.items():
+            real, none = [await ask(cloud, route, path, headers) for path in (there, missing)]
+            if said(real, there) != said(none, missing) or real.status_code not in REFUSALS:
+                told[f"{name}: {route}"] = (real.status_code, real.text[:160], none.status_code, none.text[:160])
     assert not told
 
 
 async def test_what_a_stranger_may_list_is_not_what_others_have(cloud: RunningCloud) -> None:
     told = {}
     secrets = {cloud.project_id, cloud.user_id, cloud.as_("member").project_id, cloud.as_("member").user_id}
-    for route in cloud.routes:
-        if route.method == "GET" and not parameters(route) and title(route) not in OPEN_WITH_A_REASON:
-            answer = await ask(cloud, route, route.prefix + route.path, cloud.stranger)
-            if found := [each for each in secrets if each in answer.text]:
-                told[str(route)] = found
+    closed = [r for r in cloud.routes if title(r) not in OPEN_WITH_A_REASON]
+    lists = [r for r in closed if r.method == "GET" and not parameters(r)]
+    for (name, headers), route in product((await living(cloud)).items(), lists):
+        answer = await ask(cloud, route, route.prefix + route.path, headers)
+        if found := [each for each in secrets if each in answer.text]:
+            told[f"{name}: {route}"] = found
     assert not told
 
 

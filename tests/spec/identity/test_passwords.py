@@ -55,6 +55,28 @@ async def test_a_locked_user_costs_one_hash_too(identity: World) -> None:
     assert hasher.checked == ["04"] * 3
 
 
+async def test_every_failed_login_runs_the_same_statements(identity: World) -> None:
+    """So that the time tells no more than the answer."""
+    site = await identity.site(lockout_failure_attempts=1)
+    for name, facts in (("ada", {}), ("asleep", {"enabled": False}), ("robot", {"password": None})):
+        await identity.user(name, **facts)
+    locked = {"methods": ["password"], "password": {"user": {"id": await identity.user("locked"), "password": "wrong"}}}
+    await site.post("/v3/auth/tokens", {"auth": {"identity": locked}})
+    run = []
+    for name, password in (
+        ("ada", "wrong"),
+        ("asleep", PASSWORD),
+        ("robot", ""),
+        ("locked", PASSWORD),
+        ("nobody", "x"),
+    ):
+        login = site.post("/v3/auth/tokens", by_password(name, password))
+        answer, statements = await identity.count_statements(login)
+        assert answer.status_code == 401
+        run.append(statements)
+    assert run == [run[0]] * 5
+
+
 async def test_an_unknown_user_id_costs_one_hash_too(identity: World) -> None:
     hasher = CountingHasher(4)
     identity.processes[0].memory[Hasher] = hasher

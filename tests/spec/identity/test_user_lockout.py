@@ -84,15 +84,15 @@ async def test_a_disabled_user_is_refused_with_the_right_password(identity: Worl
 
 
 async def test_of_many_wrong_passwords_at_once_each_counts(identity: World) -> None:
-    """In two processes: none is lost, and none counts beyond the last."""
-    sites = [await identity.site(lockout_failure_attempts=12) for _ in range(2)]
+    """In several processes, from several places: none is lost, and none counts beyond the last."""
+    sites = [await identity.site(lockout_failure_attempts=12, source=f"192.0.2.{n}") for n in range(4)]
     user_id = await identity.user("ada")
     for expected in (11, 12):
         missing = expected - await failures(identity, user_id)
-        await asyncio.gather(*(login(sites[n % 2], "wrong") for n in range(missing)))
+        await asyncio.gather(*(login(sites[n % 4], "wrong") for n in range(missing)))
         assert await failures(identity, user_id) == expected
         identity.clock.advance(60)
-    answers = await asyncio.gather(*(login(sites[n % 2], PASSWORD if n % 3 else "wrong") for n in range(12)))
+    answers = await asyncio.gather(*(login(sites[n % 4], PASSWORD if n % 3 else "wrong") for n in range(12)))
     assert {each.status_code for each in answers} == {401}
     assert await failures(identity, user_id) == 12
 

@@ -43,8 +43,17 @@ BY_ID = sa.select(*(guesses.c[name] for name in Guess.__struct_fields__)).where(
 OLD = guesses.delete().where(guesses.c.failed_at < sa.bindparam("before"))
 
 
-async def guarded(ctx: Ctx, asked: str, proof: Callable[[], Awaitable[T | None]]) -> T | None:
-    """What the proof gives; None when it proves nothing, which is counted.
+async def nothing(ctx: Ctx) -> None:
+    pass
+
+
+async def guarded(
+    ctx: Ctx,
+    asked: str,
+    proof: Callable[[], Awaitable[T | None]],
+    also: Callable[[Ctx], Awaitable[None]] = nothing,
+) -> T | None:
+    """What the proof gives; None when it proves nothing, which is counted (and `also` done, in the same transaction).
 
     `asked` names method and user as the caller did, in one form. Outside of a transaction. Raises Unauthorized, with a
     Retry-After, for who has to wait; of many tries at once those that end after the first few are told no more, either.
@@ -57,6 +66,7 @@ async def guarded(ctx: Ctx, asked: str, proof: Callable[[], Awaitable[T | None]]
     if given is None:
         async with unaudited(ctx).transaction() as tx:
             await count(tx, guess_id)
+            await also(tx)
     elif guess.failures:
         async with unaudited(ctx).transaction() as tx:
             await tx.execute(guesses.delete().where(guesses.c.id == guess_id))

@@ -21,6 +21,8 @@ from pileus.services.identity.users.store import Failures, Password, User
 LOG = logging.getLogger(__name__)
 
 USER = "identity.user"
+NOBODY = ""
+"""The id of no user, and of no domain."""
 WHO = "The request you have made requires authentication."
 MAY_NOT_CHOOSE = (
     "You cannot change your password at this time due to password policy disallowing password changes. Please contact your "
@@ -49,24 +51,27 @@ async def authenticate(ctx: Ctx, user_id: str | None, password: str, *, asked: s
 
 
 async def _proven(ctx: Ctx, user_id: str | None, password: str, asked: str) -> tuple[User, Password]:
-    found = await guarded(ctx, f"password {asked or repr(user_id)}", lambda: _fitting(ctx, user_id, password))
+    key, id_ = f"password {asked or repr(user_id)}", user_id or NOBODY
+    found = await guarded(ctx, key, lambda: _fitting(ctx, id_, password), lambda tx: _count_failure(tx, id_))
     if found is None:
         raise Unauthorized(WHO)
     return found
 
 
-async def _fitting(ctx: Ctx, user_id: str | None, password: str) -> tuple[User, Password] | None:
-    """The user and the password that counts, if it is this one; None for a user that is not there, disabled or locked."""
+async def _fitting(ctx: Ctx, user_id: str, password: str) -> tuple[User, Password] | None:
+    """The user and the password that counts, if it is this one; None for a user that is not there, disabled or locked.
+
+    The same statements and one hash, whichever of these it is.
+    """
     async with ctx.read() as reading:
-        user = await store.get(reading, user_id) if user_id else None
-        kept = await store.password(reading, user.id) if user else store.NO_PASSWORD
-        domain = await projects.find(reading, user.domain_id) if user else None
+        user = await store.get(reading, user_id)
+        kept = await store.password(reading, user_id)
+        domain = await projects.find(reading, user.domain_id if user else NOBODY)
     fits = await hasher(ctx).check(password, kept.hash)
-    failures = await _failures(ctx, user_id or "")
-    if _locked(ctx, user, failures):
-        return None
+    failures = await _failures(ctx, user_id)
     if not fits or user is None or not seen(ctx, user).enabled or domain is None or not domain.enabled:
-        await _count_failure(ctx, user_id or "")
+        return None
+    if rules.locked(failures.count, failures.at, user.options, ctx.now(), ctx.world.config.identity):
         return None
     await _note_success(ctx, user, failures)
     return user, kept
@@ -79,18 +84,12 @@ async def _failures(ctx: Ctx, user_id: str) -> Failures:
     return await store.failures(ctx, user_id)
 
 
-def _locked(ctx: Ctx, user: User | None, failures: Failures) -> bool:
-    options = user.options if user else {}
-    return rules.locked(failures.count, failures.at, options, ctx.now(), ctx.world.config.identity)
-
-
 async def _count_failure(ctx: Ctx, user_id: str) -> None:
     limits, now = ctx.world.config.identity, ctx.now()
     if not limits.lockout_failure_attempts:
         return
     over = now - limits.lockout_duration_s if limits.lockout_duration_s else 0.0
-    async with unaudited(ctx).transaction() as tx:
-        counted = await store.count_failure(tx, user_id, now=now, most=limits.lockout_failure_attempts, over=over)
+    counted = await store.count_failure(ctx, user_id, now=now, most=limits.lockout_failure_attempts, over=over)
     if counted == limits.lockout_failure_attempts:
         LOG.warning("A user is locked: wrong passwords.", extra={"facts": {"user": user_id, "client": ctx.source}})
 
