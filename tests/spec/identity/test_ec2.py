@@ -15,6 +15,7 @@ from pileus.kernel.clock import iso
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.ec2 import rules
 from support.identity import Session, World
+from support.trusts import Pair
 
 MISSING = "0" * 32
 ROOT = "http://cloud.example:8775/identity/v3"
@@ -350,3 +351,18 @@ async def test_keys_made_by_an_application_credential_bring_no_more_than_it_does
     await ada.delete(path)
     assert (await ask(swift, version_2(keys))).status_code == 401
     assert (await ask(swift, version_2(own))).status_code == 200
+
+
+@pytest.mark.parametrize("impersonation", [True, False])
+async def test_keys_made_by_a_trust_act_as_the_trust_does(pair: Pair, impersonation: bool) -> None:
+    """With impersonation the keys are the trustor's, but the trust remains the trustee's to use."""
+    made = await pair.make(impersonation=impersonation)
+    bob = await pair.login(made["id"])
+    acting = pair.ada_id if impersonation else pair.bob_id
+    keys, swift = await keys_of(bob, acting, pair.project_id), await service_user(pair.world)
+    assert keys["trust_id"] == made["id"]
+    token = (await ask(swift, version_2(keys))).json()["token"]
+    assert (token["user"]["id"], token["OS-TRUST:trust"]["id"]) == (acting, made["id"])
+    assert {role["name"] for role in token["roles"]} >= {"member"}
+    await pair.ada.delete(f"/v3/OS-TRUST/trusts/{made['id']}")
+    assert (await ask(swift, version_2(keys))).status_code == 401
