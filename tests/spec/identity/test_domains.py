@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pileus.services.identity.roles import service as roles
+from pileus.services.identity.users import service as users
 from support.identity import Session, World
 
 MISSING = "0" * 32
@@ -159,11 +160,14 @@ async def test_a_deleted_domain_takes_along_what_is_in_it(identity: World, admin
     assert {each["user"]["id"] for each in held}.isdisjoint({user, stranger})
 
 
-async def test_a_domain_of_many_projects_is_deleted_by_few_statements(identity: World, admin: Session) -> None:
+async def test_a_domain_of_many_projects_and_users_is_deleted_by_few_statements(
+    identity: World, admin: Session
+) -> None:
     domains = await domain(admin, "few"), await domain(admin, "many")
     for count, domain_id in zip((2, 40), domains, strict=True):
         for number in range(count):
             await identity.project(f"p{number}", domain_id=domain_id)
+            await users.create(identity.ctx, f"u{number}", domain_id, facts={})
         await admin.patch(f"/v3/domains/{domain_id}", {"domain": {"enabled": False}})
     few, many = [await identity.count_statements(admin.delete(f"/v3/domains/{each}")) for each in domains]
     assert (few[0].status_code, many[0].status_code) == (204, 204)

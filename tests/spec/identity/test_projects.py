@@ -220,3 +220,32 @@ async def test_who_looks_after_a_domain_looks_after_its_projects_alone(identity:
         assert (await ada.request(method, f"/v3/projects/{own}{rest}", body)).status_code == status
         for other in (foreign, domain, MISSING):  # the domain itself is the cloud administrators'
             assert (await ada.request(method, f"/v3/projects/{other}{rest}", body)).status_code == 403
+
+
+async def test_what_identity_keeps_of_a_project_goes_with_it_silently(identity: World) -> None:
+    admin = await identity.admin()
+    own = await identity.project("own")
+    user_id = await identity.user("ada", "member", own)
+    ada, eve = await identity.session("ada", scope="own"), await identity.user("eve")
+    ec2 = f"/v3/users/{user_id}/credentials/OS-EC2"
+    passwords = f"/v3/users/{user_id}/application_credentials"
+    trust = {"trustor_user_id": user_id, "trustee_user_id": eve, "project_id": own, "roles": [{"name": "member"}]}
+    service = (await admin.post("/v3/services", {"service": {"type": "compute"}})).json()["service"]["id"]
+    limit = {"service_id": service, "resource_name": "cores"}
+    made = [
+        await ada.post(ec2, {"tenant_id": own}),
+        await ada.post(passwords, {"application_credential": {"name": "robot"}}),
+        await ada.post("/v3/OS-TRUST/trusts", {"trust": {**trust, "impersonation": False}}),
+        await admin.post("/v3/registered_limits", {"registered_limits": [{**limit, "default_limit": 9}]}),
+        await admin.post("/v3/limits", {"limits": [{**limit, "project_id": own, "resource_limit": 5}]}),
+    ]
+    assert [each.status_code for each in made] == [201] * 5
+    assert (await admin.delete(f"/v3/projects/{own}")).status_code == 204
+    for path, key in (
+        (ec2, "credentials"),
+        (passwords, "application_credentials"),
+        ("/v3/OS-TRUST/trusts", "trusts"),
+        ("/v3/limits", "limits"),
+        (f"/v3/role_assignments?user.id={user_id}", "role_assignments"),
+    ):
+        assert (await admin.get(path)).json()[key] == [], path

@@ -117,3 +117,24 @@ async def test_as_lists_one_sees_the_projects_one_has_a_role_in(identity: World,
     assert unseen not in answer.text
     own = await admin.get(f"/v3/projects/{middle}?parents_as_list&subtree_as_list")
     assert (own.json()["project"]["parents"], own.json()["project"]["subtree"]) == ([], [])
+
+
+async def test_as_lists_projects_bring_their_limits_if_asked(identity: World, admin: Session) -> None:
+    top = await identity.project("top")
+    leaf = await identity.project("leaf", parent_id=top)
+    for place in (top, leaf):
+        await identity.grant(
+            (await admin.get("/v3/users?name=admin")).json()["users"][0]["id"], "reader", f"projects/{place}"
+        )
+    service = (await admin.post("/v3/services", {"service": {"type": "compute"}})).json()["service"]["id"]
+    kind = {"service_id": service, "resource_name": "cores"}
+    await admin.post("/v3/registered_limits", {"registered_limits": [{**kind, "default_limit": 9}]})
+    made = await admin.post("/v3/limits", {"limits": [{**kind, "project_id": leaf, "resource_limit": 5}]})
+    (limit,) = made.json()["limits"]
+    del limit["links"]
+    below = (await admin.get(f"/v3/projects/{top}?subtree_as_list&include_limits")).json()["project"]["subtree"]
+    assert [each["project"]["limits"] for each in below] == [[limit]]
+    above = (await admin.get(f"/v3/projects/{leaf}?parents_as_list&include_limits")).json()["project"]["parents"]
+    assert [each["project"]["limits"] for each in above] == [[]]
+    plain = (await admin.get(f"/v3/projects/{top}?subtree_as_list")).json()["project"]["subtree"]
+    assert "limits" not in plain[0]["project"]

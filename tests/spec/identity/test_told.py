@@ -31,3 +31,23 @@ async def test_the_audit_names_who_did_what_to_which(cloud: RunningCloud) -> Non
     assert (row.user_id, row.action, row.target_type) == (cloud.user_id, "identity:create_user", "identity.user")
     assert row.request_id == made.headers["x-openstack-request-id"]
     assert "sesame" not in str(row)
+
+
+async def test_the_audit_names_what_was_deleted_though_more_went_with_it(cloud: RunningCloud) -> None:
+    made = await cloud.post("/identity/v3/domains", json={"domain": {"name": "garden", "enabled": False}})
+    garden = made.json()["domain"]["id"]
+    for name in ("joe", "jim"):
+        await cloud.post("/identity/v3/users", json={"user": {"name": name, "domain_id": garden}})
+    top = (await cloud.post("/identity/v3/projects", json={"project": {"name": "top"}})).json()["project"]["id"]
+    await cloud.post("/identity/v3/projects", json={"project": {"name": "below", "parent_id": top}})
+    paths = [f"/identity/v3/domains/{garden}", f"/identity/v3/projects/{top}?cascade=execute"]
+    for path in paths:
+        assert (await cloud.delete(path)).status_code == 204
+    named = sa.select(audits.c.target_type, audits.c.target_id).where(audits.c.method == "DELETE")
+    rows = {tuple(row) for row in await cloud.ctx().execute(named)}
+    assert rows == {("identity.domain", garden), ("identity.project", top)}
+    told = [(kind, verb) for kind, verb, _ in await events(cloud) if verb == "deleted"]
+    assert (
+        told
+        == [("identity.user", "deleted")] * 2 + [("identity.domain", "deleted")] + [("identity.project", "deleted")] * 2
+    )

@@ -146,8 +146,8 @@ async def _tell(ctx: Ctx, verb: Verb, assignment: Assignment) -> None:
 
 
 @users.on_delete
-async def forget_user(ctx: Ctx, user_id: str) -> None:
-    await store.delete(ctx, {"actor_id": user_id})
+async def forget_users(ctx: Ctx, ids: Sequence[str]) -> None:
+    await store.delete_of_actors(ctx, ids)
 
 
 @groups.on_delete

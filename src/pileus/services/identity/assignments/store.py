@@ -115,5 +115,9 @@ async def delete(ctx: Ctx, columns: Mapping[str, Any]) -> int:
     return (await ctx.execute(query)).rowcount
 
 
+async def delete_of_actors(ctx: Ctx, ids: Sequence[str]) -> None:
+    await ctx.execute(assignments.delete().where(assignments.c.actor_id.in_(ids)))
+
+
 async def delete_of_targets(ctx: Ctx, ids: Sequence[str]) -> None:
     await ctx.execute(assignments.delete().where(assignments.c.target_id.in_(ids)))

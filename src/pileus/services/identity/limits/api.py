@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
@@ -39,14 +38,8 @@ class ChangeLimit(Body, frozen=True):
     description: Description | UnsetType | None = UNSET
 
 
-def shown(limit: Limit) -> dict[str, Any]:
-    document = msgspec.structs.asdict(limit)
-    del document["registered_limit_id"]
-    return document
-
-
 def document(here: Here, limit: Limit) -> dict[str, Any]:
-    return member(here, "limits", shown(limit))
+    return member(here, "limits", service.shown(limit))
 
 
 async def found(ctx: Ctx, limit_id: str) -> Limit:
@@ -74,7 +67,7 @@ def target(placed: tuple[Limit, str]) -> Target:
 async def list_limits(ctx: Ctx, query: Query, here: Here) -> Answer:
     require(ctx, {})
     sees_all = "service" in ctx.caller.roles or ctx.world.policy.allows("identity:get_limit", ctx.caller, {})
-    return listed(here, "limits", shown, await service.page(ctx, query, everybody=sees_all))
+    return listed(here, "limits", service.shown, await service.page(ctx, query, everybody=sees_all))
 
 
 @api.post("/v3/limits", rule="identity:create_limits", wrap_body="limits", status=201)

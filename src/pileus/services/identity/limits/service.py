@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from pileus.services.identity.registered_limits import service as registered_lim
 from pileus.services.identity.registered_limits.service import RegisteredLimit
 from pileus.services.identity.revision import service as revision
 
-__all__ = ["Limit", "Wanted", "change", "create", "delete", "domain_of", "get", "model", "page"]
+__all__ = ["Limit", "Wanted", "change", "create", "delete", "domain_of", "get", "model", "page", "shown"]
 
 LIMIT = "identity.limit"
 MODELS = {
@@ -59,6 +59,22 @@ async def page(ctx: Ctx, query: Query, *, everybody: bool) -> Found[Limit]:
     if ctx.caller.domain_id is not None:
         return await store.page(ctx, query, store.of_owners(projects.subtree_ids(ctx.caller.domain_id)))
     return await store.page(ctx, query, store.of_owners([ctx.caller.project_id or ""]))
+
+
+@projects.limited_by
+async def of_projects(ctx: Ctx, ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Their limits as they are shown, by project."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for limit in await store.of_projects(ctx, ids):
+        found.setdefault(limit.owner, []).append(shown(limit))
+    return found
+
+
+def shown(limit: Limit) -> dict[str, Any]:
+    """The limit as the API shows it, but for its links."""
+    document = msgspec.structs.asdict(limit)
+    del document["registered_limit_id"]
+    return document
 
 
 async def get(ctx: Ctx, id_: str) -> Limit:

@@ -79,6 +79,11 @@ async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Limit]:
     return await LISTED.page(ctx, query, *visible)
 
 
+async def of_projects(ctx: Ctx, ids: Collection[str]) -> list[Limit]:
+    query = ALL.where(limits.c.project_id.in_(ids)).order_by(limits.c.id)
+    return [Limit(*row) for row in await ctx.execute(query)]
+
+
 def of_owners(owners: Owners) -> Condition:
     """Whose limit it is."""
     return sa.or_(limits.c.project_id.in_(owners), limits.c.domain_id.in_(owners))

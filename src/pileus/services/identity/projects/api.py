@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -87,33 +87,40 @@ async def show_project(ctx: Ctx, project_id: str, query: Query, here: Here) -> d
 async def around(ctx: Ctx, project: Project, query: Query, here: Here) -> dict[str, Any]:
     """The parents and the subtree, if they are asked for: as projects those in which the caller has a role, or as ids."""
     asked = {name for name, values in query.items() if values[-1] != "0"}
-    for where in ("parents", "subtree"):
+    shown: dict[str, Any] = {}
+    for where, line in (("parents", service.above), ("subtree", service.below)):
         if {f"{where}_as_list", f"{where}_as_ids"} <= asked:
             raise BadRequest(f"Cannot use {where}_as_list and {where}_as_ids query params at the same time.")
-    seen = await service.reach(ctx, ctx.caller.user_id) if asked & {"parents_as_list", "subtree_as_list"} else set()
-
-    def members(found: Iterable[Project]) -> list[dict[str, Any]]:
-        return [{"project": member(here, "projects", service.shown(each))} for each in found if each.id in seen]
-
-    shown: dict[str, Any] = {}
-    if asked & {"parents_as_list", "parents_as_ids"}:
-        above = await service.above(ctx, project.id)
-        ids = nested_up(project, {each.id: each for each in above})
-        shown["parents"] = ids if "parents_as_ids" in asked else members(above)
-    if asked & {"subtree_as_list", "subtree_as_ids"}:
-        below = await service.below(ctx, project.id)
-        shown["subtree"] = nested_down(project.id, below) if "subtree_as_ids" in asked else members(below)
+        if f"{where}_as_ids" in asked:
+            shown[where] = NESTED[where](project, await line(ctx, project.id))
+        if f"{where}_as_list" in asked:
+            found = await line(ctx, project.id)
+            shown[where] = await members(ctx, found, here, with_limits="include_limits" in asked)
     return shown
 
 
-def nested_up(project: Project, above: Mapping[str, Project]) -> Tree | None:
-    """{parent: {its parent: ... None}}."""
-    if project.parent_id is None:
-        return None
-    return {project.parent_id: nested_up(above[project.parent_id], above)}
+async def members(ctx: Ctx, found: list[Project], here: Here, *, with_limits: bool) -> list[dict[str, Any]]:
+    """Those of these projects in which the caller has a role."""
+    reached = await service.reach(ctx, ctx.caller.user_id)
+    seen = [each for each in found if each.id in reached]
+    limits = await service.limits_of(ctx, [each.id for each in seen]) if with_limits else {}
+
+    def shown(project: Project) -> dict[str, Any]:
+        document = member(here, "projects", service.shown(project))
+        return {**document, "limits": limits.get(project.id, [])} if with_limits else document
+
+    return [{"project": shown(each)} for each in seen]
 
 
-def nested_down(project_id: str, below: Iterable[Project]) -> Tree | None:
+def nested_up(project: Project, above: Iterable[Project]) -> Tree | None:
+    """{parent: {its parent: ... None}}. `above`: the nearest first."""
+    tree: Tree | None = None
+    for each in reversed(list(above)):
+        tree = {each.id: tree}
+    return tree
+
+
+def nested_down(project: Project, below: Iterable[Project]) -> Tree | None:
     """{child: {its child: None}, another: None}."""
     children: dict[str | None, list[str]] = {}
     for each in below:
@@ -122,7 +129,10 @@ def nested_down(project_id: str, below: Iterable[Project]) -> Tree | None:
     def nested(id_: str) -> Tree | None:
         return {child: nested(child) for child in children[id_]} if id_ in children else None
 
-    return nested(project_id)
+    return nested(project.id)
+
+
+NESTED = {"parents": nested_up, "subtree": nested_down}
 
 
 @api.post("/v3/projects", rule="identity:create_project", wrap="project", status=201)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from pileus.kernel.audit import about
 from pileus.kernel.changes import changed_each
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
@@ -87,6 +88,7 @@ async def close(ctx: Ctx, project_id: str) -> None:
     for batch in batches(ids):
         disabled = await store.disable(ctx, batch)
         await changed_each(ctx, PROJECT, "updated", {id_: id_ for id_ in disabled})
+    about(ctx, PROJECT, project_id)
 
 
 async def forget(ctx: Ctx, project_id: str) -> list[Line]:
@@ -104,7 +106,9 @@ async def forget(ctx: Ctx, project_id: str) -> list[Line]:
     is_domain = any(each.is_domain for each in found.values())
     for call in reversed(_emptying) if is_domain else ():
         await call(ctx, project_id)
-    await _forget(ctx, list(found), "identity.domain" if is_domain else PROJECT)
+    root = "identity.domain" if is_domain else PROJECT
+    await _forget(ctx, list(found), root)
+    about(ctx, root, project_id)
     return []
 
 

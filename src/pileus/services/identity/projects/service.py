@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -17,6 +17,7 @@ from pileus.kernel.http import Query
 from pileus.kernel.operations import holder, refuse_if_busy
 from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import checks, owners, removal, sagas, store
+from pileus.services.identity.projects.asked import limited_by, limits_of, reach, reached_by
 from pileus.services.identity.projects.checks import check_tag
 from pileus.services.identity.projects.owners import Owned, owner
 from pileus.services.identity.projects.removal import Plan, StillOwns, on_delete, on_delete_domain
@@ -50,7 +51,8 @@ __all__ = [
     "ids_below",
     "ids_in",
     "is_enabled",
-    "list_",
+    "limited_by",
+    "limits_of",
     "named",
     "on_delete",
     "on_delete_domain",
@@ -84,21 +86,6 @@ is_enabled, page_among, domains_among, below_each = (
     store.below_each,
 )
 
-Reach = Callable[[Ctx, str], Awaitable[Collection[str]]]
-
-_reaches: list[Reach] = []
-
-
-def reached_by(call: Reach) -> Reach:
-    """Ask this for the ids of the projects in which a user has a role. For assignments, which stand above."""
-    _reaches.append(call)
-    return call
-
-
-async def reach(ctx: Ctx, user_id: str) -> set[str]:
-    """The ids of the projects in which a user has a role."""
-    return {id_ for call in _reaches for id_ in await call(ctx, user_id)}
-
 
 async def find(ctx: Ctx, project_id: str) -> Project | None:
     """The project or domain of that id."""
@@ -121,11 +108,6 @@ async def by_ids(ctx: Ctx, ids: Collection[str]) -> dict[str, Project]:
 async def named(ctx: Ctx, name: str, *, domain_id: str | None = None) -> Project | None:
     """The project of that name in the domain; without one, the domain of that name."""
     return await store.named(ctx, name, domain_id=domain_id)
-
-
-async def list_(ctx: Ctx, columns: Mapping[str, Any], *, ids: Collection[str]) -> list[Project]:
-    """Those of `ids` with these columns, by id."""
-    return await store.list_(ctx, columns, sorted(ids))
 
 
 async def page(ctx: Ctx, query: Query, **visible: Any) -> Found[Project]:

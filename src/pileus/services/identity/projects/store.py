@@ -149,11 +149,6 @@ async def named(ctx: Ctx, name: str, *, domain_id: str | None) -> Project | None
     return None if row is None else Project(*row)
 
 
-async def list_(ctx: Ctx, columns: Mapping[str, Any], ids: Sequence[str]) -> list[Project]:
-    query = ALL.where(projects.c.id.in_(ids), *(projects.c[name] == value for name, value in columns.items()))
-    return [Project(*row) for row in await ctx.execute(query.order_by(projects.c.id))]
-
-
 async def page(ctx: Ctx, query: Query, visible: Mapping[str, Any]) -> Found[Project]:
     """Those that the query string asks for, of those with the columns in `visible`."""
     seen = [projects.c[name] == value for name, value in visible.items()]

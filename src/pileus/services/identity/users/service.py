@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from pileus.kernel.changes import changed
+from pileus.kernel.audit import about
+from pileus.kernel.changes import changed, changed_each
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
@@ -47,11 +48,15 @@ __all__ = [
     "shown_expiry",
 ]
 
-_deleted: list[Callable[[Ctx, str], Awaitable[None]]] = []
+Forget = Callable[[Ctx, Sequence[str]], Awaitable[None]]
+
+_deleted: list[Forget] = []
+
+BATCH = 500
 
 
-def on_delete(call: Callable[[Ctx, str], Awaitable[None]]) -> Callable[[Ctx, str], Awaitable[None]]:
-    """Call this with the id of a user, in the transaction that deletes it. For the nouns and services above."""
+def on_delete(call: Forget) -> Forget:
+    """Call this with the ids of users, at most BATCH, in the transaction that deletes them. For the nouns above."""
     _deleted.append(call)
     return call
 
@@ -241,14 +246,15 @@ async def delete(ctx: Ctx, user_id: str) -> None:
     """Delete a user and what is its own. Its tokens are refused from the next request on. Raises NotFound."""
     async with revision.change(ctx) as ctx:
         await get(ctx, user_id)
-        await _forget(ctx, user_id)
+        await _forget(ctx, [user_id])
+        about(ctx, USER, user_id)
 
 
-async def _forget(ctx: Ctx, user_id: str) -> None:
+async def _forget(ctx: Ctx, ids: Sequence[str]) -> None:
     for call in _deleted:
-        await call(ctx, user_id)
-    await store.delete(ctx, user_id)
-    await changed(ctx, USER, "deleted", user_id, project_id=None)
+        await call(ctx, ids)
+    await store.delete(ctx, ids)
+    await changed_each(ctx, USER, "deleted", dict.fromkeys(ids))
 
 
 @projects.on_delete
@@ -259,5 +265,6 @@ async def forget_projects(ctx: Ctx, project_ids: Sequence[str]) -> None:
 
 @projects.on_delete_domain
 async def forget_domain(ctx: Ctx, domain_id: str) -> None:
-    for user_id in await store.ids_in(ctx, domain_id):
-        await _forget(ctx, user_id)
+    ids = await store.ids_in(ctx, domain_id)
+    for start in range(0, len(ids), BATCH):
+        await _forget(ctx, ids[start : start + BATCH])

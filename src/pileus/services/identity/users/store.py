@@ -163,8 +163,8 @@ async def forget_defaults(ctx: Ctx, project_ids: Sequence[str]) -> None:
     await ctx.execute(users.update().where(named).values(default_project_id=None))
 
 
-async def delete(ctx: Ctx, user_id: str) -> None:
-    await ctx.execute(users.delete().where(users.c.id == user_id))
+async def delete(ctx: Ctx, ids: Sequence[str]) -> None:
+    await ctx.execute(users.delete().where(users.c.id.in_(ids)))
 
 
 # passwords
