@@ -62,7 +62,7 @@ class World:
         raise AssertionError("no engines here")
 
 
-async def authenticate(ctx: Ctx, token: str) -> Caller:
+async def authenticate(ctx: Ctx, token: str, service: str) -> Caller:
     if token not in CALLERS:
         raise Unauthorized("The request you have made requires authentication.")
     return CALLERS[token]

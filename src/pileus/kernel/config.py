@@ -105,6 +105,10 @@ class Identity(Section, frozen=True):
     list_limit: Annotated[
         int, option("Most items of one page of a list; what is left follows by `links.next`.", ge=1)
     ] = 1000
+    allow_expired_window_s: Annotated[
+        int, option("How long a service may go on with a token of its user's that has expired, seconds.", ge=0)
+    ] = 172_800
+    receipt_ttl_s: Annotated[int, option("How long one may take to prove the rest, seconds.", ge=1)] = 300
     max_redelegations: Annotated[int, option("How often a trust may be passed on, one from the other.", ge=0)] = 3
     ec2_ttl_s: Annotated[int, option("How old a signature of an EC2 request may be, seconds.", ge=1)] = 900
     return_all_endpoints_if_no_filter: Annotated[

@@ -247,8 +247,8 @@ async def test_a_token_reaches_no_further_than_it_says(world: World) -> None:
         asked.append((set(types), method, list(segments)))
         return method == "GET"
 
-    async def narrowed(ctx: Ctx, token: str) -> Caller:
-        return replace(await authenticate(ctx, token), reach=reach)
+    async def narrowed(ctx: Ctx, token: str, service: str) -> Caller:
+        return replace(await authenticate(ctx, token, service), reach=reach)
 
     api = Service("volume", "/volume", types=("volumev3", "block-storage"))
     api.get("/v3/{volume_id}", rule="widgets:show")(nothing)

@@ -31,7 +31,7 @@ CALLERS = {
 Message = dict[str, Any]
 
 
-async def authenticate(ctx: Ctx, token: str) -> Caller:
+async def authenticate(ctx: Ctx, token: str, service: str) -> Caller:
     if token not in CALLERS or 0 < CALLERS[token].expires_at <= ctx.now():
         raise Unauthorized("The token is worth nothing.")
     return CALLERS[token]

@@ -153,4 +153,4 @@ async def test_before_the_beginning_nobody_can_be_known(empty: World) -> None:
     async with empty.ctx.transaction() as ctx:
         await revision.begin(ctx)
     with pytest.raises(Unavailable, match="no token keys"):
-        await keys.ring(empty.ctx)
+        await keys.ring(empty.ctx, await revision.current(empty.ctx))

@@ -129,7 +129,7 @@ async def test_what_cannot_be_proven_gives_one_and_the_same_401(identity: World,
 
 
 async def test_an_unsupported_method_is_named_so(identity: World) -> None:
-    answer = await identity.login({"auth": {"identity": {"methods": ["totp"], "totp": {}}}})
+    answer = await identity.login({"auth": {"identity": {"methods": ["kerberos"], "kerberos": {}}}})
     assert answer.status_code == 401
     assert answer.json()["error"]["message"] == "Attempted to authenticate with an unsupported method."
 

@@ -19,8 +19,8 @@ from pileus.kernel.http.urls import Here
 
 GLOBAL_ID = re.compile(rb"req-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-Authenticate = Callable[[Ctx, str], Awaitable[Caller]]
-"""The caller whom a token names. Raises Unauthorized."""
+Authenticate = Callable[[Ctx, str, str], Awaitable[Caller]]
+"""The caller whom a token names, by way of the service whose token is the second, unless that is empty. Raises Unauthorized."""
 
 Audit = Callable[[Ctx, Route, str], Ctx]
 """The Ctx of a request (its route, its path without the query) that may write, with `closing` and `probe` set."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 ACCESS = logging.getLogger("pileus.access")
 RERUNS = 3
+TOKENS = (b"x-auth-token", b"x-service-token")
 WHO = "The request you have made requires authentication."
 BUSY = "The database is busy with conflicting requests; send this one again."
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "COPY", WEBSOCKET})
@@ -167,10 +168,10 @@ class Call:
 
     async def _anew(self) -> Caller:
         """Whose the token is now. Raises Unauthorized."""
-        token = self.headers.get(b"x-auth-token", b"").decode("latin-1")
+        token, service = (self.headers.get(name, b"").decode("latin-1") for name in TOKENS)
         if not token:
             raise Unauthorized(WHO)
-        return await self.app.authenticate(Ctx(self.app.world, NOBODY, self.request_id, self.global_id), token)
+        return await self.app.authenticate(Ctx(self.app.world, NOBODY, self.request_id, self.global_id), token, service)
 
     def _version_headers(self) -> dict[bytes, bytes]:
         """The headers, with every value of the one that may come more than once."""

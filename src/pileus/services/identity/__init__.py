@@ -1,6 +1,6 @@
 """Identity: who someone is, what they may do where, and where the services are. OpenStack Identity API v3.
 
-    v2 > auth | ec2 > tokens > trusts | application_credentials | oauth1 | totp > credentials > catalog
+    v2 > auth | ec2 > receipts | tokens > trusts | application_credentials | oauth1 | totp > credentials > catalog
          > endpoint_filters | policies > endpoints > limits > registered_limits > services | regions
          > assignments > roles > groups > users > identity_providers > mappings | projects
          > keys | revocations > revision

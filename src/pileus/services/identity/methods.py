@@ -1,6 +1,6 @@
 """The ways to prove who one is. A noun that knows one registers it; a login tries those that it names.
 
-    class Totp(Body, frozen=True):
+    class Totp(Part, frozen=True):
         user: UserWithPasscode
 
     @method("totp", Totp)
@@ -22,7 +22,7 @@ from starlette.requests import Request
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
-from pileus.kernel.http import Body, Here
+from pileus.kernel.http import Here
 from pileus.services.identity.faults import expecting
 from pileus.services.identity.grounds import Basis
 from pileus.services.identity.projects import service as projects
@@ -34,6 +34,7 @@ __all__ = [
     "Attempt",
     "DomainRef",
     "Method",
+    "Part",
     "Proof",
     "UserRef",
     "asked",
@@ -87,12 +88,16 @@ def method(name: str, data: type[D]) -> Callable[[Prove[D]], Prove[D]]:
     return register
 
 
-class DomainRef(Body, frozen=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a login. What is in it beside is left alone, as by Keystone."""
+
+
+class DomainRef(Part, frozen=True):
     id: str | None = None
     name: str | None = None
 
 
-class UserRef(Body, frozen=True):
+class UserRef(Part, frozen=True):
     """A user as logins name one: by id, or by name and domain. For the data of a method to add its own to."""
 
     id: str | None = None

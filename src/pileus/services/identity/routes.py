@@ -19,6 +19,7 @@ from pileus.services.identity.policies import api as policies
 from pileus.services.identity.projects import api as projects
 from pileus.services.identity.regions import api as regions
 from pileus.services.identity.registered_limits import api as registered_limits
+from pileus.services.identity.revocations import api as revocations
 from pileus.services.identity.roles import api as roles
 from pileus.services.identity.service_providers import api as service_providers
 from pileus.services.identity.services import api as services
@@ -47,6 +48,7 @@ NOUNS = (
     projects,
     regions,
     registered_limits,
+    revocations,
     roles,
     service_providers,
     services,

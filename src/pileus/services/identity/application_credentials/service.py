@@ -17,7 +17,7 @@ from pileus.services.identity.application_credentials.store import Row
 from pileus.services.identity.faults import expecting
 from pileus.services.identity.grounds import Basis, Ground, ground
 from pileus.services.identity.lists import Found
-from pileus.services.identity.methods import Attempt, Proof, UserRef, method, user_of
+from pileus.services.identity.methods import Attempt, Proof, UserRef, asked, method, user_of
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.roles.service import Role
@@ -231,12 +231,17 @@ async def by_application_credential(ctx: Ctx, data: Credential, attempt: Attempt
             "Error authenticating with application credential: Application credentials cannot request a scope."
         )
     row = await (store.get(ctx, data.id) if data.id else _named(ctx, data))
-    kept = await store.secret_hash(ctx, row.id) if row else None
-    fits = await hasher(ctx).check(data.secret, kept)
-    if not fits or row is None:
+    meant = (data.id,) if data.id or data.user is None else (data.name, asked(data.user))
+    found = await users.guarded(ctx, f"application credential {meant}", lambda: _fitting(ctx, row, data.secret))
+    if found is None:
         raise Unauthorized(WHO)
-    basis = Basis("application_credential", row.id)
-    return Proof(user_id=row.user_id, project_id=row.project_id, basis=basis)
+    return Proof(user_id=found.user_id, project_id=found.project_id, basis=Basis("application_credential", found.id))
+
+
+async def _fitting(ctx: Ctx, row: Row | None, secret: str) -> Row | None:
+    """The application credential, if this is its secret."""
+    kept = await store.secret_hash(ctx, row.id) if row else None
+    return row if await hasher(ctx).check(secret, kept) else None
 
 
 async def _named(ctx: Ctx, data: Credential) -> Row | None:

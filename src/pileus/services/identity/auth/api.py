@@ -10,8 +10,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden
 from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.assignments import service as assignments
-from pileus.services.identity.auth import service
-from pileus.services.identity.auth.rules import Auth
+from pileus.services.identity.auth import rules, service
 from pileus.services.identity.catalog import service as catalog
 from pileus.services.identity.http import api, cloud, listed
 from pileus.services.identity.methods import Attempt
@@ -19,9 +18,13 @@ from pileus.services.identity.projects import service as projects
 from pileus.services.identity.tokens import service as tokens
 
 
-@api.post("/v3/auth/tokens", anonymous=True, wrap_body="auth", status=201, atomic=False)
-async def issue_token(ctx: Ctx, body: Auth, query: Query, request: Request, here: Here) -> Answer:
-    text, valid = await service.login(ctx, body, Attempt(request, here, body.scope))
+@api.post("/v3/auth/tokens", anonymous=True, status=201, atomic=False)
+async def issue_token(ctx: Ctx, body: dict[str, Any], query: Query, request: Request, here: Here) -> Answer:
+    auth = rules.auth_of(body)
+    made = await service.login(ctx, auth, Attempt(request, here, auth.scope))
+    if isinstance(made, service.Asked):
+        return Answer(made.document, 401, headers={service.RECEIPT: made.text})
+    text, valid = made
     document = await tokens.document(ctx, valid, None if "nocatalog" in query else cloud(here))
     return Answer({"token": document}, headers={"X-Subject-Token": text})
 

@@ -6,9 +6,8 @@ from msgspec import UNSET
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden
-from pileus.kernel.http import Body
 from pileus.services.identity.auth.rules import WantedScope
-from pileus.services.identity.methods import Attempt, Proof, UserRef, asked, method, user_of
+from pileus.services.identity.methods import Attempt, Part, Proof, UserRef, asked, method, user_of
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.users import service as users
 
@@ -20,11 +19,11 @@ class UserWithPassword(UserRef, frozen=True):
     password: str = ""
 
 
-class Password(Body, frozen=True):
+class Password(Part, frozen=True):
     user: UserWithPassword
 
 
-class TokenRef(Body, frozen=True):
+class TokenRef(Part, frozen=True):
     id: str
 
 

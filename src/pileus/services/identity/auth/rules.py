@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.kernel.errors import BadRequest, Unauthorized
-from pileus.kernel.http import Body, converted
+from pileus.kernel.http import converted
 from pileus.services.identity.faults import expecting
-from pileus.services.identity.methods import METHODS, DomainRef, Method, Proof, check_domain
+from pileus.services.identity.methods import METHODS, DomainRef, Method, Part, Proof, check_domain
 from pileus.services.identity.users.service import WHO
 
 T = TypeVar("T")
 
 
-class ProjectRef(Body, frozen=True):
+class ProjectRef(Part, frozen=True):
     id: str | None = None
     name: str | None = None
     domain: DomainRef | None = None
 
 
-class TrustRef(Body, frozen=True):
+class TrustRef(Part, frozen=True):
     id: str | None = None
 
 
-class WantedScope(Body, frozen=True):
+class WantedScope(Part, frozen=True):
     project: ProjectRef | UnsetType = UNSET
     domain: DomainRef | UnsetType = UNSET
     system: dict[str, Any] | UnsetType = UNSET
@@ -35,13 +35,20 @@ class WantedScope(Body, frozen=True):
     trust: TrustRef | UnsetType = msgspec.field(name="OS-TRUST:trust", default=UNSET)
 
 
-class Auth(Body, frozen=True):
+class Auth(Part, frozen=True):
     identity: dict[str, Any]
     scope: WantedScope | Literal["unscoped"] | UnsetType = UNSET
 
 
 class Named(msgspec.Struct, frozen=True):
     methods: list[str]
+
+
+def auth_of(body: dict[str, Any]) -> Auth:
+    """What a login says. Raises BadRequest."""
+    if body.get("auth") is None:
+        raise expecting("auth", "request body")
+    return converted(body["auth"], Auth, "auth")
 
 
 def methods_of(identity: dict[str, Any]) -> dict[str, tuple[Method, Any]]:
@@ -56,20 +63,19 @@ def methods_of(identity: dict[str, Any]) -> dict[str, tuple[Method, Any]]:
     return found
 
 
-def agreed(proofs: dict[str, Proof]) -> Proof:
+def agreed(proofs: Sequence[Proof]) -> Proof:
     """What all proofs say together, by all of their methods. Raises Unauthorized when they contradict each other."""
-    each = list(proofs.values())
-    ends = [proof.expires_at for proof in each if proof.expires_at is not None]
-    user_id = same(proof.user_id for proof in each)
+    ends = [proof.expires_at for proof in proofs if proof.expires_at is not None]
+    user_id = same(proof.user_id for proof in proofs)
     if user_id is None:
         raise Unauthorized(WHO)
     return Proof(
         user_id=user_id,
-        methods=tuple(dict.fromkeys([*proofs, *(name for proof in each for name in proof.methods)])),
-        project_id=same(proof.project_id for proof in each),
-        basis=same(proof.basis for proof in each),
+        methods=tuple(dict.fromkeys(name for proof in proofs for name in proof.methods)),
+        project_id=same(proof.project_id for proof in proofs),
+        basis=same(proof.basis for proof in proofs),
         expires_at=min(ends, default=None),
-        chain_id=same(proof.chain_id for proof in each),
+        chain_id=same(proof.chain_id for proof in proofs),
     )
 
 

@@ -10,9 +10,11 @@ from pileus.kernel.errors import Unauthorized
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.auth import methods, rules
 from pileus.services.identity.auth.rules import Auth, ProjectRef, WantedScope
-from pileus.services.identity.methods import Attempt, DomainRef, Proof, domain_of
+from pileus.services.identity.methods import Attempt, DomainRef, Method, Proof, domain_of
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
+from pileus.services.identity.receipts import service as receipts
+from pileus.services.identity.receipts.service import Asked
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.service import Scope, Valid
@@ -20,19 +22,29 @@ from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 from pileus.services.identity.users.service import WHO, User
 
-__all__ = ["Auth", "WantedScope", "caller_of", "login", "methods"]
+__all__ = ["RECEIPT", "Asked", "Auth", "WantedScope", "caller_of", "login", "methods"]
+
+RECEIPT = "Openstack-Auth-Receipt"
 
 
-async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
-    """A new token. Raises BadRequest, Unauthorized, and Forbidden for a scope that a token cannot be exchanged for.
+async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid] | Asked:
+    """A new token; or a receipt for what is proven, if the user's rules ask for more, which the next login may bring.
 
-    Outside of a transaction. An unknown user, one without a password and a wrong password take as long.
+    Raises BadRequest, Unauthorized, and Forbidden for a scope that a token cannot be exchanged for. Outside of a
+    transaction. An unknown user, one without a password and a wrong password take as long.
     """
     named = rules.methods_of(auth.identity)
     if isinstance(auth.scope, WantedScope):
         rules.check_scope(auth.scope)
     at = await revision.current(ctx)
-    proof = rules.agreed({name: await method.prove(ctx, data, attempt) for name, (method, data) in named.items()})
+    proofs = [await _proof(ctx, name, method, data, attempt) for name, (method, data) in named.items()]
+    if receipt := attempt.request.headers.get(RECEIPT):
+        before = await receipts.read(ctx, receipt, at)
+        proofs.append(before.proof)
+        at = at._replace(number=min(at.number, before.revision))
+    proof = rules.agreed(proofs)
+    if (asked := await receipts.ask_for_more(ctx, proof, at)) is not None:
+        return asked
     trust_id = rules.trust_of(auth.scope) if proof.project_id is None else None
     if trust_id is not None:
         project_id, basis = await trusts.scope(ctx, trust_id, proof.user_id)
@@ -41,6 +53,12 @@ async def login(ctx: Ctx, auth: Auth, attempt: Attempt) -> tuple[str, Valid]:
     if trust_id is not None:
         await trusts.use(ctx, trust_id)
     return made
+
+
+async def _proof(ctx: Ctx, name: str, method: Method, data: object, attempt: Attempt) -> Proof:
+    """What a method proves, with its own name among the methods."""
+    proof = await method.prove(ctx, data, attempt)
+    return msgspec.structs.replace(proof, methods=(name, *proof.methods))
 
 
 async def caller_of(ctx: Ctx, user: User, wanted: WantedScope | UnsetType) -> Caller:

@@ -7,6 +7,8 @@ was primary stays as a secondary until the last token made with it has expired.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from cryptography.fernet import Fernet, MultiFernet
 
 from pileus.kernel.changes import changed
@@ -16,6 +18,7 @@ from pileus.kernel.seal import SealError
 from pileus.services.identity.keys import rules, store
 from pileus.services.identity.keys.rules import SLACK_S, Key
 from pileus.services.identity.revision import service as revision
+from pileus.services.identity.revision.service import Revision
 
 __all__ = ["SLACK_S", "Key", "begin", "list_", "ring", "rotate", "rotate_when_due"]
 
@@ -23,8 +26,22 @@ KEY = "identity.key"
 ORDER = {"primary": 0, "staged": 1, "secondary": 2}
 
 
-async def ring(ctx: Ctx) -> MultiFernet:
-    """Makes tokens with the primary key, reads those of every key. Raises Unavailable."""
+class Ring(NamedTuple):
+    """The keys as they were at one revision."""
+
+    at: Revision
+    keys: MultiFernet
+
+
+async def ring(ctx: Ctx, at: Revision) -> MultiFernet:
+    """Makes tokens with the primary key, reads those of every key. Kept as long as the revision stands. Raises Unavailable."""
+    known: Ring | None = ctx.world.memory.get(Ring)
+    if known is None or known.at != at:
+        known = ctx.world.memory[Ring] = Ring(at, await _opened(ctx))
+    return known.keys
+
+
+async def _opened(ctx: Ctx) -> MultiFernet:
     found = sorted(await store.list_(ctx), key=lambda key: ORDER[key.state])
     if not found:
         raise Unavailable("This cloud has no token keys yet: run `pileus up`, or `pileus db upgrade` and try again.")

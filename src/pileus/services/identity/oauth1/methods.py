@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Body
-from pileus.services.identity.methods import Attempt, Proof, method
+from pileus.services.identity.methods import Attempt, Part, Proof, method
 from pileus.services.identity.oauth1 import service
 from pileus.services.identity.oauth1.service import Message
 
 
-class Nothing(Body, frozen=True):
+class Nothing(Part, frozen=True):
     """All is said in the header."""
 
 

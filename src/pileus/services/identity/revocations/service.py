@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Found
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import store
 from pileus.services.identity.revocations.store import Bearer, Revocation
 
-__all__ = ["Bearer", "add", "add_users", "means"]
+__all__ = ["Bearer", "Revocation", "add", "add_users", "means", "page"]
 
 
 async def add(
@@ -43,10 +45,10 @@ async def add_users(ctx: Ctx, user_ids: Collection[str]) -> None:
 
 
 async def _add(ctx: Ctx, meant: list[dict[str, str | None]]) -> None:
-    now = ctx.now()
+    now, limits = ctx.now(), ctx.world.config.identity
     await store.forget(ctx, now=now)
     at = await revision.current(ctx)
-    until = now + ctx.world.config.identity.token_ttl_s
+    until = now + limits.token_ttl_s + limits.allow_expired_window_s
     rows = [
         Revocation(
             id=ctx.world.ids.hex(), revision=at.number, issued_before=now, revoked_at=now, expires_at=until, **what
@@ -55,6 +57,11 @@ async def _add(ctx: Ctx, meant: list[dict[str, str | None]]) -> None:
     ]
     if rows:
         await store.add(ctx, rows)
+
+
+async def page(ctx: Ctx, query: Query) -> Found[Revocation]:
+    """The revocations that the query string asks for, the oldest first. Raises BadRequest."""
+    return await store.page(ctx, query)
 
 
 async def means(ctx: Ctx, bearer: Bearer) -> bool:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
+from pileus.kernel.http import Query
+from pileus.services.identity.lists import Field, Found, Listed
 
 events = sa.Table(
     "identity_revocation_event",
@@ -26,19 +28,19 @@ events = sa.Table(
 )
 
 
-class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+class Revocation(msgspec.Struct, frozen=True):
     """What is set must fit for a token to be meant."""
 
     id: str
     revision: int
+    issued_before: float
+    revoked_at: float
+    expires_at: float
     audit_id: str | None = None
     audit_chain_id: str | None = None
     user_id: str | None = None
     project_id: str | None = None
     domain_id: str | None = None
-    issued_before: float
-    revoked_at: float
-    expires_at: float
 
 
 class Bearer(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,14 @@ class Bearer(msgspec.Struct, frozen=True, kw_only=True):
     domain_ids: Sequence[str]  # of the user, the project and the scope
 
 
+ALL = sa.select(*(events.c[name] for name in Revocation.__struct_fields__))
+LISTED = Listed(
+    Revocation,
+    ALL,
+    events.c.id,
+    filters={"since": Field(events.c.revoked_at, "time", fixed="gte")},
+    sorts={"revoked_at": events.c.revoked_at},
+)
 ADD = events.insert()
 FORGET = events.delete().where(events.c.expires_at < sa.bindparam("now"))
 MEANS = (
@@ -71,6 +81,10 @@ MEANS = (
 
 async def add(ctx: Ctx, revocations: Sequence[Revocation]) -> None:
     await ctx.execute(ADD, [msgspec.structs.asdict(each) for each in revocations])
+
+
+async def page(ctx: Ctx, query: Query) -> Found[Revocation]:
+    return await LISTED.page(ctx, {"sort_key": ["revoked_at"], **query})
 
 
 async def forget(ctx: Ctx, *, now: float) -> None:

@@ -7,10 +7,10 @@ validating a known token is one small SELECT and one look into a dict.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import msgspec
-from cryptography.fernet import MultiFernet
 
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Caller, Ctx
@@ -63,7 +63,6 @@ class Kept:
 
     def __init__(self, limit: int) -> None:
         self.valid: Recent[bytes, Valid] = Recent(limit)
-        self.ring: tuple[Revision, MultiFernet] | None = None
 
 
 def kept(ctx: Ctx) -> Kept:
@@ -73,32 +72,41 @@ def kept(ctx: Ctx) -> Kept:
     return found
 
 
-async def authenticate(ctx: Ctx, text: str) -> Caller:
-    """Whose token this is, with all roles it brings. Raises Unauthorized. The first thing that a request does."""
-    return (await validated(ctx, text)).caller
+async def authenticate(ctx: Ctx, text: str, service: str = "") -> Caller:
+    """Whose token this is, with all roles it brings. Raises Unauthorized. The first thing that a request does.
+
+    `service`: the token of the service that sends the request in the user's name, if one does. It may go on for a while
+    after the user's token has expired.
+    """
+    if not service:
+        return (await validated(ctx, text)).caller
+    sender = (await validated(ctx, service)).caller
+    caller = (await validated(ctx, text, expired="service" in sender.roles)).caller
+    facts = {
+        "service_roles": sorted(sender.roles),
+        "service_user_id": sender.user_id,
+        "service_user_domain_id": sender.user_domain_id,
+        "service_project_id": sender.project_id,
+        "service_project_domain_id": sender.project_domain_id,
+    }
+    return replace(caller, facts={**caller.facts, **facts})
 
 
-async def validated(ctx: Ctx, text: str) -> Valid:
-    """What the token is worth now. Raises Unauthorized."""
+async def validated(ctx: Ctx, text: str, *, expired: bool = False) -> Valid:
+    """What the token is worth now; `expired`: or was worth, if that is not long ago. Raises Unauthorized."""
     at = await revision.current(ctx)
     memory = kept(ctx)
     digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
     known = memory.valid.get(digest)
-    token = known.token if known else rules.decode(text, await _ring(ctx, at))
-    if token is None or token.expires_at <= ctx.now():
+    token = known.token if known else rules.decode(text, await keys.ring(ctx, at))
+    window_s = ctx.world.config.identity.allow_expired_window_s if expired else 0
+    if token is None or token.expires_at + window_s <= ctx.now():
         raise Unauthorized(WHO)
     if known is not None and known.at == at:
         return known
     valid = await _worth(ctx, token, at)
     memory.valid.put(digest, valid)
     return valid
-
-
-async def _ring(ctx: Ctx, at: Revision) -> MultiFernet:
-    memory = kept(ctx)
-    if memory.ring is None or memory.ring[0] != at:
-        memory.ring = at, await keys.ring(ctx)
-    return memory.ring[1]
 
 
 async def issue(ctx: Ctx, proof: Proof, scope: Scope, *, at: Revision) -> tuple[str, Valid]:
@@ -108,7 +116,7 @@ async def issue(ctx: Ctx, proof: Proof, scope: Scope, *, at: Revision) -> tuple[
     made from.
     """
     valid = await _made(ctx, proof, scope, at)
-    return rules.encode(valid.token, await _ring(ctx, valid.at)), valid
+    return rules.encode(valid.token, await keys.ring(ctx, valid.at)), valid
 
 
 async def caller_of(ctx: Ctx, user_id: str, scope: Scope) -> Caller:
@@ -140,17 +148,17 @@ async def document(ctx: Ctx, valid: Valid, cloud: str | None) -> dict[str, Any]:
         shown = {**shown, "service_providers": others}
     if cloud is None or scope.target_id is None:
         return shown
-    user_id, project_id = valid.token.user_id, scope.project_id
+    user_id, project_id = valid.caller.user_id, scope.project_id
     offered = await catalog.of(ctx, valid.at, base=cloud, user_id=user_id, project_id=project_id)
     return {**shown, "catalog": offered}
 
 
-async def subject(ctx: Ctx, text: str | None) -> Valid:
-    """The token that somebody asks about. Raises NotFound."""
+async def subject(ctx: Ctx, text: str | None, *, expired: bool = False) -> Valid:
+    """The token that somebody asks about. See `validated`. Raises NotFound."""
     if not text:
         raise NotFound("No token in the request")
     try:
-        return await validated(ctx, text)
+        return await validated(ctx, text, expired=expired)
     except Unauthorized:
         raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.http import Body
-from pileus.services.identity.methods import Attempt, Proof, UserRef, asked, method, user_of
+from pileus.services.identity.methods import Attempt, Part, Proof, UserRef, asked, method, user_of
 from pileus.services.identity.totp import service
 
 
@@ -12,7 +11,7 @@ class UserWithPasscode(UserRef, frozen=True):
     passcode: str = ""
 
 
-class Totp(Body, frozen=True):
+class Totp(Part, frozen=True):
     user: UserWithPasscode
 
 

@@ -1,0 +1,1 @@
+"""Receipts: what somebody gets who has proven a part of what the user's rules ask for."""
