@@ -154,6 +154,12 @@ class Identity(Section, frozen=True):
     ] = 86_400
 
 
+class Placement(Section, frozen=True):
+    candidates: Annotated[int, option("Most allocation candidates of one answer, whatever was asked for.", ge=1)] = (
+        10_000
+    )
+
+
 class Log(Section, frozen=True):
     format: Annotated[
         str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")
@@ -185,6 +191,7 @@ class Config(Section, frozen=True):
     operations: Operations = Operations()
     agents: Agents = Agents()
     identity: Identity = Identity()
+    placement: Placement = Placement()
     log: Log = Log()
     policy: Policy = Policy()
     metrics: Metrics = Metrics()

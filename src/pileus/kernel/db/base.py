@@ -26,7 +26,7 @@ Text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 """A JSON document. Not for what is searched by."""
 
-LOCK_ORDER = ("subject", "quota", "provider", "subnet")
+LOCK_ORDER = ("subject", "quota", "consumer", "provider", "subnet")
 """The order in which one transaction may take locks; a kind that is not named here comes last."""
 
 Params = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None

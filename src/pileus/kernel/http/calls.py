@@ -284,7 +284,7 @@ class Call:
     def _fault(self, error: CloudError) -> Rendered:
         """The error in the shape of its service."""
         self.failure = error
-        error.request_id = self.request_id
+        error.request_id, error.version = self.request_id, self.version
         said = (self.service.fault if self.service else plain_fault)(error)
         headers = dict(error.headers)
         if error.status == 401:
