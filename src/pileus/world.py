@@ -40,13 +40,14 @@ from pileus.services.cloud.checkpoints.service import Simulated
 from pileus.services.cloud.events import service as feeds
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
-from pileus.services.identity.bootstrap import bootstrap
+from pileus.services.identity.bootstrap import bootstrap, register_service
 from pileus.services.identity.keys import service as keys
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
 from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
+from pileus.services.placement.routes import api as placement_api
 
 if TYPE_CHECKING:
     from pileus.agent.client import Agents
@@ -59,7 +60,9 @@ STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
 CHORES = (keys.rotate_when_due,)
-SERVICES: tuple[Service, ...] = (identity_api, cloud_api, metrics_api)
+SERVICES: tuple[Service, ...] = (identity_api, placement_api, cloud_api, metrics_api)
+CATALOGUE = (("placement", "placement", "/placement"),)
+"""What the catalogue offers beside Identity: type, name, and where it is below the address of the cloud."""
 
 
 @dataclass
@@ -266,7 +269,14 @@ async def ensure_admin(cloud: Cloud) -> str:
         password = secrets.token_urlsafe(18)
         write_whole(kept, f"{password}\n".encode(), durable=True)  # before the row: a kill in between loses nothing
     await bootstrap(cloud.ctx, password or secrets.token_urlsafe(18))
+    await offer_services(cloud)
     return password
+
+
+async def offer_services(cloud: Cloud) -> None:
+    """See to it that the catalogue offers what this cloud has. What an operator changed in it stays."""
+    for kind, name, path in CATALOGUE:
+        await register_service(cloud.ctx, kind, name, path)
 
 
 async def keep_first_state(cloud: Cloud) -> None:

@@ -42,9 +42,10 @@ def test_the_stock_client_needs_the_written_clouds_yaml_alone(launch: Up) -> Non
     assert isinstance(token, dict)
     assert token["id"].startswith("gAAAAA")
     catalog = openstack(config, "catalog", "list")
-    assert [(entry["Name"], entry["Type"]) for entry in catalog] == [("keystone", "identity")]
+    offered = {(entry["Name"], entry["Type"]) for entry in catalog}
+    assert offered == {("keystone", "identity"), ("placement", "placement")}
     urls = {endpoint["url"] for entry in catalog for endpoint in entry["Endpoints"]}
-    assert urls == {f"{cloud.url}/identity"}
+    assert urls == {f"{cloud.url}/identity", f"{cloud.url}/placement"}
     assert cloud.stop() == 0
     assert not cloud.state.exists()
 
@@ -239,7 +240,8 @@ def test_it_listens_on_a_classic_port(up: Up) -> None:
     found = httpx.get("http://127.0.0.1:5000/v3").json()["version"]
     assert found["links"] == [{"rel": "self", "href": "http://127.0.0.1:5000/v3/"}]
     assert httpx.get(f"{cloud.url}/identity/v3").json()["version"]["id"] == found["id"]
-    for port in (8080, 8774, 8775, 8776, 8778, 9292, 9696):
+    assert httpx.get("http://127.0.0.1:8778/").json()["versions"][0]["max_version"] == "1.39"
+    for port in (8080, 8774, 8775, 8776, 9292, 9696):
         assert "identity" in httpx.get(f"http://127.0.0.1:{port}/").text
 
 

@@ -64,7 +64,17 @@ NAMES = [
     "Cookie",
     "X-Service-Token",
 ]
-VALUES = ["*/*", "application/json", "text/html", "identity 99.99", "bytes=0-", "req-x", "gzip"]
+VALUES = [
+    "*/*",
+    "application/json",
+    "text/html",
+    "identity 99.99",
+    "placement 1.39",
+    "placement 1.0",
+    "bytes=0-",
+    "req-x",
+    "gzip",
+]
 HEADERS = st.dictionaries(st.sampled_from(NAMES), HEADER_TEXT | st.sampled_from(VALUES), max_size=4)
 FILTERS = [
     "name",

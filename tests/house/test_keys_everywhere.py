@@ -20,8 +20,9 @@ from pileus.kernel.http.idempotency import METHODS
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.registered_limits import service as registered_limits
+from support import placed
 from support.cloud import RunningCloud, running_cloud
-from support.sample import a_mapping, a_registered_limit, a_service, real_path
+from support.sample import a_mapping, a_registered_limit, a_service, at_version, real_path
 
 
 async def an_endpoint(cloud: RunningCloud) -> Any:
@@ -75,6 +76,7 @@ async def a_new_limit(cloud: RunningCloud) -> Any:
 
 
 BODIES: dict[str, Any] = {
+    **placed.BODIES,
     "PATCH /identity/v3/OS-OAUTH1/consumers/{consumer_id}": {"consumer": {"description": "once"}},
     "PUT /identity/v3/OS-OAUTH1/authorize/{request_token_id}": {"roles": [{"name": "reader"}]},
     "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}": {"identity_provider": {"enabled": True}},
@@ -138,6 +140,9 @@ OF_ONESELF = {
 }
 """What nobody does for others."""
 
+OF_A_SERVICE = {"POST /placement/reshaper"}
+"""What no administrator does."""
+
 FORGETS_WITH_A_REASON = {
     "POST /pileus/v1/reset": "the state that is put back knows nothing of the key",
     "POST /pileus/v1/checkpoints/{name}/action": "as above",
@@ -175,12 +180,14 @@ async def twice(cloud: RunningCloud, route: Route) -> tuple[httpx.Response, http
         path = f"{path.rpartition('/')[0]}/{uuid4().hex}"
     if title(route) in OF_ONESELF:
         path = re.sub("/users/[^/]+", f"/users/{cloud.user_id}", path)
-    headers = {"Idempotency-Key": uuid4().hex}
+    headers = {"Idempotency-Key": uuid4().hex, **at_version(route)}
+    if title(route) in OF_A_SERVICE:
+        headers |= cloud.as_("service").headers
     if route.method == "DELETE" and any(r.method == "PUT" and r.path == route.path for r in cloud.routes):
         await cloud.put(path)
     if route.path == "/v3/auth/tokens":
         headers["X-Subject-Token"] = cloud.as_("reader").headers["X-Auth-Token"]
-    body = BODIES.get(title(route), route.sample_body())
+    body = BODIES.get(str(route), BODIES.get(title(route), route.sample_body()))
     body = await body(cloud) if callable(body) else body
     body = await body if isawaitable(body) else body
     sent = {"headers": headers, **({} if body is None else {"json": body})}

@@ -36,6 +36,11 @@ from pileus.services.identity.registered_limits import service as registered_lim
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
+from pileus.services.placement.allocations import service as allocations
+from pileus.services.placement.allocations.service import Claim
+from pileus.services.placement.inventories import service as inventories
+from pileus.services.placement.inventories.service import Inventory
+from pileus.services.placement.resource_providers import service as providers
 from support.cloud import RunningCloud
 
 RIVALS = 16
@@ -127,7 +132,30 @@ async def one_name_of_an_identity_provider(ctx: Ctx, number: int) -> Any:
     return await identity_providers.create(ctx, f"idp{number}", projects.DEFAULT, facts)
 
 
+async def one_provider_name(ctx: Ctx, _: int) -> Any:
+    return await providers.create(ctx, str(uuid4()), "the only one")
+
+
+async def one_provider_id(ctx: Ctx, number: int) -> Any:
+    return await providers.create(ctx, str(UUID(int=1)), f"one of {number}")
+
+
+async def one_consumer(ctx: Ctx, number: int) -> Any:
+    """Which each of them believes to be new, on a provider of its own."""
+    provider_id = str(UUID(int=100 + number))
+    await providers.create(ctx, provider_id, provider_id)
+    await inventories.replace(ctx, provider_id, {"VCPU": Inventory(1)})
+    return await allocations.replace(ctx, {str(UUID(int=2)): one_vcpu(provider_id, generation=None)})
+
+
+def one_vcpu(provider_id: str, **more: Any) -> Claim:
+    return Claim(resources={provider_id: {"VCPU": 1}}, project_id="p" * 32, user_id="u" * 32, **more)
+
+
 DECISIONS: list[Decide] = [
+    one_provider_name,
+    one_provider_id,
+    one_consumer,
     one_registered_limit,
     one_registered_limit_of_a_region,
     one_limit_of_a_project,
@@ -158,6 +186,7 @@ HELD = {
     "identity_role(domain_id, name)": "as one_role_name, in a domain",
     "identity_role(name)": one_role_name,
     "identity_user(domain_id, name)": one_user_name,
+    "placement_provider(name)": one_provider_name,
     "operation(saga, subject_id)": "one converge operation: tests/kernel/operations/test_operations_converge.py",
 }
 """Every unique index that is no primary key, and what tries it with rivals."""
@@ -221,6 +250,26 @@ async def test_of_16_who_want_the_last_of_a_quota_no_more_get_it_than_there_is(c
     assert len(won(answers)) == limit
     assert all(isinstance(a, OverQuota) for a in answers if isinstance(a, Exception))
     assert (await cloud.ctx().execute(used)).scalar_one() == limit
+
+
+@pytest.mark.database("postgresql")
+async def test_of_16_who_claim_of_one_provider_no_more_get_it_than_there_is(cloud: RunningCloud) -> None:
+    """Each claims of two, named in turns: all locks are taken in one order."""
+    pair = [str(UUID(int=number)) for number in (7, 8)]
+    for provider_id in pair:
+        await providers.create(cloud.ctx(), provider_id, provider_id)
+        await inventories.replace(cloud.ctx(), provider_id, {"VCPU": Inventory(5)})
+
+    async def claim_one(ctx: Ctx, number: int) -> None:
+        named = pair if number % 2 else pair[::-1]
+        resources = {provider_id: {"VCPU": 1} for provider_id in named}
+        taking = Claim(resources=resources, project_id="p" * 32, user_id="u" * 32)
+        await allocations.replace(ctx, {str(uuid4()): taking})
+
+    answers = await together(cloud, claim_one)
+    assert len(won(answers)) == 5
+    assert all(isinstance(a, Conflict) for a in answers if isinstance(a, Exception)), answers
+    assert {row[2] for row in await allocations.used(cloud.ctx(), pair)} == {5}
 
 
 async def together(cloud: RunningCloud, decide: Decide) -> list[Any]:

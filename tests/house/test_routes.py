@@ -12,7 +12,7 @@ import pytest
 
 from pileus.kernel.http import Route
 from support.cloud import RunningCloud
-from support.sample import REAL, missing_path, parameters, real_path
+from support.sample import REAL, at_version, missing_path, parameters, real_path
 from support.source import ROOT
 from support.strangers import dead, living
 
@@ -27,6 +27,7 @@ ANONYMOUS_WITH_A_REASON = {
     "POST /identity/v3/OS-OAUTH1/request_token": "as above",
     "POST /identity/v3/users/{user_id}/password": "proves itself by the old password, as in Keystone: it may have expired",
     "GET /pileus": "version discovery",
+    "GET /placement": "version discovery",
     "GET /metrics": "for Prometheus",
 }
 
@@ -133,7 +134,7 @@ async def ask(cloud: RunningCloud, route: Route, path: str, headers: dict[str, A
     """One request to the route with the smallest body it takes."""
     body = route.sample_body()
     sent = {} if body is None else {"json": body}
-    return await cloud.request(route.method, path, headers=headers, **sent)
+    return await cloud.request(route.method, path, headers={**at_version(route), **headers}, **sent)
 
 
 def said(answer: Any, path: str) -> tuple[int, str]:

@@ -27,7 +27,7 @@ from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
 from pileus.world import Cloud, open_cloud
 
-ROLES = ("manager", "member", "reader")
+ROLES = ("manager", "member", "reader", "service")
 BASE = "http://cloud.test"
 PASSWORD = "the admin's, for tests"
 HOSTS = 2
@@ -77,7 +77,7 @@ class RunningCloud(Client):
     people: dict[str, Client] = None  # type: ignore[assignment]
 
     def as_(self, role: str) -> Client:
-        """A user with this role alone (manager, member or reader) in the project `people`."""
+        """A user with this role alone (manager, member, reader or service) in the project `people`."""
         return self.people[role]
 
     @property

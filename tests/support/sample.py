@@ -12,6 +12,7 @@ from uuid import uuid4
 from demo.machines import service as machines
 from pileus.kernel import hosts
 from pileus.kernel.http import Route
+from pileus.kernel.http.routes import FIRST, dotted
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.domain_configs import service as domain_configs
@@ -35,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import delegation, oauth
+from support import delegation, oauth, placed
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -201,11 +202,13 @@ REAL: dict[str, Real] = {
     "implied_id": a_role,
     "prior_id": a_prior_role,
     "policy_id": a_policy,
+    "provider_id": placed.a_provider,
     "project_id": a_project,
     "protocol_id": a_protocol,
     "region_id": a_region,
     "registered_limit_id": a_registered_limit,
     "request_token_id": oauth.a_request_token,
+    "resource_class": placed.a_resource_class,
     "role_id": a_role,
     "service_id": a_service,
     "service_provider_id": a_service_provider,
@@ -213,10 +216,13 @@ REAL: dict[str, Real] = {
     "target_id": a_project,
     "trust_id": delegation.a_trust,
     "token_id": a_token,
+    "trait": placed.a_trait,
     "user_id": a_user,
 }
 
 BEHIND: dict[tuple[str, str], Real] = {
+    ("allocations", "consumer_id"): placed.a_consumer,
+    ("inventories", "resource_class"): placed.an_inventory,
     ("OS-EC2", "credential_id"): an_access_key,
     ("domains", "target_id"): a_domain,
     ("groups", "actor_id"): a_group,
@@ -232,6 +238,11 @@ def name() -> str:
 def parameters(route: Route) -> list[str]:
     """The names in `{}` of a route's path."""
     return [each.removesuffix(":path") for each in re.findall(r"{([^}]+)}", route.path)]
+
+
+def at_version(route: Route) -> dict[str, str]:
+    """The header that asks for the first microversion at which the route is there."""
+    return {} if route.since == FIRST else {"OpenStack-API-Version": f"{route.service} {dotted(route.since)}"}
 
 
 async def real_path(cloud: RunningCloud, route: Route) -> str:

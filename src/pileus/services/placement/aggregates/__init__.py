@@ -1,0 +1,1 @@
+"""Aggregates: which providers belong together, for whoever drew the id of the aggregate."""

@@ -1,0 +1,1 @@
+"""Inventories: how much of a resource class a provider has, and in which portions it is given away."""

@@ -1,0 +1,1 @@
+"""Traits: what can be said of a provider."""

@@ -1,0 +1,1 @@
+"""Usages: how much is used, counted from the allocations."""
