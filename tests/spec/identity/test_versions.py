@@ -20,9 +20,11 @@ V3 = {
 
 
 @pytest.mark.parametrize("path", ["", "/"])
-async def test_the_root_offers_a_choice_of_one(identity: World, path: str) -> None:
+async def test_the_root_offers_a_choice_and_proposes_v3(identity: World, path: str) -> None:
     answer = await identity.nobody.get(path)
-    assert (answer.status_code, answer.json()) == (300, {"versions": {"values": [V3]}})
+    first, *others = answer.json()["versions"]["values"]
+    assert (answer.status_code, first) == (300, V3)
+    assert [(other["id"], other["status"]) for other in others] == [("v2.0", "deprecated")]
     assert answer.headers["Location"] == AT
 
 
@@ -36,7 +38,7 @@ async def test_the_version_speaks_for_itself(identity: World, path: str) -> None
 async def test_keystoneauth_finds_it_from_the_root_and_from_the_version(identity: World) -> None:
     for path in ("", "/v3"):
         document = (await identity.nobody.get(path)).json()
-        [found] = discover.Discover(Offline(document), "http://cloud.example:8775/identity").version_data()  # type: ignore[arg-type]
+        found = discover.Discover(Offline(document), "http://cloud.example:8775/identity").version_data()[-1]  # type: ignore[arg-type]
         assert (found["version"], found["status"], found["url"]) == ((3, 14), Status.CURRENT, AT)
 
 
