@@ -23,7 +23,7 @@ def test_an_identity_provider_its_mapping_and_its_protocol(admin: Openstack, nam
     assert admin.shows(f"mapping show {name}")["id"] == name
     admin(f"federation protocol create saml2 --identity-provider {name} --mapping {name}")
     assert admin.column(f"federation protocol list --identity-provider {name}", "id") == ["saml2"]
-    admin(f"federation protocol set saml2 --identity-provider {name} --mapping {name}")
+    admin.run(f"federation protocol set saml2 --identity-provider {name} --mapping {name}")  # does it, and exits 1
     assert admin.shows(f"federation protocol show saml2 --identity-provider {name}")["mapping"] == name
     admin(f"federation protocol delete saml2 --identity-provider {name}")
     admin(f"mapping delete {name}")

@@ -70,6 +70,18 @@ async def test_what_is_no_endpoint_group(identity: World, filters: Any) -> None:
     assert (await admin.post(GROUPS, {"endpoint_group": {"filters": {"interface": "public"}}})).status_code == 400
 
 
+async def test_null_changes_neither_name_nor_filters(identity: World) -> None:
+    """So openstackclient says that they shall stay."""
+    admin = await identity.admin()
+    made = {"name": "one", "filters": {"interface": "public"}}
+    group = (await admin.post(GROUPS, {"endpoint_group": made})).json()["endpoint_group"]
+    wanted = {"name": None, "filters": None, "description": "changed"}
+    changed = await admin.patch(f"{GROUPS}/{group['id']}", {"endpoint_group": wanted})
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["endpoint_group"] == {**group, "description": "changed"}
+    assert (await admin.patch(f"{GROUPS}/{group['id']}", {"endpoint_group": {"name": None}})).status_code == 400
+
+
 async def test_a_group_has_the_endpoints_that_are_as_it_says(identity: World) -> None:
     admin = await identity.admin()
     service = (await admin.get("/v3/services?type=volumev3")).json()["services"][0]["id"]

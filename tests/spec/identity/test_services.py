@@ -45,6 +45,12 @@ async def test_a_service_needs_a_type_alone(identity: World) -> None:
     assert "description" not in made
 
 
+async def test_a_name_of_null_is_none(identity: World) -> None:
+    """So openstackclient says that none was given."""
+    made = await (await identity.admin()).post("/v3/services", {"service": {"type": "dns", "name": None}})
+    assert (made.status_code, made.json()["service"]["name"]) == (201, "")
+
+
 async def test_services_are_listed_by_type_and_name(identity: World) -> None:
     admin = await identity.admin()
     for name in ("one", "two"):

@@ -39,8 +39,10 @@ class CreateGroup(Body, frozen=True):
 
 
 class ChangeGroup(Body, frozen=True):
-    name: Name | UnsetType = UNSET
-    filters: Filters | UnsetType = UNSET
+    """A name or filters of null change nothing: openstackclient sends what it was not told so."""
+
+    name: Name | UnsetType | None = UNSET
+    filters: Filters | UnsetType | None = UNSET
     description: str | UnsetType | None = UNSET
 
 
@@ -83,7 +85,7 @@ async def show_group(ctx: Ctx, endpoint_group_id: str, here: Here) -> dict[str, 
 @api.patch(ONE_GROUP, rule="identity:update_endpoint_group", wrap="endpoint_group")
 async def change_group(ctx: Ctx, endpoint_group_id: str, body: ChangeGroup, here: Here) -> dict[str, Any]:
     require(ctx, target(endpoint_group=endpoint_group_id))
-    wanted = given(body)
+    wanted = {name: value for name, value in given(body).items() if value is not None or name == "description"}
     if not wanted:
         raise BadRequest("Invalid input for endpoint_group: it names nothing that shall change.")
     if "filters" in wanted:

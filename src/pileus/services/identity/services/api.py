@@ -18,7 +18,7 @@ Word = Annotated[str, Meta(min_length=1, max_length=255)]
 
 class CreateService(msgspec.Struct):
     type: Word
-    name: Word = ""
+    name: Word | None = None  # what openstackclient sends where none was said
     enabled: bool = True
 
 
@@ -58,7 +58,7 @@ async def show_service(ctx: Ctx, service_id: str, here: Here) -> dict[str, Any]:
 async def create_service(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
     require(ctx, {})
     sent, extra = divided(body, CreateService, "service")
-    made = await service.create(ctx, sent.type, sent.name, enabled=sent.enabled, extra=extra)
+    made = await service.create(ctx, sent.type, sent.name or "", enabled=sent.enabled, extra=extra)
     return member(here, "services", shown(made))
 
 
