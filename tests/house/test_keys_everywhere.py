@@ -120,6 +120,7 @@ BODIES: dict[str, Any] = {
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
     "PATCH /identity/v3/users/{user_id}": {"user": {"enabled": True}},
     "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
+    "POST /pileus/v1/explain": {"explain": {"rule": "identity:get_user"}},
 }
 """What is accepted, where the smallest body is not; or what makes it, where it names what is there."""
 
