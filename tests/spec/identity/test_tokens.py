@@ -8,7 +8,11 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
 
-from pileus.services.identity.tokens import rules
+from pileus.kernel.errors import Unauthorized
+from pileus.services.identity.grounds import Basis
+from pileus.services.identity.methods import Proof
+from pileus.services.identity.revision import service as revision
+from pileus.services.identity.tokens import rules, service
 from pileus.services.identity.tokens.rules import Scope, Token
 from support.identity import PASSWORD, World, by_password, by_token
 
@@ -276,6 +280,52 @@ async def test_a_revocation_without_cascade_is_of_one_token(identity: World) -> 
     await other.delete("/v3/auth/tokens?cascade=false", X_Subject_Token=origin.token)
     assert (await other.get("/v3/auth/tokens", X_Subject_Token=origin.token)).status_code == 404
     assert (await other.get("/v3/auth/tokens", X_Subject_Token=made)).status_code == 200
+
+
+async def test_a_project_may_be_in_another_domain_than_its_user(identity: World) -> None:
+    admin = await identity.admin()
+    domain_id = (await admin.post("/v3/domains", {"domain": {"name": "elsewhere"}})).json()["domain"]["id"]
+    project_id = await identity.project("there", domain_id=domain_id)
+    await identity.user("ada", "member", project_id)
+    token = (await identity.login(by_password("ada", scope={"project": {"id": project_id}}))).json()["token"]
+    assert token["project"]["domain"] == {"id": domain_id, "name": "elsewhere"}
+    assert token["user"]["domain"] == {"id": "default", "name": "Default"}
+
+
+async def test_a_token_that_rests_on_what_only_a_newer_release_knows_is_refused(identity: World) -> None:
+    """Releases run together while a cloud is upgraded."""
+    user_id = await identity.user("ada")
+    at = await revision.current(identity.ctx)
+    proof = Proof(user_id=user_id, methods=("password",), basis=Basis("lease", "1" * 32))
+    with pytest.raises(Unauthorized):
+        await service.issue(identity.ctx, proof, Scope(), at=at)
+
+
+def test_a_token_of_an_older_release_is_read() -> None:
+    """Before tokens rested on anything, and before their words were short."""
+    ring = MultiFernet([Fernet(Fernet.generate_key())])
+    wire = [1, b"\0ada", ["password"], 1, 2, 3, [bytes(16)]]
+    token = rules.decode(ring.encrypt(msgspec.msgpack.encode(wire)).rstrip(b"=").decode(), ring)
+    assert token is not None
+    assert (token.user_id, token.methods, token.basis) == ("ada", ("password",), None)
+
+
+@pytest.mark.parametrize("kind", ["trust", "application_credential", "access_token", "lease"])
+def test_what_a_token_rests_on_travels_with_it(kind: str) -> None:
+    ring = MultiFernet([Fernet(Fernet.generate_key())])
+    token = Token(
+        user_id="1" * 32,
+        methods=("token", "application_credential", "totp", "oauth1", "password"),
+        scope=Scope(project_id="2" * 32),
+        issued_at=1,
+        expires_at=2,
+        revision=3,
+        audit_ids=(rules.audit_id(bytes(16)), rules.audit_id(bytes(16))),
+        basis=Basis(kind, "3" * 32),
+    )
+    text = rules.encode(token, ring)
+    assert rules.decode(text, ring) == token
+    assert len(text) <= 300
 
 
 def test_what_is_signed_but_of_another_form_is_no_token() -> None:
