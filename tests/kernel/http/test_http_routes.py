@@ -12,7 +12,7 @@ import pytest
 from msgspec import Meta
 
 from pileus.kernel.context import Caller, Ctx
-from pileus.kernel.errors import Gone
+from pileus.kernel.errors import Gone, NotFound
 from pileus.kernel.http import Answer, Body, Here, Query, Service, build_app
 from support.http_demo import MEMBER, World, authenticate, client_of, served, widget_service
 
@@ -33,6 +33,22 @@ async def test_a_row_is_made_shown_and_gone(api: httpx.AsyncClient) -> None:
     assert (gone.status_code, gone.content) == (204, b"")
     assert "content-length" not in gone.headers
     assert (await api.get(url, headers=READER)).status_code == 404
+
+
+async def test_a_late_route_tells_of_what_is_missing_before_it_asks_its_rule(world: World) -> None:
+    service = Service("compute", "/compute")
+
+    @service.get("/{name}", rule="widgets:admin", late=True)
+    async def show(ctx: Ctx, name: str) -> dict[str, Any]:
+        if name != "there":
+            raise NotFound(f"There is no {name}.")
+        ctx.require({})
+        return {}
+
+    async with served(world, service) as client:
+        for name, status in (("there", 403), ("gone", 404)):
+            answer = await client.get(f"/compute/{name}", headers=READER)
+            assert answer.status_code == status
 
 
 async def test_a_path_that_is_no_route_is_told_from_a_missing_item(api: httpx.AsyncClient) -> None:
