@@ -172,7 +172,7 @@ async def test_what_the_database_undid_is_done_again(odd: httpx.AsyncClient, nos
 
 
 async def test_a_token_that_cannot_be_looked_up_now_is_no_wrong_token(world: World) -> None:
-    async def undone(ctx: Ctx, token: str) -> Any:
+    async def undone(ctx: Ctx, token: str, asked: str) -> Any:
         raise TryAgain("08006")
 
     async with client_of(build_app(world, [widget_service()], undone)) as client:
