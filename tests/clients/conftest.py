@@ -57,7 +57,9 @@ class Openstack:
 
     def who(self, **options: str) -> Openstack:
         """Somebody else: `who(username="ada", password="...", project_name="web")`."""
-        words = [word for name, value in options.items() for word in (f"--os-{name.replace('_', '-')}", value)]
+        words = (
+            f"--os-{name.replace('_', '-')}={value}" for name, value in options.items()
+        )  # it may begin with a dash
         return replace(self, options=tuple(words))
 
 
