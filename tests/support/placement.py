@@ -33,7 +33,7 @@ CALLERS["stranger"] = Caller(user_id="d" * 32, project_id=OTHER, roles=frozenset
 CALLERS["system"] = Caller(user_id=USER, system=True, roles=frozenset({"admin", "member", "reader"}))
 
 
-async def named(ctx: Ctx, token: str) -> Caller:
+async def named(ctx: Ctx, token: str, service: str) -> Caller:
     """The caller of that name."""
     if token not in CALLERS:
         raise Unauthorized("The request you have made requires authentication.")

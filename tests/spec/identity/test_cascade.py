@@ -24,7 +24,7 @@ PROJECTS = "/identity/v3/projects"
 MISSING = "0" * 32
 
 notes = sa.Table(
-    "test_note",
+    "test_cascade_note",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("project_id", Text, nullable=False),
