@@ -17,11 +17,11 @@ import logging
 import os
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from contextvars import ContextVar
-from queue import Empty, Full, Queue
-from threading import Thread
+from functools import lru_cache
+from threading import Event, Thread
 from typing import Any
 
 import msgspec
@@ -33,6 +33,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 global_request_id: ContextVar[str] = ContextVar("global_request_id", default="")
 
 BACKLOG = 10_000
+GATHER_S = 0.01
 HIDDEN = "***"
 HIDDEN_WORDS = (
     "password|passwords|passwd|pass|adminpass|passcode|secret|secrets|token|tokens|key|keys"
@@ -55,13 +56,21 @@ PLAIN = re.compile(r"[^\s\"=]+")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+@lru_cache(maxsize=1024)
 def names_a_secret(name: str) -> bool:
     """Whether a value of this name is never shown: its last word says so (`admin_pass`, not `password_file`)."""
     return name.lower() not in PUBLIC_NAMES and SECRET_NAME.search(name) is not None
 
 
+def may_hold_a_secret(text: str) -> bool:
+    """False for what the search below could find nothing in: most texts, and the search costs more than all the rest."""
+    return ":" in text or "=" in text or "," in text or "-----" in text or "gaaaaa" in text.lower()
+
+
 def without_secrets(text: str) -> str:
     """The text, with what looks like a token, a password or a private key replaced by ***."""
+    if not may_hold_a_secret(text):
+        return text
     return SECRETS_IN_TEXT.sub(lambda m: (m["url"] or m["pem"] or m["header"] or m["pair"] or "") + HIDDEN, text)
 
 
@@ -80,6 +89,8 @@ def shown(value: Any) -> Any:
 
 def one_line(text: str) -> str:
     r"""The text without a character that could end a line or move a cursor: `\n`, `\x1b`, ... as escapes."""
+    if text.isprintable() and "\\" not in text:
+        return text
     return UNSAFE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
 
 
@@ -156,23 +167,29 @@ class Writer(logging.Handler):
         super().__init__()
         self._path = path
         self._fd = self._open() if path else sys.stderr.fileno()
-        self._lines: Queue[str | None] = Queue(BACKLOG)
+        self._lines: deque[str] = deque()
+        self._there_are = Event()
+        self._ending = Event()
         self._dropped = 0
         self._thread = Thread(target=self._write_all, name="pileus-log", daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.put_nowait(self.format(record))
-        except Full:
-            self._dropped += 1
+            if len(self._lines) >= BACKLOG:
+                self._dropped += 1
+                return
+            self._lines.append(self.format(record))
         except (TypeError, ValueError, LookupError):  # the message and its arguments do not fit
             self.handleError(record)
+        if not self._there_are.is_set():
+            self._there_are.set()
 
     def close(self) -> None:
         """Return when all lines are written."""
         if self._thread.is_alive():
-            self._lines.put(None)
+            self._ending.set()
+            self._there_are.set()
             self._thread.join()
             if self._path:
                 os.close(self._fd)
@@ -182,13 +199,14 @@ class Writer(logging.Handler):
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _write_all(self) -> None:
-        lines: list[str | None] = [""]
-        while lines[-1] is not None:
-            lines = [self._lines.get()]
-            with suppress(Empty):
-                while lines[-1] is not None and len(lines) < BACKLOG:
-                    lines.append(self._lines.get_nowait())
-            self._write([line for line in lines if line is not None])
+        """What comes within GATHER_S is one write: a thread that wakes for each line costs more than the lines."""
+        last = False
+        while not last:
+            if not self._ending.is_set():
+                self._there_are.wait()
+            last = self._ending.wait(GATHER_S)
+            self._there_are.clear()  # before the lines are taken: one that comes now rings again
+            self._write([self._lines.popleft() for _ in range(len(self._lines))])
 
     def _write(self, lines: list[str]) -> None:
         dropped, self._dropped = self._dropped, 0
@@ -219,6 +237,7 @@ def start(options: Log) -> Writer:
     """Send what this process logs where `options` say, instead of where it went before. Raises OSError for a bad path."""
     writer = Writer(options.file)
     writer.setFormatter(JsonFormat() if options.format == "json" else TextFormat())
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # shown by no format
     root = logging.getLogger()
     for handler in list(root.handlers):
         if isinstance(handler, Writer):

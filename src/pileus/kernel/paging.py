@@ -134,15 +134,22 @@ class Listing:
         """
         if ask.limit == 0:
             return Page((), ask, False, ())
-        steps = [Step(column, descending != ask.reverse) for column, descending in order]
-        statement = rows.where(visible).order_by(*map(ordered, steps))
+        if ask.marker is None:
+            return await self.run(ctx, self.first(rows.where(visible), order=order, ask=ask), ask)
+        steps = turned(order, ask)
         async with ctx.read() as reading:
-            if ask.marker is not None:
-                place = await self._place(reading, steps, visible, ask.marker)
-                statement = statement.where(after(steps, place))
-            if ask.limit is not None:
-                statement = statement.limit(ask.limit + 1)
-            found = (await reading.execute(statement)).all()
+            place = await self._place(reading, steps, visible, ask.marker)
+            following = rows.where(visible, after(steps, place))
+            return await self.run(reading, self.first(following, order=order, ask=ask), ask)
+
+    def first(self, rows: sa.Select[Any], *, order: Sequence[Step], ask: Ask) -> sa.Select[Any]:
+        """The statement of the first page of these rows: to be kept and `run` again, if a list is asked for often."""
+        statement = rows.order_by(*map(ordered, turned(order, ask)))
+        return statement if ask.limit is None else statement.limit(ask.limit + 1)
+
+    async def run(self, ctx: Ctx, statement: sa.Select[Any], ask: Ask) -> Page:
+        """The page that a statement of `first` gives for the same `ask`."""
+        found = (await ctx.execute(statement)).all()
         shown = found[: ask.limit]
         if ask.reverse:
             shown = shown[::-1]
@@ -163,6 +170,11 @@ class Listing:
         if row is None:
             raise self.missing(marker)
         return tuple(row)
+
+
+def turned(order: Sequence[Step], ask: Ask) -> list[Step]:
+    """The order in which a page is read: backwards, if it ends at its marker."""
+    return [Step(column, descending != ask.reverse) for column, descending in order]
 
 
 def nullable(step: Step) -> bool:

@@ -6,6 +6,7 @@ kind; `Stream` for what is too large to hold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 JSON_TYPE = "application/json"
 NO_BODY = frozenset({204, 304})
 ENCODER = msgspec.json.Encoder()
+CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -71,7 +73,7 @@ def raw_headers(headers: Mapping[str, str]) -> RawHeaders:
     raw: RawHeaders = []
     for name, value in headers.items():
         data = value.encode("latin-1") if value.isascii() else value.encode()
-        if any((byte < 32 and byte != 9) or byte == 127 for byte in data):
+        if CONTROL.search(data):
             raise ValueError(f"header {name}: control character in the value")
         raw.append((name.lower().encode("ascii"), data))
     return raw

@@ -22,11 +22,13 @@ from pileus.kernel.errors import BadRequest
 from pileus.kernel.filters import Condition, Field, Filters
 from pileus.kernel.http import Query
 from pileus.kernel.http.queries import integer
-from pileus.kernel.paging import Ask, Listing, Page, by_keys
+from pileus.kernel.paging import Ask, Listing, Page, Step, by_keys
+from pileus.services.identity.recent import Recent
 
 __all__ = ["Condition", "Field", "Found", "Listed", "asked_page", "last"]
 
 T = TypeVar("T")
+KEPT = 64  # statements of a list: there are few ways in which clients ask
 NO_FILTERS = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
 
@@ -60,6 +62,7 @@ class Listed(Generic[T]):
         self._kind, self._rows = kind, rows
         self._listing = Listing(id, {"id": id, **sorts}, max_limit=None)
         self._filters = Filters(filters, spelling="suffix")
+        self._kept: Recent[tuple[Any, ...], sa.Select[Any]] = Recent(KEPT)
         self._truths = frozenset(name for name, field in filters.items() if field.kind == "boolean")
 
     async def page(self, ctx: Ctx, query: Query, *visible: Condition, narrowed: Sequence[Condition] = ()) -> Found[T]:
@@ -67,14 +70,32 @@ class Listed(Generic[T]):
 
         At most `identity.list_limit` rows, whatever was asked for. `narrowed`: what a filter says that is no `Field`.
         """
+        ask = asked_page(ctx, query)
+        if visible or narrowed or ask.marker is not None or ask.limit == 0:
+            rows = self._narrowed(query).where(*narrowed)
+            seen, order = sa.and_(sa.true(), *visible), self._order(query)
+            page = await self._listing.page(ctx, rows, visible=seen, order=order, ask=ask)
+        else:
+            page = await self._listing.run(ctx, self._first(query, ask), ask)
+        return Found([self._kind(*row) for row in page.rows], page)
+
+    def _first(self, query: Query, ask: Ask) -> sa.Select[Any]:
+        """The statement of a first page of all there is, kept: to make it costs as much as to run it."""
+        key = (ask.limit, *((name, *values) for name, values in query.items()))
+        statement = self._kept.get(key)
+        if statement is None:
+            statement = self._listing.first(self._narrowed(query), order=self._order(query), ask=ask)
+            self._kept.put(key, statement)
+        return statement
+
+    def _order(self, query: Query) -> tuple[Step, ...]:
+        return self._listing.order(by_keys(query.get("sort_key", ()), query.get("sort_dir", ()), default="asc"))
+
+    def _narrowed(self, query: Query) -> sa.Select[Any]:
         asked = {name: values for name, values in query.items() if name not in NO_FILTERS}
         for name in self._truths & asked.keys():
             asked[name] = [value or "true" for value in asked[name]]  # `?enabled` alone says yes
-        order = self._listing.order(by_keys(query.get("sort_key", ()), query.get("sort_dir", ()), default="asc"))
-        ask = asked_page(ctx, query)
-        rows = self._rows.where(*self._filters.where(asked), *narrowed)
-        page = await self._listing.page(ctx, rows, visible=sa.and_(sa.true(), *visible), order=order, ask=ask)
-        return Found([self._kind(*row) for row in page.rows], page)
+        return self._rows.where(*self._filters.where(asked))
 
 
 def asked_page(ctx: Ctx, query: Query) -> Ask:
