@@ -18,6 +18,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 DEEPEST = 50
@@ -165,12 +166,18 @@ def every(node: Node) -> Iterator[Node]:
 def parse(rule: Any) -> Node:
     """The tree of a rule: text, or the older list of lists (outer: or, inner: and). Raises PolicySyntaxError."""
     if isinstance(rule, str):
-        return Always(True) if not rule else _Parser(rule).whole()
+        return _parse_text(rule)
     if isinstance(rule, list):
         return _parse_lists(rule)
     raise PolicySyntaxError(
         f"a rule is text or a list of lists, not {rule!r}; write @ to allow everybody, ! to allow nobody"
     )
+
+
+@lru_cache(maxsize=4096)
+def _parse_text(text: str) -> Node:
+    """Many rules read alike, and nobody changes a tree."""
+    return _Parser(text).whole() if text else Always(True)
 
 
 def parse_check(text: str, offset: int = 0) -> Node:
