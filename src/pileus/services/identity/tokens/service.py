@@ -94,7 +94,7 @@ async def authenticate(ctx: Ctx, text: str, service: str = "") -> Caller:
 
 async def validated(ctx: Ctx, text: str, *, expired: bool = False) -> Valid:
     """What the token is worth now; `expired`: or was worth, if that is not long ago. Raises Unauthorized."""
-    at = await revision.current(ctx)
+    at: Revision = ctx.caller.facts.get("revision") or await revision.current(ctx)  # one look is enough for one request
     memory = kept(ctx)
     digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
     known = memory.valid.get(digest)
@@ -191,7 +191,7 @@ async def _worth(ctx: Ctx, token: Token, at: Revision) -> Valid:
         shown |= _scope_document(target, above, held)
     if ground is not None:
         shown |= ground.document
-    return Valid(at, token, _caller(token, user, target, held, ground), shown)
+    return Valid(at, token, _caller(at, token, user, target, held, ground), shown)
 
 
 async def _roles(ctx: Ctx, token: Token, ground: Ground | None, at: Revision) -> list[Role]:
@@ -233,7 +233,9 @@ async def _revoked(ctx: Ctx, token: Token, ground: Ground | None, domain_ids: li
     )
 
 
-def _caller(token: Token, user: User, target: Project | None, held: list[Role], ground: Ground | None) -> Caller:
+def _caller(
+    at: Revision, token: Token, user: User, target: Project | None, held: list[Role], ground: Ground | None
+) -> Caller:
     project = target if token.scope.project_id else None
     return Caller(
         user_id=user.id,
@@ -247,6 +249,7 @@ def _caller(token: Token, user: User, target: Project | None, held: list[Role], 
         token_id=token.audit_ids[0],
         expires_at=float(token.expires_at),
         facts={
+            "revision": at,
             "methods": token.methods,
             "audit_ids": token.audit_ids,
             "basis": token.basis,
