@@ -275,8 +275,9 @@ async def ensure_admin(cloud: Cloud) -> str:
 
 async def offer_services(cloud: Cloud) -> None:
     """See to it that the catalogue offers what this cloud has. What an operator changed in it stays."""
-    for kind, name, path in CATALOGUE:
-        await register_service(cloud.ctx, kind, name, path)
+    async with cloud.ctx.transaction() as ctx:
+        for kind, name, path in CATALOGUE:
+            await register_service(ctx, kind, name, path)
 
 
 async def keep_first_state(cloud: Cloud) -> None:

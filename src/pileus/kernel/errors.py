@@ -36,6 +36,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
+WHO = "The request you have made requires authentication."
+"""What everybody is told who cannot prove to be somebody, whatever the cause."""
+
 
 class CloudError(Exception):
     """A failure with a status, a stable code, a message for the client and facts for the log."""

@@ -343,3 +343,10 @@ def test_what_is_signed_but_of_another_form_is_no_token() -> None:
     assert rules.decode(rules.encode(token, ring), ring) == token
     for payload in (b"", b"\xc0", msgspec.msgpack.encode([2, b"", [], 1, 2, 3, []])):
         assert rules.decode(ring.encrypt(payload).rstrip(b"=").decode(), ring) is None
+
+
+async def test_whether_an_expired_token_is_taken_is_said_by_a_truth_value(identity: World) -> None:
+    admin = await identity.admin()
+    for said, status in (("true", 200), ("0", 200), ("maybe", 400)):
+        answer = await admin.get(f"/v3/auth/tokens?allow_expired={said}", X_Subject_Token=admin.token)
+        assert answer.status_code == status

@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from pileus.kernel import log
 from pileus.kernel.context import NOBODY, Caller, Ctx, Version
 from pileus.kernel.errors import (
+    WHO,
     BadRequest,
     ClientGone,
     CloudError,
@@ -41,7 +42,6 @@ LOG = logging.getLogger(__name__)
 ACCESS = logging.getLogger("pileus.access")
 RERUNS = 3
 TOKENS = (b"x-auth-token", b"x-service-token")
-WHO = "The request you have made requires authentication."
 BUSY = "The database is busy with conflicting requests; send this one again."
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "COPY", WEBSOCKET})
 
@@ -80,6 +80,7 @@ class Call:
         "scope",
         "sent",
         "service",
+        "source",
         "started",
         "status",
         "version",
@@ -89,6 +90,7 @@ class Call:
         self.app, self.scope, self.receive, self._to_client = app, scope, receive, send
         self.started = app.world.clock.monotonic()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.source = source(scope, self.headers, app.proxies)
         self.method: str = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
         self.request_id = app.world.ids.request()
         self.global_id = app.global_id(self.headers.get(b"x-openstack-request-id"))
@@ -206,7 +208,7 @@ class Call:
         if route.rule is not None and not route.late and not world.policy.early(route.rule, self.caller):
             raise world.policy.refusal(route.rule, self.caller)
         who = (self.caller, self.request_id, self.global_id)
-        self.ctx = Ctx(world, *who, self.version, rule=route.rule or "", source=self._source())
+        self.ctx = Ctx(world, *who, self.version, rule=route.rule or "", source=self.source)
         if self.app.audit is not None and self.method not in {"GET", "HEAD"}:
             self.ctx = self.app.audit(self.ctx, route, route.prefix + self.path)
 
@@ -269,9 +271,6 @@ class Call:
 
     def _content_type(self) -> str:
         return self.headers.get(b"content-type", b"").decode("latin-1")
-
-    def _source(self) -> str:
-        return source(self.scope, self.headers, self.app.proxies)
 
     def here(self) -> Here:
         """The request's own address."""
@@ -343,7 +342,7 @@ class Call:
             "service": service,
             "route": route,
             "request": self.request_id,
-            "client": self._source(),
+            "client": self.source,
         }
         if self.route is not None and self.route.action:
             facts["action"] = self.route.action

@@ -160,19 +160,16 @@ class Rules:
         bare = {name.partition("/")[2] for name in nodes if "/" in name}
         self._full = {name: full[0] for name in bare if len(full := self._names.meant(name)) == 1}
         self._full.update((name, name) for name in nodes)
-        self._asked: dict[
-            str, Check
-        ] = {}  # compiled when it is asked for first: a cloud has rules that nobody ever asks for
+        self._asked: dict[str, Check] = {}  # compiled when they are asked for: most rules of a cloud never are
 
     def check(self, name: str) -> Check:
         """The rule as a route asks for it, by its full name or a bare one that only one service has; else the default."""
-        found = self._asked.get(name)
-        if found is not None:
-            return found
-        if name not in self._full:
-            return self.check("default") if "default" in self._full else DENY
-        found = self._asked[name] = self._guarded(self._full[name])
-        return found
+        full = self._full.get(name) or self._full.get("default")
+        if full is None:
+            return DENY
+        if full not in self._asked:
+            self._asked[full] = self._guarded(full)
+        return self._asked[full]
 
     def known(self, name: str) -> str | None:
         """The full name of a rule; None when there is none, or a bare name belongs to several."""

@@ -52,7 +52,7 @@ async def _roles(ctx: Ctx) -> None:
             await roles.create(ctx, name, facts={"options": {"immutable": True}})
     for prior, implied in IMPLIED.items():
         for each in implied:
-            await roles.ensure_implied(ctx, await _role_id(ctx, prior), await _role_id(ctx, each))
+            await roles.ensure_implied(ctx, await roles.id_named(ctx, prior), await roles.id_named(ctx, each))
 
 
 async def register_service(ctx: Ctx, type_: str, name: str, path: str, *, region: str = "") -> None:
@@ -67,12 +67,6 @@ async def register_service(ctx: Ctx, type_: str, name: str, path: str, *, region
                 await roles.create(ctx, role, facts={})
 
 
-async def _role_id(ctx: Ctx, name: str) -> str:
-    found = await roles.named(ctx, name)
-    assert found is not None
-    return found.id
-
-
 async def _admin(ctx: Ctx, password: str) -> None:
     if await users.named(ctx, "admin", projects.DEFAULT) is None:
         with suppress(Conflict):  # another process that starts was first
@@ -83,6 +77,6 @@ async def _admin(ctx: Ctx, password: str) -> None:
         project = await projects.named(ctx, "admin", domain_id=projects.DEFAULT)
         assert user is not None
         assert project is not None
-        role_id = await _role_id(ctx, "admin")
+        role_id = await roles.id_named(ctx, "admin")
         await assignments.grant(ctx, Assignment(user.id, project.id, role_id, False, "user", "project"))
         await assignments.grant(ctx, Assignment(user.id, SYSTEM, role_id, False, "user", "system"))

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pileus.kernel.context import Caller, Ctx, Reach
-from pileus.kernel.errors import Forbidden, Unauthorized
-from pileus.services.identity.users.service import WHO
+from pileus.kernel.errors import WHO, Forbidden, Unauthorized
 
 __all__ = ["Basis", "Ground", "basis_of", "ground", "refuse_delegated", "refuse_restricted", "standing"]
 

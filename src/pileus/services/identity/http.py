@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -72,6 +72,11 @@ def about(kind: str, item: Any) -> dict[str, Any]:
     return {f"target.{kind}.{name}": getattr(item, name) for name in ("id", "name", "domain_id")}
 
 
+def by_id(**ids: str) -> Target:
+    """What a policy rule may ask of things of which it is told the id alone: `target.endpoint.id` and the like."""
+    return {f"target.{kind}.id": id_ for kind, id_ in ids.items()}
+
+
 async def sought_all(ctx: Ctx, *named: tuple[str, Callable[[Ctx, str], Awaitable[Any]], str]) -> list[Any]:
     """As `sought`, for a rule that is about several things, each said as (kind, how it is got, id).
 
@@ -131,9 +136,23 @@ class Cascade(msgspec.Struct, frozen=True):
     cascade: Literal["plan", "execute"] | msgspec.UnsetType = msgspec.UNSET
 
 
-def gone(plan: msgspec.Struct, operation_id: UUID | None) -> Answer:
-    """What a DELETE that takes everything along answers: nothing, or by which operation it goes."""
-    return Answer() if operation_id is None else Answer({"plan": plan, "operation_id": operation_id}, 202)
+class Removal(Protocol):
+    """The service of a noun whose things may be deleted with all that they own."""
+
+    async def plan(self, ctx: Ctx, id_: str, /) -> msgspec.Struct: ...
+    async def delete(self, ctx: Ctx, id_: str, /) -> None: ...
+    async def delete_all(self, ctx: Ctx, id_: str, /) -> tuple[msgspec.Struct, UUID | None]: ...
+
+
+async def removed(ctx: Ctx, noun: Removal, id_: str, asked: Cascade) -> Answer:
+    """Do what a DELETE asks for. What goes by an operation is told with it: 202."""
+    if asked.cascade == "plan":
+        return Answer({"plan": await noun.plan(ctx, id_)}, 200)
+    if asked.cascade == "execute":
+        plan, operation_id = await noun.delete_all(ctx, id_)
+        return Answer() if operation_id is None else Answer({"plan": plan, "operation_id": operation_id}, 202)
+    await noun.delete(ctx, id_)
+    return Answer()
 
 
 def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:
@@ -175,13 +194,9 @@ def given(struct: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(struct).items() if value is not UNSET}
 
 
-def filters(query: Query, names: Sequence[str], truths: Sequence[str] = ()) -> dict[str, Any]:
-    """The columns that a list is narrowed by: texts, and truth values. Raises BadRequest."""
-    found: dict[str, Any] = {name: query[name][-1] for name in names if name in query}
-    for name in truths:
-        if name in query:
-            word = query[name][-1].lower()
-            if word not in TRUTH:
-                raise BadRequest(f"Invalid input for {name}: {word[:80]!r} is no boolean.")
-            found[name] = TRUTH[word]
-    return found
+def truth(query: Query, name: str) -> bool:
+    """What a parameter says that is true or false; false, if it is not there. Raises BadRequest."""
+    word = query[name][-1].lower() if name in query else "false"
+    if word not in TRUTH:
+        raise BadRequest(f"Invalid input for {name}: {word[:80]!r} is no boolean.")
+    return TRUTH[word]

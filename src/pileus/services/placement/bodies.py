@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.http import Body
@@ -127,12 +128,7 @@ class Counted(Keyed, frozen=True, kw_only=True):
 
     @property
     def claim(self) -> Claim:
-        return Claim(
-            resources=self.resources,
-            project_id=self.project_id,
-            user_id=self.user_id,
-            generation=self.consumer_generation,
-        )
+        return msgspec.structs.replace(super().claim, generation=self.consumer_generation)
 
 
 class Mapped(Counted, frozen=True, kw_only=True):
@@ -148,10 +144,4 @@ class Typed(Mapped, frozen=True, kw_only=True):
 
     @property
     def claim(self) -> Claim:
-        return Claim(
-            resources=self.resources,
-            project_id=self.project_id,
-            user_id=self.user_id,
-            generation=self.consumer_generation,
-            consumer_type=self.consumer_type,
-        )
+        return msgspec.structs.replace(super().claim, consumer_type=self.consumer_type)

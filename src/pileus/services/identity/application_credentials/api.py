@@ -13,6 +13,7 @@ from pileus.services.identity.application_credentials import service
 from pileus.services.identity.application_credentials.service import AccessRule, ApplicationCredential
 from pileus.services.identity.grounds import refuse_delegated, refuse_restricted
 from pileus.services.identity.http import api, listed, member, require
+from pileus.services.identity.roles import service as roles
 from pileus.services.identity.times import expiry, shown_time
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
@@ -62,21 +63,11 @@ def shown(found: ApplicationCredential) -> dict[str, Any]:
         "system": None,
         "expires_at": shown_time(row.expires_at),
         "unrestricted": row.unrestricted,
-        "roles": [shown_role(role) for role in found.roles],
+        "roles": [roles.shown_bare(role) for role in found.roles],
     }
     if found.access_rules:
         document["access_rules"] = [shown_rule(rule) for rule in found.access_rules]
     return document
-
-
-def shown_role(role: service.Role) -> dict[str, Any]:
-    return {
-        "id": role.id,
-        "name": role.name,
-        "domain_id": role.domain_id,
-        "description": role.description,
-        "options": role.options,
-    }
 
 
 def shown_rule(rule: AccessRule) -> dict[str, Any]:

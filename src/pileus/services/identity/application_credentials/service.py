@@ -9,7 +9,7 @@ import msgspec
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
+from pileus.kernel.errors import WHO, BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from pileus.kernel.http import Query
 from pileus.services.identity.application_credentials import rules, store
 from pileus.services.identity.application_credentials.rules import AccessRule
@@ -22,7 +22,7 @@ from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.roles.service import Role
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import WHO, hasher
+from pileus.services.identity.users.service import hasher
 
 __all__ = [
     "AccessRule",
@@ -150,18 +150,11 @@ async def _delegated(ctx: Ctx, wanted: Sequence[WantedRole]) -> list[Role]:
     brought = {role.id: role for role in known if role.domain_id is None and role.name in ctx.caller.roles}
     if not wanted:
         return by_name(brought.values())
-    ids = {each.id or await _role_named(ctx, each.name or "") for each in wanted}
+    ids = {each.id or await roles.id_named(ctx, each.name or "") for each in wanted}
     ids |= {role.id for role in await roles.expanded(ctx, ids, at)}
     if not ids <= brought.keys():
         raise BadRequest(f"{INVALID}Cannot create an application credential with unassigned role")
     return by_name(brought[role_id] for role_id in ids)
-
-
-async def _role_named(ctx: Ctx, name: str) -> str:
-    found = await roles.named(ctx, name)
-    if found is None:
-        raise NotFound(f"Could not find role: {name}.")
-    return found.id
 
 
 async def _rule(ctx: Ctx, wanted: WantedRule) -> AccessRule:

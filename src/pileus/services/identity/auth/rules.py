@@ -8,11 +8,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from pileus.kernel.errors import BadRequest, Unauthorized
+from pileus.kernel.errors import WHO, BadRequest, Unauthorized
 from pileus.kernel.http import converted
 from pileus.services.identity.faults import expecting
 from pileus.services.identity.methods import METHODS, DomainRef, Method, Part, Proof, check_domain
-from pileus.services.identity.users.service import WHO
 
 T = TypeVar("T")
 

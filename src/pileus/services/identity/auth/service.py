@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pileus.kernel.context import Caller, Ctx
-from pileus.kernel.errors import Unauthorized
+from pileus.kernel.errors import WHO, Unauthorized
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.auth import methods, rules
 from pileus.services.identity.auth.rules import Auth, ProjectRef, WantedScope
@@ -20,7 +20,7 @@ from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.service import Scope, Valid
 from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import WHO, User
+from pileus.services.identity.users.service import User
 
 __all__ = ["RECEIPT", "Asked", "Auth", "WantedScope", "caller_of", "login", "methods"]
 

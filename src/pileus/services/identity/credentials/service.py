@@ -17,7 +17,7 @@ from pileus.services.identity.credentials import rules, store
 from pileus.services.identity.credentials.rules import TOTP, id_of, is_ec2, read_ec2
 from pileus.services.identity.credentials.store import Bounds, Row
 from pileus.services.identity.faults import expecting
-from pileus.services.identity.grounds import Basis, basis_of
+from pileus.services.identity.grounds import Basis, basis_of, refuse_restricted
 from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
@@ -142,11 +142,7 @@ async def create(
 
 def _ec2(ctx: Ctx, made: Credential) -> Credential:
     """With the id that its access key gives, and bound to what the caller's token rests on."""
-    if ctx.caller.facts.get("application_credential", {}).get("restricted"):
-        raise Forbidden(
-            "You are not authorized to perform the requested action: Using method 'application_credential' is not "
-            "allowed for managing additional credentials."
-        )
+    refuse_restricted(ctx, "additional credentials")
     keys, bounds = read_ec2(made.blob), bounds_of(ctx)
     made = msgspec.structs.replace(made, id=id_of(keys["access"]))
     if bounds is None:

@@ -18,9 +18,9 @@ from pileus.services.identity.http import (
     changes,
     divided,
     given,
-    gone,
     listed,
     member,
+    removed,
     require,
     sought,
 )
@@ -93,9 +93,4 @@ async def change_domain(ctx: Ctx, domain_id: str, body: dict[str, Any], here: He
 @api.delete("/v3/domains/{domain_id}", rule="identity:delete_domain", status=204)
 async def delete_domain(ctx: Ctx, domain_id: str, query: Cascade) -> Answer:
     await sought(ctx, service.get(ctx, domain_id), target)
-    if query.cascade == "plan":
-        return Answer({"plan": await service.plan(ctx, domain_id)}, 200)
-    if query.cascade == "execute":
-        return gone(*await service.delete_all(ctx, domain_id))
-    await service.delete(ctx, domain_id)
-    return Answer()
+    return await removed(ctx, service, domain_id, query)

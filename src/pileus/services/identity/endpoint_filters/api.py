@@ -12,7 +12,7 @@ from pileus.kernel.http import Answer, Body, Here, Query
 from pileus.services.identity.endpoint_filters import service
 from pileus.services.identity.endpoint_filters.service import ENDPOINTS, GROUPS, Group
 from pileus.services.identity.endpoints import service as endpoints
-from pileus.services.identity.http import Target, api, cloud, collection, given, listed, member, require
+from pileus.services.identity.http import api, by_id, cloud, collection, given, listed, member, require
 from pileus.services.identity.projects import service as projects
 
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\S")]
@@ -54,10 +54,6 @@ def document(here: Here, group: Group) -> dict[str, Any]:
     return member(here, AT_GROUPS, shown(group))
 
 
-def target(**ids: str) -> Target:
-    return {f"target.{name}.id": id_ for name, id_ in ids.items()}
-
-
 # Groups
 
 
@@ -78,13 +74,13 @@ async def create_group(ctx: Ctx, body: CreateGroup, here: Here) -> dict[str, Any
 
 @api.get(ONE_GROUP, rule="identity:get_endpoint_group", wrap="endpoint_group")
 async def show_group(ctx: Ctx, endpoint_group_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_group=endpoint_group_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id))
     return document(here, await service.get(ctx, endpoint_group_id))
 
 
 @api.patch(ONE_GROUP, rule="identity:update_endpoint_group", wrap="endpoint_group")
 async def change_group(ctx: Ctx, endpoint_group_id: str, body: ChangeGroup, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_group=endpoint_group_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id))
     wanted = {name: value for name, value in given(body).items() if value is not None or name == "description"}
     if not wanted:
         raise BadRequest("Invalid input for endpoint_group: it names nothing that shall change.")
@@ -95,20 +91,20 @@ async def change_group(ctx: Ctx, endpoint_group_id: str, body: ChangeGroup, here
 
 @api.delete(ONE_GROUP, rule="identity:delete_endpoint_group", status=204)
 async def delete_group(ctx: Ctx, endpoint_group_id: str) -> None:
-    require(ctx, target(endpoint_group=endpoint_group_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id))
     await service.delete(ctx, endpoint_group_id)
 
 
 @api.get(ONE_GROUP + "/endpoints", rule="identity:list_endpoints_associated_with_endpoint_group")
 async def list_endpoints_of_group(ctx: Ctx, endpoint_group_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_group=endpoint_group_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id))
     found = await service.endpoints_of_group(ctx, endpoint_group_id)
     return collection(here, "endpoints", [endpoints.shown(each, cloud(here)) for each in found])
 
 
 @api.get(ONE_GROUP + "/projects", rule="identity:list_projects_associated_with_endpoint_group")
 async def list_projects_of_group(ctx: Ctx, endpoint_group_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_group=endpoint_group_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id))
     found = await service.projects_with(ctx, GROUPS, endpoint_group_id)
     return collection(here, "projects", map(projects.shown, found))
 
@@ -118,7 +114,7 @@ async def list_projects_of_group(ctx: Ctx, endpoint_group_id: str, here: Here) -
 
 @api.get(GROUP_IN_PROJECT, rule="identity:get_endpoint_group_in_project", wrap="project_endpoint_group")
 async def show_group_in_project(ctx: Ctx, endpoint_group_id: str, project_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_group=endpoint_group_id, project=project_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id, project=project_id))
     await service.check(ctx, GROUPS, project_id, endpoint_group_id)
     link = here.url(f"{ALL_GROUPS}/{endpoint_group_id}/projects/{project_id}")
     return {"endpoint_group_id": endpoint_group_id, "project_id": project_id, "links": {"self": link}}
@@ -126,49 +122,49 @@ async def show_group_in_project(ctx: Ctx, endpoint_group_id: str, project_id: st
 
 @api.put(GROUP_IN_PROJECT, rule="identity:add_endpoint_group_to_project", status=204)
 async def add_group_to_project(ctx: Ctx, endpoint_group_id: str, project_id: str) -> None:
-    require(ctx, target(endpoint_group=endpoint_group_id, project=project_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id, project=project_id))
     await service.share(ctx, GROUPS, project_id, endpoint_group_id)
 
 
 @api.delete(GROUP_IN_PROJECT, rule="identity:remove_endpoint_group_from_project", status=204)
 async def remove_group_from_project(ctx: Ctx, endpoint_group_id: str, project_id: str) -> None:
-    require(ctx, target(endpoint_group=endpoint_group_id, project=project_id))
+    require(ctx, by_id(endpoint_group=endpoint_group_id, project=project_id))
     await service.unshare(ctx, GROUPS, project_id, endpoint_group_id)
 
 
 @api.get(IN_PROJECT, rule="identity:check_endpoint_in_project", status=204)
 async def check_endpoint_in_project(ctx: Ctx, project_id: str, endpoint_id: str) -> None:
-    require(ctx, target(project=project_id, endpoint=endpoint_id))
+    require(ctx, by_id(project=project_id, endpoint=endpoint_id))
     await service.check(ctx, ENDPOINTS, project_id, endpoint_id)
 
 
 @api.put(IN_PROJECT, rule="identity:add_endpoint_to_project", status=204)
 async def add_endpoint_to_project(ctx: Ctx, project_id: str, endpoint_id: str) -> None:
-    require(ctx, target(project=project_id, endpoint=endpoint_id))
+    require(ctx, by_id(project=project_id, endpoint=endpoint_id))
     await service.share(ctx, ENDPOINTS, project_id, endpoint_id)
 
 
 @api.delete(IN_PROJECT, rule="identity:remove_endpoint_from_project", status=204)
 async def remove_endpoint_from_project(ctx: Ctx, project_id: str, endpoint_id: str) -> None:
-    require(ctx, target(project=project_id, endpoint=endpoint_id))
+    require(ctx, by_id(project=project_id, endpoint=endpoint_id))
     await service.unshare(ctx, ENDPOINTS, project_id, endpoint_id)
 
 
 @api.get(OF_PROJECT + "/endpoints", rule="identity:list_endpoints_for_project")
 async def list_endpoints_of_project(ctx: Ctx, project_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(project=project_id))
+    require(ctx, by_id(project=project_id))
     found = await service.endpoints_of_project(ctx, project_id)
     return collection(here, "endpoints", [endpoints.shown(each, cloud(here)) for each in found])
 
 
 @api.get(OF_PROJECT + "/endpoint_groups", rule="identity:list_endpoint_groups_for_project")
 async def list_groups_of_project(ctx: Ctx, project_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(project=project_id))
+    require(ctx, by_id(project=project_id))
     return collection(here, AT_GROUPS, map(shown, await service.groups_of_project(ctx, project_id)))
 
 
 @api.get("/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects", rule="identity:list_projects_for_endpoint")
 async def list_projects_of_endpoint(ctx: Ctx, endpoint_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint=endpoint_id))
+    require(ctx, by_id(endpoint=endpoint_id))
     found = await service.projects_with(ctx, ENDPOINTS, endpoint_id)
     return collection(here, "projects", map(projects.shown, found))

@@ -11,7 +11,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.endpoints import service
 from pileus.services.identity.endpoints.service import Endpoint
-from pileus.services.identity.http import api, changes, cloud, divided, given, listed, member, require
+from pileus.services.identity.http import api, by_id, changes, cloud, divided, given, listed, member, require
 
 Interface = Literal["public", "internal", "admin"]
 Url = Annotated[str, Meta(max_length=225)]
@@ -36,10 +36,6 @@ class ChangeEndpoint(msgspec.Struct):
     enabled: bool | UnsetType = UNSET
 
 
-def target(endpoint_id: str) -> dict[str, Any]:
-    return {"target.endpoint.id": endpoint_id}
-
-
 def document(here: Here, endpoint: Endpoint) -> dict[str, Any]:
     return member(here, "endpoints", service.shown(endpoint, cloud(here)))
 
@@ -53,7 +49,7 @@ async def list_endpoints(ctx: Ctx, query: Query, here: Here) -> Answer:
 
 @api.get("/v3/endpoints/{endpoint_id}", rule="identity:get_endpoint", wrap="endpoint")
 async def show_endpoint(ctx: Ctx, endpoint_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_id))
+    require(ctx, by_id(endpoint=endpoint_id))
     return document(here, await service.get(ctx, endpoint_id))
 
 
@@ -66,12 +62,12 @@ async def create_endpoint(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[st
 
 @api.patch("/v3/endpoints/{endpoint_id}", rule="identity:update_endpoint", wrap="endpoint")
 async def change_endpoint(ctx: Ctx, endpoint_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    require(ctx, target(endpoint_id))
+    require(ctx, by_id(endpoint=endpoint_id))
     sent, extra = changes(body, ChangeEndpoint, "endpoint", endpoint_id)
     return document(here, await service.change(ctx, endpoint_id, given(sent), extra))
 
 
 @api.delete("/v3/endpoints/{endpoint_id}", rule="identity:delete_endpoint", status=204)
 async def delete_endpoint(ctx: Ctx, endpoint_id: str) -> None:
-    require(ctx, target(endpoint_id))
+    require(ctx, by_id(endpoint=endpoint_id))
     await service.delete(ctx, endpoint_id)

@@ -15,7 +15,7 @@ import msgspec
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorized, Unavailable
+from pileus.kernel.errors import WHO, BadRequest, Forbidden, NotFound, Unauthorized, Unavailable
 from pileus.kernel.http import Query
 from pileus.kernel.seal import SealError
 from pileus.services.identity.assignments import service as assignments
@@ -28,7 +28,6 @@ from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.roles.service import Role
-from pileus.services.identity.users.service import WHO
 
 __all__ = [
     "AccessToken",
@@ -189,20 +188,13 @@ async def authorize(ctx: Ctx, token_id: str, wanted: Sequence[Mapping[str, str]]
         if found is None:
             raise NotFound("Request token not found")
         _check_time(found, ctx.now(), "Request")
-        role_ids = sorted({each["id"] if "id" in each else await _role_id(ctx, each["name"]) for each in wanted})
+        role_ids = sorted({each["id"] if "id" in each else await roles.id_named(ctx, each["name"]) for each in wanted})
         held = await assignments.roles_of(ctx, user_id, found.project_id, await revision.current(ctx))
         if not role_ids or not {each.id for each in held}.issuperset(role_ids):
             raise Unauthorized("authorizing user does not have role required")
         await store.authorize(ctx, token_id, user_id, role_ids, verifier)
         await changed(ctx, REQUEST_TOKEN, "updated", token_id, project_id=None)
     return verifier
-
-
-async def _role_id(ctx: Ctx, name: str) -> str:
-    found = await roles.named(ctx, name)
-    if found is None:
-        raise NotFound(f"Could not find role: {name}.")
-    return found.id
 
 
 def _refuse_delegated(ctx: Ctx, what: str) -> None:

@@ -12,6 +12,7 @@ from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.endpoints import service as endpoints
 from pileus.services.identity.http import (
     api,
+    by_id,
     changes,
     cloud,
     collection,
@@ -50,39 +51,35 @@ def document(here: Here, policy: Policy) -> dict[str, Any]:
     return member(here, "policies", shown(policy))
 
 
-def permitted(ctx: Ctx, **ids: str) -> None:
-    require(ctx, {f"target.{name}.id": id_ for name, id_ in ids.items()})
-
-
 @api.get("/v3/policies", rule="identity:list_policies")
 async def list_policies(ctx: Ctx, query: Query, here: Here) -> Answer:
-    permitted(ctx)
+    require(ctx, {})
     return listed(here, "policies", shown, await service.page(ctx, query))
 
 
 @api.post("/v3/policies", rule="identity:create_policy", wrap="policy", status=201)
 async def create_policy(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    permitted(ctx)
+    require(ctx, {})
     sent, extra = divided(body, CreatePolicy, "policy")
     return document(here, await service.create(ctx, sent.type, sent.blob, extra))
 
 
 @api.get("/v3/policies/{policy_id}", rule="identity:get_policy", wrap="policy")
 async def show_policy(ctx: Ctx, policy_id: str, here: Here) -> dict[str, Any]:
-    permitted(ctx, policy=policy_id)
+    require(ctx, by_id(policy=policy_id))
     return document(here, await service.get(ctx, policy_id))
 
 
 @api.patch("/v3/policies/{policy_id}", rule="identity:update_policy", wrap="policy")
 async def change_policy(ctx: Ctx, policy_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    permitted(ctx, policy=policy_id)
+    require(ctx, by_id(policy=policy_id))
     sent, extra = changes(body, ChangePolicy, "policy", policy_id)
     return document(here, await service.change(ctx, policy_id, given(sent), extra))
 
 
 @api.delete("/v3/policies/{policy_id}", rule="identity:delete_policy", status=204)
 async def delete_policy(ctx: Ctx, policy_id: str) -> None:
-    permitted(ctx, policy=policy_id)
+    require(ctx, by_id(policy=policy_id))
     await service.delete(ctx, policy_id)
 
 
@@ -90,66 +87,66 @@ async def delete_policy(ctx: Ctx, policy_id: str) -> None:
     "/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY/policy", rule="identity:get_policy_for_endpoint", wrap="policy"
 )
 async def show_policy_of_endpoint(ctx: Ctx, endpoint_id: str, here: Here) -> dict[str, Any]:
-    permitted(ctx, endpoint=endpoint_id)
+    require(ctx, by_id(endpoint=endpoint_id))
     return document(here, await service.of_endpoint(ctx, endpoint_id))
 
 
 @api.get(OF_POLICY + "/endpoints", rule="identity:list_endpoints_for_policy")
 async def list_endpoints_of_policy(ctx: Ctx, policy_id: str, here: Here) -> dict[str, Any]:
-    permitted(ctx, policy=policy_id)
+    require(ctx, by_id(policy=policy_id))
     found = await service.endpoints_of(ctx, policy_id)
     return collection(here, "endpoints", [endpoints.shown(each, cloud(here)) for each in found])
 
 
 @api.put(FOR_ENDPOINT, rule="identity:create_policy_association_for_endpoint", status=204)
 async def associate_endpoint(ctx: Ctx, policy_id: str, endpoint_id: str) -> None:
-    permitted(ctx, policy=policy_id, endpoint=endpoint_id)
+    require(ctx, by_id(policy=policy_id, endpoint=endpoint_id))
     await service.associate(ctx, policy_id, Place(endpoint_id=endpoint_id))
 
 
 @api.get(FOR_ENDPOINT, rule="identity:check_policy_association_for_endpoint", status=204)
 async def check_endpoint(ctx: Ctx, policy_id: str, endpoint_id: str) -> None:
-    permitted(ctx, policy=policy_id, endpoint=endpoint_id)
+    require(ctx, by_id(policy=policy_id, endpoint=endpoint_id))
     await service.check(ctx, policy_id, Place(endpoint_id=endpoint_id))
 
 
 @api.delete(FOR_ENDPOINT, rule="identity:delete_policy_association_for_endpoint", status=204)
 async def dissociate_endpoint(ctx: Ctx, policy_id: str, endpoint_id: str) -> None:
-    permitted(ctx, policy=policy_id, endpoint=endpoint_id)
+    require(ctx, by_id(policy=policy_id, endpoint=endpoint_id))
     await service.dissociate(ctx, policy_id, Place(endpoint_id=endpoint_id))
 
 
 @api.put(FOR_SERVICE, rule="identity:create_policy_association_for_service", status=204)
 async def associate_service(ctx: Ctx, policy_id: str, service_id: str) -> None:
-    permitted(ctx, policy=policy_id, service=service_id)
+    require(ctx, by_id(policy=policy_id, service=service_id))
     await service.associate(ctx, policy_id, Place(service_id=service_id))
 
 
 @api.get(FOR_SERVICE, rule="identity:check_policy_association_for_service", status=204)
 async def check_service(ctx: Ctx, policy_id: str, service_id: str) -> None:
-    permitted(ctx, policy=policy_id, service=service_id)
+    require(ctx, by_id(policy=policy_id, service=service_id))
     await service.check(ctx, policy_id, Place(service_id=service_id))
 
 
 @api.delete(FOR_SERVICE, rule="identity:delete_policy_association_for_service", status=204)
 async def dissociate_service(ctx: Ctx, policy_id: str, service_id: str) -> None:
-    permitted(ctx, policy=policy_id, service=service_id)
+    require(ctx, by_id(policy=policy_id, service=service_id))
     await service.dissociate(ctx, policy_id, Place(service_id=service_id))
 
 
 @api.put(FOR_REGION, rule="identity:create_policy_association_for_region_and_service", status=204)
 async def associate_region(ctx: Ctx, policy_id: str, service_id: str, region_id: str) -> None:
-    permitted(ctx, policy=policy_id, service=service_id, region=region_id)
+    require(ctx, by_id(policy=policy_id, service=service_id, region=region_id))
     await service.associate(ctx, policy_id, Place(service_id=service_id, region_id=region_id))
 
 
 @api.get(FOR_REGION, rule="identity:check_policy_association_for_region_and_service", status=204)
 async def check_region(ctx: Ctx, policy_id: str, service_id: str, region_id: str) -> None:
-    permitted(ctx, policy=policy_id, service=service_id, region=region_id)
+    require(ctx, by_id(policy=policy_id, service=service_id, region=region_id))
     await service.check(ctx, policy_id, Place(service_id=service_id, region_id=region_id))
 
 
 @api.delete(FOR_REGION, rule="identity:delete_policy_association_for_region_and_service", status=204)
 async def dissociate_region(ctx: Ctx, policy_id: str, service_id: str, region_id: str) -> None:
-    permitted(ctx, policy=policy_id, service=service_id, region=region_id)
+    require(ctx, by_id(policy=policy_id, service=service_id, region=region_id))
     await service.dissociate(ctx, policy_id, Place(service_id=service_id, region_id=region_id))

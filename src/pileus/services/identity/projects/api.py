@@ -18,9 +18,9 @@ from pileus.services.identity.http import (
     changes,
     divided,
     given,
-    gone,
     listed,
     member,
+    removed,
     require,
     sought,
 )
@@ -165,12 +165,7 @@ async def change_project(ctx: Ctx, project_id: str, body: dict[str, Any], here: 
 @api.delete("/v3/projects/{project_id}", rule="identity:delete_project", status=204)
 async def delete_project(ctx: Ctx, project_id: str, query: Cascade) -> Answer:
     await sought(ctx, service.get(ctx, project_id), target)
-    if query.cascade == "plan":
-        return Answer({"plan": await service.plan(ctx, project_id)}, 200)
-    if query.cascade == "execute":
-        return gone(*await service.delete_all(ctx, project_id))
-    await service.delete(ctx, project_id)
-    return Answer()
+    return await removed(ctx, service, project_id, query)
 
 
 # tags

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Unauthorized
+from pileus.kernel.errors import WHO, Unauthorized
 from pileus.services.identity.keys import service as keys
 from pileus.services.identity.methods import METHODS, Proof
 from pileus.services.identity.projects import service as projects
@@ -15,7 +15,6 @@ from pileus.services.identity.receipts.rules import Receipt
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import WHO
 
 __all__ = ["Asked", "Receipt", "ask_for_more", "read"]
 

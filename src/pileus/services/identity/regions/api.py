@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Here, Query
-from pileus.services.identity.http import api, changes, divided, given, listed, member, require
+from pileus.services.identity.http import api, by_id, changes, divided, given, listed, member, require
 from pileus.services.identity.regions import service
 from pileus.services.identity.regions.service import Region
 
@@ -38,10 +38,6 @@ def shown(region: Region) -> dict[str, Any]:
     }
 
 
-def target(region_id: str) -> dict[str, Any]:
-    return {"target.region.id": region_id}
-
-
 @api.get("/v3/regions", rule="identity:list_regions")
 async def list_regions(ctx: Ctx, query: Query, here: Here) -> Answer:
     require(ctx, {})
@@ -50,7 +46,7 @@ async def list_regions(ctx: Ctx, query: Query, here: Here) -> Answer:
 
 @api.get("/v3/regions/{region_id}", rule="identity:get_region", wrap="region")
 async def show_region(ctx: Ctx, region_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(region_id))
+    require(ctx, by_id(region=region_id))
     return member(here, "regions", shown(await service.get(ctx, region_id)))
 
 
@@ -76,7 +72,7 @@ async def create(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str, Any]:
 
 @api.patch("/v3/regions/{region_id}", rule="identity:update_region", wrap="region")
 async def change_region(ctx: Ctx, region_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    require(ctx, target(region_id))
+    require(ctx, by_id(region=region_id))
     sent, extra = changes(body, ChangeRegion, "region", region_id)
     wanted = given(sent)
     if "description" in wanted:
@@ -86,5 +82,5 @@ async def change_region(ctx: Ctx, region_id: str, body: dict[str, Any], here: He
 
 @api.delete("/v3/regions/{region_id}", rule="identity:delete_region", status=204)
 async def delete_region(ctx: Ctx, region_id: str) -> None:
-    require(ctx, target(region_id))
+    require(ctx, by_id(region=region_id))
     await service.delete(ctx, region_id)

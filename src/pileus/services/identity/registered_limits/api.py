@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.http import Answer, Body, Here, Query
-from pileus.services.identity.http import api, given, listed, member, require
+from pileus.services.identity.http import api, by_id, given, listed, member, require
 from pileus.services.identity.registered_limits import service
 from pileus.services.identity.registered_limits.service import RegisteredLimit
 
@@ -44,10 +44,6 @@ def document(here: Here, registered: RegisteredLimit) -> dict[str, Any]:
     return member(here, AT, msgspec.structs.asdict(registered))
 
 
-def target(id_: str) -> dict[str, Any]:
-    return {"target.registered_limit.id": id_}
-
-
 @api.get("/v3/registered_limits", rule="identity:list_registered_limits")
 async def list_registered_limits(ctx: Ctx, query: Query, here: Here) -> Answer:
     require(ctx, {})
@@ -65,7 +61,7 @@ async def create_registered_limits(
 
 @api.get("/v3/registered_limits/{registered_limit_id}", rule="identity:get_registered_limit", wrap="registered_limit")
 async def show_registered_limit(ctx: Ctx, registered_limit_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(registered_limit_id))
+    require(ctx, by_id(registered_limit=registered_limit_id))
     return document(here, await service.get(ctx, registered_limit_id))
 
 
@@ -75,11 +71,11 @@ async def show_registered_limit(ctx: Ctx, registered_limit_id: str, here: Here) 
 async def change_registered_limit(
     ctx: Ctx, registered_limit_id: str, body: ChangeRegisteredLimit, here: Here
 ) -> dict[str, Any]:
-    require(ctx, target(registered_limit_id))
+    require(ctx, by_id(registered_limit=registered_limit_id))
     return document(here, await service.change(ctx, registered_limit_id, given(body)))
 
 
 @api.delete("/v3/registered_limits/{registered_limit_id}", rule="identity:delete_registered_limit", status=204)
 async def delete_registered_limit(ctx: Ctx, registered_limit_id: str) -> None:
-    require(ctx, target(registered_limit_id))
+    require(ctx, by_id(registered_limit=registered_limit_id))
     await service.delete(ctx, registered_limit_id)

@@ -102,6 +102,14 @@ async def named(ctx: Ctx, name: str, *, domain_id: str | None = None) -> Role | 
     return found[0] if found else None
 
 
+async def id_named(ctx: Ctx, name: str) -> str:
+    """The id of the role of that name that every domain knows. Raises NotFound."""
+    found = await named(ctx, name)
+    if found is None:
+        raise NotFound(f"Could not find role: {name}.")
+    return found.id
+
+
 async def page(ctx: Ctx, query: Query, *, domain_id: str | None) -> Found[Role]:
     """The roles of a domain that the query string asks for; without one, those that every domain knows. Raises BadRequest."""
     return await store.page(ctx, query, domain_id)
@@ -109,8 +117,12 @@ async def page(ctx: Ctx, query: Query, *, domain_id: str | None) -> Found[Role]:
 
 def shown(role: Role) -> dict[str, Any]:
     """The role as the API shows it, but for its links."""
+    return {**role.extra, **shown_bare(role)}
+
+
+def shown_bare(role: Role) -> dict[str, Any]:
+    """The role as it is shown by what lends it: without what callers keep in it."""
     return {
-        **role.extra,
         "id": role.id,
         "name": role.name,
         "domain_id": role.domain_id,

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.http import Answer, Here, Query
-from pileus.services.identity.http import api, changes, divided, given, listed, member, require
+from pileus.services.identity.http import api, by_id, changes, divided, given, listed, member, require
 from pileus.services.identity.services import service
 from pileus.services.identity.services.service import CatalogService
 
@@ -38,10 +38,6 @@ def shown(offered: CatalogService) -> dict[str, Any]:
     }
 
 
-def target(service_id: str) -> dict[str, Any]:
-    return {"target.service.id": service_id}
-
-
 @api.get("/v3/services", rule="identity:list_services")
 async def list_services(ctx: Ctx, query: Query, here: Here) -> Answer:
     require(ctx, {})
@@ -50,7 +46,7 @@ async def list_services(ctx: Ctx, query: Query, here: Here) -> Answer:
 
 @api.get("/v3/services/{service_id}", rule="identity:get_service", wrap="service")
 async def show_service(ctx: Ctx, service_id: str, here: Here) -> dict[str, Any]:
-    require(ctx, target(service_id))
+    require(ctx, by_id(service=service_id))
     return member(here, "services", shown(await service.get(ctx, service_id)))
 
 
@@ -64,12 +60,12 @@ async def create_service(ctx: Ctx, body: dict[str, Any], here: Here) -> dict[str
 
 @api.patch("/v3/services/{service_id}", rule="identity:update_service", wrap="service")
 async def change_service(ctx: Ctx, service_id: str, body: dict[str, Any], here: Here) -> dict[str, Any]:
-    require(ctx, target(service_id))
+    require(ctx, by_id(service=service_id))
     sent, extra = changes(body, ChangeService, "service", service_id)
     return member(here, "services", shown(await service.change(ctx, service_id, given(sent), extra)))
 
 
 @api.delete("/v3/services/{service_id}", rule="identity:delete_service", status=204)
 async def delete_service(ctx: Ctx, service_id: str) -> None:
-    require(ctx, target(service_id))
+    require(ctx, by_id(service=service_id))
     await service.delete(ctx, service_id)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import NotFound
 from pileus.kernel.http import Answer, Here, Query
-from pileus.services.identity.http import api, cloud, filters, require
+from pileus.services.identity.http import api, cloud, require, truth
 from pileus.services.identity.tokens import service
 from pileus.services.identity.tokens.service import Valid
 
@@ -25,8 +25,7 @@ async def asked_about(ctx: Ctx, request: Request, *, expired: bool = False) -> t
 
 async def asked_whether_good(ctx: Ctx, request: Request, query: Query) -> tuple[str, Valid]:
     """As above; a token with access rules is good only for who says that it will look at them. Raises NotFound."""
-    said = filters(query, (), ("allow_expired",))
-    text, valid = await asked_about(ctx, request, expired=said.get("allow_expired", False))
+    text, valid = await asked_about(ctx, request, expired=truth(query, "allow_expired"))
     if valid.caller.reach is not None and not knows_access_rules(request.headers.get(ACCESS_RULES, "")):
         raise NotFound("Failed to validate token")
     return text, valid

@@ -14,7 +14,7 @@ import msgspec
 
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Caller, Ctx
-from pileus.kernel.errors import NotFound, Unauthorized
+from pileus.kernel.errors import WHO, NotFound, Unauthorized
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.catalog import service as catalog
 from pileus.services.identity.grounds import Ground, standing
@@ -33,7 +33,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.tokens import rules
 from pileus.services.identity.tokens.rules import Scope, Token
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import WHO, User
+from pileus.services.identity.users.service import User
 
 __all__ = [
     "Scope",

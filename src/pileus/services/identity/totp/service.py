@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Unauthorized
+from pileus.kernel.errors import WHO, Unauthorized
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.totp import rules, store
 from pileus.services.identity.users import service as users
@@ -18,7 +18,7 @@ async def authenticate(ctx: Ctx, user_id: str | None, passcode: str, *, asked: s
     it, in one form; under that failures are counted, and who has failed too often has to wait.
     """
     if not await users.guarded(ctx, f"totp {asked}", lambda: _use(ctx, user_id or "", passcode)):
-        raise Unauthorized(users.WHO)
+        raise Unauthorized(WHO)
     assert user_id is not None
     return user_id
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +13,7 @@ from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http import Answer, Here, Query
 from pileus.services.identity.grounds import refuse_restricted
 from pileus.services.identity.http import api, divided, listed, member, require
+from pileus.services.identity.roles import service as roles
 from pileus.services.identity.times import expiry
 from pileus.services.identity.trusts import service
 from pileus.services.identity.trusts.service import Role, Trust, Wanted
@@ -72,14 +72,7 @@ def shown_whole(here: Here, trust: Trust, roles: list[Role]) -> dict[str, Any]:
 
 
 def shown_role(here: Here, role: Role) -> dict[str, Any]:
-    document = {
-        "id": role.id,
-        "name": role.name,
-        "domain_id": role.domain_id,
-        "description": role.description,
-        "options": role.options,
-    }
-    return member(here, "roles", document)
+    return member(here, "roles", roles.shown_bare(role))
 
 
 async def asked_for(ctx: Ctx, trust_id: str) -> Trust:
@@ -98,7 +91,7 @@ async def list_trusts(ctx: Ctx, query: Query, here: Here) -> Answer:
     said = {name: query[name][-1] for name in PARTIES if query.get(name, [""])[-1]}
     name = next(iter(said), "")
     rule = PARTIES.get(name, "identity:list_trusts")
-    require(replace(ctx, rule=rule), {f"target.trust.{name}": said[name]} if name else {})
+    require(ctx, {f"target.trust.{name}": said[name]} if name else {}, rule=rule)
     refuse_restricted(ctx, THINGS)
     return listed(here, PATH, shown, await service.page(ctx, query, said))
 

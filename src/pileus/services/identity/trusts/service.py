@@ -9,7 +9,7 @@ import msgspec
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Forbidden, NotFound, Unauthorized
+from pileus.kernel.errors import WHO, Forbidden, NotFound, Unauthorized
 from pileus.kernel.http import Query
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.grounds import Basis, Ground, basis_of, ground
@@ -21,7 +21,6 @@ from pileus.services.identity.roles.service import Role
 from pileus.services.identity.trusts import rules, store
 from pileus.services.identity.trusts.rules import Trust, Wanted
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import WHO
 
 __all__ = [
     "New",
@@ -101,7 +100,7 @@ async def create(ctx: Ctx, new: New) -> tuple[Trust, list[Role]]:
             redelegation_count=rules.depth(new.redelegation, new.remaining_uses, parent, limit),
             extra=new.extra,
         )
-        wanted = [role_id or await _role_named(ctx, name or "") for role_id, name in new.roles]
+        wanted = [role_id or await roles.id_named(ctx, name or "") for role_id, name in new.roles]
         rules.check(trust, wanted, [(each, await store.role_ids(ctx, each.id)) for each in pedigree], limit)
         await _check_held(ctx, trust, wanted, pedigree)
         await store.add(ctx, trust, dict.fromkeys(wanted))
@@ -129,13 +128,6 @@ async def _pedigree(ctx: Ctx, trust: Trust | None) -> list[Trust]:
         found.append(trust)
         trust = await store.get(ctx, trust.redelegated_trust_id) if trust.redelegated_trust_id else None
     return found
-
-
-async def _role_named(ctx: Ctx, name: str) -> str:
-    found = await roles.named(ctx, name)
-    if found is None:
-        raise NotFound(f"Could not find role: {name}.")
-    return found.id
 
 
 async def _check_held(ctx: Ctx, trust: Trust, wanted: Sequence[str], pedigree: Sequence[Trust]) -> None:

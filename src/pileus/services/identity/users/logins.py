@@ -9,7 +9,7 @@ import msgspec
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Unauthorized
+from pileus.kernel.errors import WHO, BadRequest, Unauthorized
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
@@ -23,7 +23,6 @@ LOG = logging.getLogger(__name__)
 USER = "identity.user"
 NOBODY = ""
 """The id of no user, and of no domain."""
-WHO = "The request you have made requires authentication."
 MAY_NOT_CHOOSE = (
     "You cannot change your password at this time due to password policy disallowing password changes. Please contact your "
     "administrator to reset your password."

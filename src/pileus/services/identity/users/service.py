@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from pileus.kernel.audit import about
 from pileus.kernel.changes import changed, changed_each
-from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.kernel.http import Query
@@ -19,14 +18,14 @@ from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
+from pileus.services.identity.times import shown_time
 from pileus.services.identity.users import logins, rules, store
 from pileus.services.identity.users.guesses import guarded
-from pileus.services.identity.users.logins import USER, WHO, authenticate, change_own_password
+from pileus.services.identity.users.logins import USER, authenticate, change_own_password
 from pileus.services.identity.users.passwords import Hasher, check_form, hasher
 from pileus.services.identity.users.store import Identifier, User
 
 __all__ = [
-    "WHO",
     "Hasher",
     "Identifier",
     "User",
@@ -102,8 +101,7 @@ async def identifiers(ctx: Ctx, user_id: str) -> list[Identifier]:
 
 def shown_expiry(user: User) -> str | None:
     """When the user's password expires, as Identity writes it: without a Z."""
-    at = user.password_expires_at
-    return None if at is None else iso(at, microseconds=True).removesuffix("Z")
+    return shown_time(user.password_expires_at)
 
 
 def shown(user: User) -> dict[str, Any]:

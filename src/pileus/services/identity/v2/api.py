@@ -8,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import NotFound, Unauthorized
+from pileus.kernel.errors import WHO, NotFound, Unauthorized
 from pileus.kernel.http import Here, Query
 from pileus.kernel.paging import collection_links
 from pileus.services.identity.assignments import service as assignments
@@ -19,7 +19,6 @@ from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.service import Valid
-from pileus.services.identity.users.service import WHO
 from pileus.services.identity.v2 import words
 from pileus.services.identity.v2.words import Login
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pileus.kernel.errors import Unauthorized
+from pileus.kernel.errors import WHO, Unauthorized
 from pileus.kernel.http import Body, converted
 from pileus.services.identity.auth.service import Auth
 from pileus.services.identity.faults import expecting
 from pileus.services.identity.projects.service import DEFAULT, Project
-from pileus.services.identity.users.service import WHO
 
 
 class PasswordCredentials(Body, frozen=True):
