@@ -74,7 +74,7 @@ def run_directory() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server(run_directory: Path) -> Iterator[postgres.PostgresServer]:
-    """A PostgreSQL server, fsync off; one per test run."""
+    """A PostgreSQL server, fsync off; one for each process of a test run."""
     server = postgres.server(run_directory)
     yield server
     server.close()

@@ -7,7 +7,6 @@ PILEUS_TEST_POSTGRES=postgresql://user@host:port takes a server that is there, a
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import itertools
 import os
 import select
@@ -149,16 +148,15 @@ class PostgresServer:
 
 
 def server(run: Path) -> PostgresServer:
-    """The server of this test run, whose directory `run` is shared by its processes."""
+    """The server of this process of the test run, whose directory `run` they share.
+
+    Each process has its own: what a transaction sees of others' is counted for a whole server, so that one left open by a
+    test in one process would hold back the events of a test in another.
+    """
     if url := os.environ.get("PILEUS_TEST_POSTGRES"):
         parts = urlsplit(url)
         return PostgresServer(f"postgresql://{parts.netloc}")
-    with (run / "postgres.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        known = run / "postgres.url"
-        if not known.exists():
-            known.write_text(start(run))
-        return PostgresServer(known.read_text())
+    return PostgresServer(start(run, f"postgres-{os.getpid()}"))
 
 
 def newest_bin() -> Path:
@@ -169,9 +167,9 @@ def newest_bin() -> Path:
     return found[max(found)]
 
 
-def start(run: Path) -> str:
-    """initdb and a server below `run`, ended when the test run ends. Returns its URL."""
-    binaries, home = newest_bin(), run / "postgres"
+def start(run: Path, name: str) -> str:
+    """initdb and a server of that name below `run`, ended when the test run ends. Returns its URL."""
+    binaries, home = newest_bin(), run / name
     home.mkdir(mode=0o700)
     as_user: list[str] = []
     if os.geteuid() == 0:  # the server refuses to run as root
@@ -190,8 +188,8 @@ def start(run: Path) -> str:
     options = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home)}
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
-    keeper = keep(run, "postgres", [*as_user, str(binaries / "postgres"), "-D", str(data)])
-    await_port(port, keeper, run / "postgres.log")
+    keeper = keep(run, name, [*as_user, str(binaries / "postgres"), "-D", str(data)])
+    await_port(port, keeper, run / f"{name}.log")
     return f"postgresql://postgres@127.0.0.1:{port}"
 
 
