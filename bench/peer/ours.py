@@ -42,7 +42,7 @@ def on_postgresql(home: Path, seed: Seed | None = None) -> Iterator[Side]:
         folder.chmod(0o711)  # the server runs as another user below it
     (home / "pid").write_text(str(os.getpid()))
     server = postgres.server(home)
-    keeper = int((home / "postgres.keeper").read_text())
+    keeper = int(next(home.glob("*.keeper")).read_text())
     try:
         with server.durable(), server.database() as database:
             serve = ("serve", "api", "--processes", "2")
