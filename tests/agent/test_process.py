@@ -11,7 +11,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from engines.hypervisor_contract import IMAGE
+from engines.hypervisor_contract import copied
 from pileus.agent.client import local_client
 from pileus.agent.main import Options, run
 from pileus.engines.hypervisor import DomainFacts, Hypervisor
@@ -50,7 +50,7 @@ async def test_it_goes_on_after_sigkill_and_ends_on_sigterm(tmp_path: Path) -> N
     engine = client.engine(Hypervisor)  # type: ignore[type-abstract]
     process = await started(tmp_path)
     Troubles(tmp_path / "agent" / "sim" / "hypervisor" / "troubles").add(Trouble(kind="delay", seconds=0.5))
-    assert isinstance(await engine.ensure_copied(domain_id, IMAGE, fence=5), Going)
+    assert isinstance(await engine.ensure_disks(copied(domain_id), fence=5), Going)
     assert await ended(process, signal.SIGKILL) == -signal.SIGKILL
     await client.close()
 
@@ -60,7 +60,7 @@ async def test_it_goes_on_after_sigkill_and_ends_on_sigterm(tmp_path: Path) -> N
     with pytest.raises(StaleFence):
         await engine.ensure_gone(domain_id, fence=4)
     async with asyncio.timeout(20):
-        while await engine.observe() != {domain_id: DomainFacts(image=IMAGE)}:  # nobody says the verb again
+        while await engine.observe() != {domain_id: DomainFacts(disks=("root",))}:  # nobody says the verb again
             await asyncio.sleep(0)
     await client.close()
     assert await ended(process, signal.SIGTERM) == 0

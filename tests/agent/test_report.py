@@ -9,7 +9,7 @@ import pytest
 
 from agent.control_plane import ControlPlane, agent, control_plane
 from demo.machines import service as machines
-from engines.hypervisor_contract import IMAGE
+from engines.hypervisor_contract import copied
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Change, Done, Going
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.database("sqlite")
 async def test_what_could_not_be_told_is_told_later(plane: ControlPlane, tmp_path: Path) -> None:
     async with agent(plane, tmp_path, "one"):
         troubles = Troubles(tmp_path / "one" / "sim" / "hypervisor" / "troubles")
-        troubles.add(Trouble(kind="delay", seconds=0.1), verb="ensure_copied")
+        troubles.add(Trouble(kind="delay", seconds=0.1), verb="ensure_disks")
         domain_id = uuid4()
         engine: Hypervisor = plane.world.engine("hypervisor", "one")
         plane.refuses = 1
-        assert isinstance(await engine.ensure_copied(domain_id, IMAGE, fence=1), Going)
-        change = Change("hypervisor", "ensure_copied", str(domain_id), Done())
+        assert isinstance(await engine.ensure_disks(copied(domain_id), fence=1), Going)
+        change = Change("hypervisor", "ensure_disks", str(domain_id), Done())
         await plane.until(lambda: change in plane.changes)
         assert plane.refuses == 0
 
@@ -48,8 +48,8 @@ async def test_a_change_wakes_who_waits_for_it(plane: ControlPlane, tmp_path: Pa
         await tx.execute(operations.update().values(wake_at=1e12))
     async with agent(plane, tmp_path, "one"):
         troubles = Troubles(tmp_path / "one" / "sim" / "hypervisor" / "troubles")
-        troubles.add(Trouble(kind="delay", seconds=0.1), verb="ensure_copied")
+        troubles.add(Trouble(kind="delay", seconds=0.1), verb="ensure_disks")
         engine: Hypervisor = plane.world.engine("hypervisor", "one")
-        assert isinstance(await engine.ensure_copied(machine.id, IMAGE, fence=1), Going)
+        assert isinstance(await engine.ensure_disks(copied(machine.id), fence=1), Going)
         await plane.until(lambda: bool(plane.changes))
     assert (await ctx.execute(operations.select().with_only_columns(operations.c.wake_at))).scalar() == 0.0

@@ -18,7 +18,7 @@ import pytest_asyncio
 from agent.control_plane import PATIENCE_S, ControlPlane, control_plane
 from agent.namespaces import CONTROL_IP, Network, inside, network
 from demo.machines import service as machines
-from engines.hypervisor_contract import IMAGE, HypervisorContract, Rig, guest
+from engines.hypervisor_contract import HypervisorContract, Rig, copied, guest
 from pileus.agent.main import Options
 from pileus.engines.hypervisor import DomainFacts, Hypervisor
 from pileus.engines.troubles import Trouble, Troubles
@@ -148,23 +148,23 @@ class TestTwoHosts(HypervisorContract):
 
 
 async def test_a_killed_agent_comes_back_with_its_fences_and_its_jobs(site: Site) -> None:
-    engine, guest_id, copied = site.engine("one"), guest(), uuid4()
+    engine, guest_id, filled = site.engine("one"), guest(), uuid4()
     assert await engine.ensure_defined(guest_id, fence=20) == Done()
-    site.troubles("one").add(Trouble(kind="delay", seconds=3.0), verb="ensure_copied", subject=str(copied))
-    assert isinstance(await engine.ensure_copied(copied, IMAGE, fence=21), Going)
+    site.troubles("one").add(Trouble(kind="delay", seconds=3.0), verb="ensure_disks", subject=str(filled))
+    assert isinstance(await engine.ensure_disks(copied(filled), fence=21), Going)
     assert site.end("one", signal.SIGKILL) == -signal.SIGKILL
     with pytest.raises(Unavailable):
         await engine.observe()
 
     site.start("one")
     assert await site.listening("one") == f"{site.net.ip('one')}:8790"
-    await site.told(Change("hypervisor", "ensure_copied", str(copied), Done()))  # nobody has said it again
+    await site.told(Change("hypervisor", "ensure_disks", str(filled), Done()))  # nobody has said it again
     engine = site.engine("one")
     assert await engine.observe() == {
         guest_id.id: DomainFacts(defined=True),
-        copied: DomainFacts(image=IMAGE),
+        filled: DomainFacts(disks=("root",)),
     }
-    for subject, old in ((guest_id.id, 19), (copied, 20)):
+    for subject, old in ((guest_id.id, 19), (filled, 20)):
         with pytest.raises(StaleFence):
             await engine.ensure_gone(subject, fence=old)
         assert await engine.ensure_gone(subject, fence=22) == Done()

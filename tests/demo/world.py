@@ -40,7 +40,7 @@ class DemoWorld:
 
     def hypervisor(self, host: str) -> SimHypervisor:
         """The host itself, whether the cloud can reach it or not."""
-        return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_copied": JOB_S})
+        return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_disks": JOB_S})
 
     def engine(self, kind: str, host: str) -> Any:
         assert kind == "hypervisor"

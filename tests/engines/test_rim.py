@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from engines.hypervisor_contract import IMAGE
+from engines.hypervisor_contract import copied
 from pileus.engines import rim as rims
 from pileus.engines.fences import Fences
 from pileus.engines.files import UNFINISHED
@@ -72,7 +72,7 @@ class Bench:
 
     @property
     def sim(self) -> SimHypervisor:
-        return SimHypervisor(self.home / "sim", self.clock, delays_s={"ensure_copied": JOB_S})
+        return SimHypervisor(self.home / "sim", self.clock, delays_s={"ensure_disks": JOB_S})
 
     def rim(self, *, durable: bool = False) -> Rim[Hypervisor]:
         """As a process that starts makes it."""
@@ -119,7 +119,7 @@ async def until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("durable", [False, True])
 async def test_a_job_is_resumed_after_a_restart(bench: Bench, durable: bool) -> None:
     before, domain_id = bench.rim(durable=durable), uuid4()
-    assert isinstance(await before.engine.ensure_copied(domain_id, IMAGE, fence=3), Going)
+    assert isinstance(await before.engine.ensure_disks(copied(domain_id), fence=3), Going)
     await before.stop()  # nothing of it is left but files
     (bench.home / "rim" / "jobs" / f".torn{UNFINISHED}").touch()  # and what a killed writer leaves
     after = bench.rim(durable=durable)
@@ -129,7 +129,7 @@ async def test_a_job_is_resumed_after_a_restart(bench: Bench, durable: bool) -> 
     with pytest.raises(StaleFence):
         await after.engine.ensure_gone(domain_id, fence=2)
     await bench.elapse(JOB_S)
-    change = Change("hypervisor", "ensure_copied", str(domain_id), Done())
+    change = Change("hypervisor", "ensure_disks", str(domain_id), Done())
     await bench.until(lambda: change in bench.changes)
     assert after.ended() == [change]
     assert after.running() == 0
@@ -137,21 +137,21 @@ async def test_a_job_is_resumed_after_a_restart(bench: Bench, durable: bool) -> 
 
 async def test_a_result_that_nobody_came_for_is_kept_over_a_restart_and_for_a_day(bench: Bench) -> None:
     before, domain_id = bench.rim(), uuid4()
-    await before.engine.ensure_copied(domain_id, IMAGE, fence=3)
+    await before.engine.ensure_disks(copied(domain_id), fence=3)
     bench.sim.troubles.add(Trouble(kind="fail", once=True, cause="a broken image"))
     await bench.elapse(JOB_S)
     await bench.until(lambda: bool(bench.changes))
     await before.stop()
     after = bench.rim()
     await after.resume()
-    assert after.ended() == [Change("hypervisor", "ensure_copied", str(domain_id), Failed("a broken image"))]
+    assert after.ended() == [Change("hypervisor", "ensure_disks", str(domain_id), Failed("a broken image"))]
     assert await after.engine.ensure_gone(domain_id, fence=3) == Done()
     assert after.ended() == []  # another wish: the old result is of no use to anybody
 
 
 async def test_a_result_that_nobody_came_for_is_dropped_after_a_day(bench: Bench) -> None:
     before = bench.rim()
-    await before.engine.ensure_copied(uuid4(), IMAGE, fence=3)
+    await before.engine.ensure_disks(copied(uuid4()), fence=3)
     await bench.elapse(JOB_S)
     await bench.until(lambda: bool(bench.changes))
     await before.stop()
@@ -163,10 +163,10 @@ async def test_a_result_that_nobody_came_for_is_dropped_after_a_day(bench: Bench
 
 async def test_a_job_of_another_time_is_reported_lost(bench: Bench) -> None:
     before, domain_id = bench.rim(), uuid4()
-    await before.engine.ensure_copied(domain_id, IMAGE, fence=3)
+    await before.engine.ensure_disks(copied(domain_id), fence=3)
     await before.stop()
     (file,) = (bench.home / "rim" / "jobs").glob("*.json")
-    file.write_text(file.read_text().replace("ensure_copied", "ensure_levitated"))
+    file.write_text(file.read_text().replace("ensure_disks", "ensure_levitated"))
     after = bench.rim()
     await after.resume()
     (change,) = bench.changes
@@ -252,17 +252,17 @@ async def test_a_caller_that_goes_away_takes_the_call_along(bench: Bench) -> Non
 
 async def test_two_processes_on_one_host_share_its_fences_and_jobs(bench: Bench) -> None:
     one, two, domain_id = bench.rim(), bench.rim(), uuid4()
-    assert isinstance(await one.engine.ensure_copied(domain_id, IMAGE, fence=1), Going)
+    assert isinstance(await one.engine.ensure_disks(copied(domain_id), fence=1), Going)
     await bench.elapse(JOB_S / 2)
-    joined = await two.engine.ensure_copied(domain_id, IMAGE, fence=2)
+    joined = await two.engine.ensure_disks(copied(domain_id), fence=2)
     assert isinstance(joined, Going)
     assert joined.percent >= 50
     with pytest.raises(StaleFence):
-        await one.engine.ensure_copied(domain_id, IMAGE, fence=1)
+        await one.engine.ensure_disks(copied(domain_id), fence=1)
     await bench.elapse(JOB_S)
     await bench.until(lambda: bool(bench.changes))
-    assert bench.changes == [Change("hypervisor", "ensure_copied", str(domain_id), Done())]  # told by the newer one
-    assert (await one.engine.observe())[domain_id] == DomainFacts(image=IMAGE)
+    assert bench.changes == [Change("hypervisor", "ensure_disks", str(domain_id), Done())]  # told by the newer one
+    assert (await one.engine.observe())[domain_id] == DomainFacts(disks=("root",))
 
 
 async def test_who_holds_a_subject_for_long_makes_others_come_again(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ async def snapshot(world: DemoWorld) -> Snapshot:
             seen[name] = ", ".join(sorted((await read.execute(query)).scalars()))
     for host in HOSTS:
         guests = Counter(
-            "disk" if facts.image is None and facts.power == "off" else f"guest+image {facts.power.value}"
+            "disk" if not facts.disks and facts.power == "off" else f"guest+image {facts.power.value}"
             for facts in (await world.hypervisor(host).observe()).values()
         )
         seen[host] = ", ".join(sorted(guests.elements(), reverse=True)) if guests else ""

@@ -43,9 +43,9 @@ def configuration(state: Path, url: str) -> Config:
 
 def take_time(cloud: Cloud) -> None:
     """Copies are jobs of the simulated hosts, so that a kill finds some under way."""
-    for kind, name in list(cloud.rims):
+    for kind, name in [key for key in cloud.rims if key[0] == Hypervisor.KIND]:
         home = cloud.state / "hosts" / name
-        engine = SimHypervisor(home, cloud.clock, delays_s={"ensure_copied": JOB_S})
+        engine = SimHypervisor(home, cloud.clock, delays_s={"ensure_disks": JOB_S})
         cloud.rims[kind, name] = Rim(Hypervisor, engine, home / "rim", cloud.clock, changed=cloud.job_ended)
 
 

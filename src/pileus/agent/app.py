@@ -1,7 +1,7 @@
 """The ASGI app of a host's agent: its engines, each by its protocol.
 
     GET /v1/engines                              {kind: protocol version}
-    GET /v1/engines/{kind}/observe               what is
+    GET /v1/engines/{kind}/{question}            what is; the body holds the arguments, if there are any
     PUT /v1/engines/{kind}/{verb}/{subject}      say an end state; the body holds the arguments, the fence among them
 
 Whoever asks must be the control plane, by its certificate. Behind a Unix socket whoever may open the file is.

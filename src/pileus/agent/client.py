@@ -55,7 +55,8 @@ class Agent:
         path = f"/v1/engines/{kind}/{verb.name}"
         if verb.writes:
             path += "/" + quote(verb.subject(body), safe="")
-        response = await self._send("PUT" if verb.writes else "GET", path, version, body if verb.writes else None)
+        said = body if body.__struct_fields__ else None
+        response = await self._send("PUT" if verb.writes else "GET", path, version, said)
         if response.status_code != 200:
             raise wire.error_of(response, f"The agent of {self.name}")
         try:

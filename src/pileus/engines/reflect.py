@@ -1,7 +1,7 @@
 """An engine protocol as data: its verbs, and the shape of what travels for each.
 
 A verb is an async method of the Protocol. One with a `fence` is a write: its first parameter names the subject, by id or
-as a Struct that has one. One without parameters is a question.
+as a Struct that has one. One without a `fence` is a question.
 """
 
 from __future__ import annotations

@@ -7,10 +7,15 @@ from uuid import UUID
 
 from demo.machines import store
 from demo.volumes import service as volumes
-from pileus.engines.hypervisor import Domain, Power
+from pileus.engines.hypervisor import Domain, LocalDisk, Power
 from pileus.kernel.operations import Op, Saga
 
-IMAGE = "image:tiny"
+DISK = LocalDisk(name="root", size_mib=1)
+
+
+def guest(op: Op) -> Domain:
+    return Domain(id=op.subject_id, vcpus=1, memory_mib=64, disks=(DISK,))
+
 
 create_machine = Saga("demo.create_machine")
 
@@ -45,7 +50,7 @@ async def remove_disk(op: Op) -> Any:
 @create_machine.step(deadline_s=120)
 async def copy_image(op: Op) -> Any:
     """A job of the host: Going until the copy is there."""
-    return await op.engine("hypervisor", op.memo["host"]).ensure_copied(op.subject_id, IMAGE)
+    return await op.engine("hypervisor", op.memo["host"]).ensure_disks(guest(op))
 
 
 @copy_image.undo
@@ -55,8 +60,7 @@ async def remove_copy(op: Op) -> Any:
 
 @create_machine.step
 async def define(op: Op) -> Any:
-    domain = Domain(id=op.subject_id, vcpus=1, memory_mib=64)
-    return await op.engine("hypervisor", op.memo["host"]).ensure_defined(domain)
+    return await op.engine("hypervisor", op.memo["host"]).ensure_defined(guest(op))
 
 
 @create_machine.step
@@ -96,7 +100,7 @@ async def mark_unmoved(op: Op) -> None:
 
 @move_machine.step(deadline_s=120)
 async def copy_to_target(op: Op) -> Any:
-    return await op.engine("hypervisor", op.memo["target"]).ensure_copied(op.subject_id, IMAGE)
+    return await op.engine("hypervisor", op.memo["target"]).ensure_disks(guest(op))
 
 
 @copy_to_target.undo
@@ -106,8 +110,7 @@ async def remove_from_target(op: Op) -> Any:
 
 @move_machine.step
 async def define_on_target(op: Op) -> Any:
-    domain = Domain(id=op.subject_id, vcpus=1, memory_mib=64)
-    return await op.engine("hypervisor", op.memo["target"]).ensure_defined(domain)
+    return await op.engine("hypervisor", op.memo["target"]).ensure_defined(guest(op))
 
 
 @move_machine.step(point_of_no_return=True)

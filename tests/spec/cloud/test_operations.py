@@ -82,6 +82,6 @@ async def test_the_end_of_a_simulated_job_wakes_who_waits_for_it(cloud: RunningC
     machine = await machines.create(cloud.ctx(), name="web")
     async with cloud.ctx().transaction() as ctx:
         await ctx.execute(operations.update().values(wake_at=2 * ctx.now()))
-    cloud.world.job_ended(Change("hypervisor", "ensure_copied", str(machine.id), Done({})))
+    cloud.world.job_ended(Change("hypervisor", "ensure_disks", str(machine.id), Done({})))
     await asyncio.gather(*cloud.world.waking)
     assert (await cloud.ctx().execute(sa.select(operations.c.wake_at))).scalars().all() == [0.0]

@@ -1,9 +1,16 @@
-"""What compute needs of a hypervisor. `engines.verbs` says what every verb promises."""
+"""What compute needs of a hypervisor. `engines.verbs` says what every verb promises.
+
+A `Domain` is the whole wish for one guest. Bytes come and go by transfers: `url` is a path on the control plane with a token
+that is good for one transfer; whoever fetches joins it to the address of its control plane (`engines.transfers`).
+
+A guest that stops or starts by itself (a shutdown inside, a crash) is told as
+`Change(kind="hypervisor", verb="power", subject=<id>, answer=Done(facts={"power": ...}))`.
+"""
 
 from __future__ import annotations
 
 import enum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
 import msgspec
@@ -14,23 +21,106 @@ from pileus.engines.verbs import Answer
 class Power(enum.StrEnum):
     ON = "on"
     OFF = "off"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"  # its memory is on the disk
 
 
-class Domain(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A guest as it shall be defined. The id is the guest's own."""
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a wish."""
+
+
+class Image(Spec, frozen=True, kw_only=True):
+    """Where a disk's first bytes come from. A host keeps what it fetched, by id and checksum, and its guests share it."""
 
     id: UUID
+    url: str
+    format: str
+    size: int  # bytes of the transfer
+    sha512: str | None = None
+    min_disk_gib: int = 0
+
+
+class LocalDisk(Spec, frozen=True, kw_only=True, tag="local"):
+    """A disk that lives and dies with the guest. Another `edition`: it is made anew."""
+
+    name: str  # root | ephemeral0 | swap | rescue
+    size_mib: int  # 0: as large as the image
+    image: Image | None = None
+    edition: int = 0
+
+
+class VolumeDisk(Spec, frozen=True, kw_only=True, tag="volume"):
+    """A volume, opened as its export said (`engines.blocks.Connection` as a dict)."""
+
+    id: UUID  # of the attachment
+    volume_id: UUID  # the serial number that the guest sees
+    connection: dict[str, str | int | None]
+    read_only: bool = False
+
+
+class Nic(Spec, frozen=True, kw_only=True):
+    port_id: UUID
+    mac: str
+    mtu: int
+    model: str = "virtio"
+    bridge: str = "br-int"
+
+
+class ConfigDrive(Spec, frozen=True, kw_only=True):
+    """`files`: path on the drive, and its bytes in base64. They hold secrets: kept readable for the host alone, never logged."""
+
+    files: dict[str, str]
+
+
+class Domain(Spec, frozen=True, kw_only=True):
+    """A guest as it shall be. `disks` are in the order in which it tries to boot; the first is its root.
+
+    Saying it of a running guest plugs and unplugs disks and NICs that differ; the rest counts from its next start.
+    """
+
+    id: UUID
+    name: str = ""  # shown only
     vcpus: int
     memory_mib: int
-    nics: tuple[str, ...] = ()
+    disks: tuple[LocalDisk | VolumeDisk, ...] = ()
+    nics: tuple[Nic, ...] = ()
+    config_drive: ConfigDrive | None = None
+    machine: dict[str, str] = {}  # the hw_* properties that have an effect, without hw_: disk_bus, vif_model, firmware
+    metadata: dict[str, str] = {}  # shown only: who owns it
 
 
 class DomainFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host has of a guest. `image` is the source its disk was copied from; a guest may have only that."""
+    """What a host has of a guest. `disks` are local ones by name, kept ones as name@label; a guest may have only those."""
 
     defined: bool = False
     power: Power = Power.OFF
-    image: str | None = None
+    disks: tuple[str, ...] = ()
+    nics: tuple[UUID, ...] = ()  # of ports
+    volumes: tuple[UUID, ...] = ()  # of attachments
+
+
+class Screen(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the agent itself reaches a console: a port of an address, or a socket's path."""
+
+    kind: str  # vnc | serial
+    host: str = "127.0.0.1"
+    port: int | None = None
+    path: str | None = None
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host is made of, before anything of it is promised."""
+
+    type: str  # QEMU
+    version: int  # 1_000_000 * major + 1000 * minor + micro
+    hostname: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    accelerator: str  # kvm | tcg | sim
+    architecture: str = "x86_64"
+    cpu: dict[str, Any] = {}  # vendor, model, topology, features
+    traits: tuple[str, ...] = ()
 
 
 class Hypervisor(Protocol):
@@ -39,16 +129,43 @@ class Hypervisor(Protocol):
     KIND: ClassVar[str] = "hypervisor"
     VERSION: ClassVar[int] = 1
 
+    async def ensure_disks(self, domain: Domain, *, fence: int) -> Answer:
+        """The guest has the local disks of the wish and no others but kept ones. A long job.
+
+        Images are fetched and checked; a disk is made, made anew when its edition is another, or grown (never shrunk).
+        The volumes of the wish are left alone.
+        """
+        ...
+
     async def ensure_defined(self, domain: Domain, *, fence: int) -> Answer:
-        """The guest is known to the host, with this shape; its power stays as it is (a new one is off)."""
+        """The guest is known to the host with this shape; its power stays as it is (a new one is off). Its disks are there."""
         ...
 
-    async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int) -> Answer:
-        """A defined guest runs, or does not. Failed when there is no such guest."""
+    async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int, soft_s: float = 0) -> Answer:
+        """A defined guest has this power. Failed when there is no such guest, or for PAUSED of one that does not run.
+
+        OFF with `soft_s`: the guest is asked first and gets so long. A long job.
+        """
         ...
 
-    async def ensure_copied(self, domain_id: UUID, source: str, *, fence: int) -> Answer:
-        """The guest's disk is a copy of `source`. A long job. A disk copied from another source is replaced."""
+    async def ensure_restarted(self, domain_id: UUID, restart_id: UUID, *, fence: int, soft_s: float = 0) -> Answer:
+        """A defined guest was started anew, once for each `restart_id`, and runs. A long job."""
+        ...
+
+    async def ensure_disk_kept(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> Answer:
+        """The disk as it was when this was said first is kept under the label, beside the disk. The guest is off. A long job."""
+        ...
+
+    async def ensure_disk_restored(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> Answer:
+        """The disk is what was kept under the label, which is gone then. Done when nothing is kept there. The guest is off."""
+        ...
+
+    async def ensure_kept_gone(self, domain_id: UUID, label: str, *, fence: int) -> Answer:
+        """Nothing is kept under the label."""
+        ...
+
+    async def ensure_uploaded(self, domain_id: UUID, disk: str, url: str, *, fence: int) -> Answer:
+        """A local disk as it is now (crash consistent), as a qcow2 without a backing file, was PUT to the url. A long job."""
         ...
 
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> Answer:
@@ -61,4 +178,23 @@ class Hypervisor(Protocol):
 
     async def observe(self) -> dict[UUID, DomainFacts]:
         """Everything there is, whoever made it."""
+        ...
+
+    async def describe(self) -> HostFacts:
+        """What the host is made of."""
+        ...
+
+    async def console_log(self, domain_id: UUID, lines: int | None) -> str:
+        """The last lines that the guest wrote to its first serial port; None: all that is kept. Raises NotFound."""
+        ...
+
+    async def screen(self, domain_id: UUID, kind: str) -> Screen:
+        """Where a console of a guest that runs is. Raises NotFound, Conflict when it has none just now."""
+        ...
+
+    async def stats(self, domain_id: UUID) -> dict[str, int | float]:
+        """Numbers of a guest that runs: cpu0_time, memory, memory-rss, vda_read, vda_read_req, tapX_rx, ...; uptime.
+
+        Raises NotFound, Conflict when it does not run.
+        """
         ...

@@ -1,8 +1,9 @@
 """A hypervisor made of files: it survives kill -9, you can `ls` it, and it can be told to fail.
 
     <home>/domains/<id>.json     the definition of a guest
-    <home>/domains/<id>.power    "on" or "off"
-    <home>/domains/<id>.image    the source its disk was copied from
+    <home>/domains/<id>.power    "on", "off", "paused" or "suspended"
+    <home>/domains/<id>.disks    its local disks, and what is kept of them
+    <home>/domains/<id>.boots    when it started, and the restarts that it has seen
     <home>/jobs/<id>.<verb>      when a job began, how long it takes, what it shall do
     <home>/troubles/             see `engines.troubles`
 
@@ -20,14 +21,31 @@ from uuid import UUID
 import msgspec
 
 from pileus.engines.files import make_directory, read_or_none, write_whole
-from pileus.engines.hypervisor import Domain, DomainFacts, Power
+from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen, VolumeDisk
+from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, snapshot
+from pileus.engines.transfers import Transfers
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Answer, Done, Failed, Going
 from pileus.kernel.clock import Clock
-from pileus.kernel.errors import Unavailable
+from pileus.kernel.errors import Conflict, NotFound, Unavailable
 
 FULL = Failed("No space is left on this simulated host.")
-TAKES_SPACE = {"ensure_defined", "ensure_copied"}
+TAKES_SPACE = {"ensure_defined", "ensure_disks", "ensure_disk_kept"}
+SIZE = HostFacts(
+    type="QEMU",
+    version=7_002_022,
+    hostname="simulated",
+    vcpus=64,
+    memory_mib=262_144,
+    disk_gib=4096,
+    accelerator="sim",
+    cpu={
+        "arch": "x86_64",
+        "vendor": "Pileus",
+        "model": "simulated",
+        "topology": {"sockets": 1, "cores": 64, "threads": 1},
+    },
+)
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -44,43 +62,112 @@ class SimHypervisor:
     KIND = "hypervisor"
     VERSION = 1
 
-    def __init__(self, home: Path, clock: Clock, *, delays_s: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock,
+        *,
+        delays_s: Mapping[str, float] | None = None,
+        transfers: Transfers | None = None,
+        size: HostFacts = SIZE,
+    ) -> None:
         self._domains = make_directory(home / "domains")
         self._jobs = make_directory(home / "jobs")
         self.troubles = Troubles(home / "troubles")
         self.delays_s = dict(delays_s or {})
-        self._clock = clock
+        self._clock, self._transfers, self._size = clock, transfers, size
+
+    async def ensure_disks(self, domain: Domain, *, fence: int) -> Answer:
+        wanted = {disk.name: disk for disk in domain.disks if isinstance(disk, LocalDisk)}
+        disks = self._disks(domain.id)
+        return await self._say(
+            "ensure_disks",
+            domain.id,
+            msgspec.json.encode(domain.disks).decode(),
+            is_so=lambda: disks.hold(wanted) and self._disks_file(domain.id).exists(),
+            make_so=lambda: self._write(self._disks_file(domain.id), disks.made(wanted)),
+        )
 
     async def ensure_defined(self, domain: Domain, *, fence: int) -> Answer:
         wanted, file = msgspec.json.encode(domain), self._file(domain.id, "json")
+        local = {disk.name for disk in domain.disks if isinstance(disk, LocalDisk)}
+        missing = sorted(local - self._disks(domain.id).now.keys())
+        lacking = Failed(f"The guest {domain.id} has no disk {', '.join(missing)}.")
         return await self._say(
             "ensure_defined",
             domain.id,
             wanted.decode(),
-            is_so=lambda: read_or_none(file) == wanted,
+            is_so=lambda: lacking if missing else read_or_none(file) == wanted,
             make_so=lambda: write_whole(file, wanted),
         )
 
-    async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int) -> Answer:
+    async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int, soft_s: float = 0) -> Answer:
+        def is_so() -> bool | Failed:
+            now = self._power(domain_id)
+            if self._missing(domain_id):
+                return Failed(f"There is no guest {domain_id} on this host.")
+            if power is Power.PAUSED and now not in (Power.ON, Power.PAUSED):
+                return Failed(f"The guest {domain_id} does not run: it cannot be paused.")
+            return now is power
+
+        return await self._say("ensure_power", domain_id, power, is_so, lambda: self._set_power(domain_id, power))
+
+    async def ensure_restarted(self, domain_id: UUID, restart_id: UUID, *, fence: int, soft_s: float = 0) -> Answer:
         missing = Failed(f"There is no guest {domain_id} on this host.")
-        file = self._file(domain_id, "json")
+
+        def make_so() -> None:
+            self._set_power(domain_id, Power.OFF)
+            self._set_power(domain_id, Power.ON, restart_id)
+
+        seen = restart_id in self._boots(domain_id).restarts
         return await self._say(
-            "ensure_power",
+            "ensure_restarted",
             domain_id,
-            power,
-            is_so=lambda: self._power(domain_id) is power if file.exists() else missing,
-            make_so=lambda: write_whole(self._file(domain_id, "power"), power.encode()),
+            str(restart_id),
+            is_so=lambda: missing if self._missing(domain_id) else seen and self._power(domain_id) is Power.ON,
+            make_so=make_so,
         )
 
-    async def ensure_copied(self, domain_id: UUID, source: str, *, fence: int) -> Answer:
-        file = self._file(domain_id, "image")
+    async def ensure_disk_kept(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> Answer:
+        disks = self._disks(domain_id)
+        missing = Failed(f"The guest {domain_id} has no disk {disk}.")
         return await self._say(
-            "ensure_copied",
+            "ensure_disk_kept",
             domain_id,
-            source,
-            is_so=lambda: read_or_none(file) == source.encode(),
-            make_so=lambda: write_whole(file, source.encode()),
+            f"{disk}@{label}",
+            is_so=lambda: f"{disk}@{label}" in disks.kept or (missing if disk not in disks.now else False),
+            make_so=lambda: self._write(self._disks_file(domain_id), disks.keeping(disk, label)),
         )
+
+    async def ensure_disk_restored(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> Answer:
+        disks = self._disks(domain_id)
+        return await self._say(
+            "ensure_disk_restored",
+            domain_id,
+            f"{disk}@{label}",
+            is_so=lambda: f"{disk}@{label}" not in disks.kept,
+            make_so=lambda: self._write(self._disks_file(domain_id), disks.restored(disk, label)),
+        )
+
+    async def ensure_kept_gone(self, domain_id: UUID, label: str, *, fence: int) -> Answer:
+        disks = self._disks(domain_id)
+        return await self._say(
+            "ensure_kept_gone",
+            domain_id,
+            label,
+            is_so=lambda: disks == disks.without(label),
+            make_so=lambda: self._write(self._disks_file(domain_id), disks.without(label)),
+        )
+
+    async def ensure_uploaded(self, domain_id: UUID, disk: str, url: str, *, fence: int) -> Answer:
+        found = self._disks(domain_id).now.get(disk)
+        missing = Failed(f"The guest {domain_id} has no disk {disk}.")
+        answer = await self._say(
+            "ensure_uploaded", domain_id, f"{disk} {url}", lambda: missing if found is None else False, lambda: None
+        )
+        if isinstance(answer, Done) and found is not None and self._transfers is not None:
+            await self._transfers.put(url, snapshot(found))
+        return answer
 
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> Answer:
         return await self._say(
@@ -104,8 +191,25 @@ class SimHypervisor:
         await self._suffer(self.troubles.of("observe", ""))
         return {domain_id: self._facts(domain_id) for domain_id in sorted(self._ids())}
 
+    async def describe(self) -> HostFacts:
+        return self._size
+
+    async def console_log(self, domain_id: UUID, lines: int | None) -> str:
+        domain, boots = self._domain(domain_id), self._boots(domain_id)
+        text = "".join(boot_text(domain.name, at, n) for n, at in enumerate(boots.at))
+        kept = text.splitlines(keepends=True)
+        return "".join(kept if lines is None else kept[-lines:] if lines else [])
+
+    async def screen(self, domain_id: UUID, kind: str) -> Screen:
+        self._running(domain_id)
+        return Screen(kind=kind, path=str(self._file(domain_id, kind)))
+
+    async def stats(self, domain_id: UUID) -> dict[str, int | float]:
+        domain = self._running(domain_id)
+        return numbers(domain, self._clock.now() - self._boots(domain_id).at[-1])
+
     async def _say(
-        self, verb: str, domain_id: UUID, wish: str, *, is_so: Callable[[], bool | Failed], make_so: Callable[[], Any]
+        self, verb: str, domain_id: UUID, wish: str, is_so: Callable[[], bool | Failed], make_so: Callable[[], Any]
     ) -> Answer:
         trouble = self.troubles.of(verb, str(domain_id))
         answer = await self._suffer(trouble)
@@ -151,17 +255,59 @@ class SimHypervisor:
                 file.unlink(missing_ok=True)
 
     def _facts(self, domain_id: UUID) -> DomainFacts:
-        image = read_or_none(self._file(domain_id, "image"))
-        defined = self._file(domain_id, "json").exists()
+        data = read_or_none(self._file(domain_id, "json"))
+        disks = self._disks(domain_id).names()
+        if data is None:
+            return DomainFacts(disks=disks)
+        domain = msgspec.json.decode(data, type=Domain)
         return DomainFacts(
-            defined=defined, power=self._power(domain_id), image=None if image is None else image.decode()
+            defined=True,
+            power=self._power(domain_id),
+            disks=disks,
+            nics=tuple(nic.port_id for nic in domain.nics),
+            volumes=tuple(disk.id for disk in domain.disks if isinstance(disk, VolumeDisk)),
         )
+
+    def _missing(self, domain_id: UUID) -> bool:
+        return not self._file(domain_id, "json").exists()
+
+    def _domain(self, domain_id: UUID) -> Domain:
+        data = read_or_none(self._file(domain_id, "json"))
+        if data is None:
+            raise NotFound(f"There is no guest {domain_id} on this host.")
+        return msgspec.json.decode(data, type=Domain)
+
+    def _running(self, domain_id: UUID) -> Domain:
+        domain = self._domain(domain_id)
+        if self._power(domain_id) is not Power.ON:
+            raise Conflict(f"The guest {domain_id} does not run.")
+        return domain
 
     def _power(self, domain_id: UUID) -> Power:
         return Power((read_or_none(self._file(domain_id, "power")) or b"off").decode())
 
+    def _set_power(self, domain_id: UUID, power: Power, restart_id: UUID | None = None) -> None:
+        if power is Power.ON and self._power(domain_id) is Power.OFF:
+            boots = self._boots(domain_id).another(self._clock.now(), restart_id)
+            self._write(self._file(domain_id, "boots"), boots)
+        write_whole(self._file(domain_id, "power"), power.encode())
+
+    def _boots(self, domain_id: UUID) -> Boots:
+        data = read_or_none(self._file(domain_id, "boots"))
+        return Boots() if data is None else msgspec.json.decode(data, type=Boots)
+
+    def _disks(self, domain_id: UUID) -> Disks:
+        data = read_or_none(self._disks_file(domain_id))
+        return Disks() if data is None else msgspec.json.decode(data, type=Disks)
+
+    def _write(self, file: Path, what: msgspec.Struct) -> None:
+        write_whole(file, msgspec.json.encode(what))
+
     def _ids(self) -> set[UUID]:
         return {UUID(file.stem) for file in self._domains.glob("*") if not file.name.startswith(".")}
+
+    def _disks_file(self, domain_id: UUID) -> Path:
+        return self._file(domain_id, "disks")
 
     def _file(self, domain_id: UUID, suffix: str) -> Path:
         return self._domains / f"{domain_id}.{suffix}"
