@@ -14,6 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from pileus.engines.blocks import Blocks
+from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.files import read_or_none, write_whole
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
@@ -317,6 +319,10 @@ async def add_simulated_hosts(cloud: Cloud) -> None:
     await hosts.ensure_local(cloud.ctx, names)
     for name in names:
         home = cloud.state / "hosts" / name
-        rim = Rim(Hypervisor, SimHypervisor(home, cloud.clock), home / "rim", cloud.clock, changed=cloud.job_ended)
-        await rim.resume()
-        cloud.rims["hypervisor", name] = rim
+        blocks = SimBlocks(home / "blocks", cloud.clock)
+        for rim in (
+            Rim(Hypervisor, SimHypervisor(home, cloud.clock), home / "rim", cloud.clock, changed=cloud.job_ended),
+            Rim(Blocks, blocks, home / "blocks" / "rim", cloud.clock, changed=cloud.job_ended),
+        ):
+            await rim.resume()
+            cloud.rims[rim.kind, name] = rim

@@ -21,6 +21,8 @@ from pileus.agent import join
 from pileus.agent.app import AgentApp
 from pileus.agent.report import Reporter
 from pileus.agent.wire import UNIX, AgentError
+from pileus.engines.blocks import Blocks
+from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.files import make_directory
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
@@ -133,15 +135,14 @@ class RunningAgent:
         if not self._options.simulate:
             raise AgentError("This release has simulated engines only: start the agent with --simulate.")
         home = self._options.state
-        sim = SimHypervisor(home / "sim" / "hypervisor", self._clock)
-        self.rims["hypervisor"] = Rim(
-            Hypervisor,
-            sim,
-            home / "engines" / "hypervisor",
-            self._clock,
-            changed=reporter.changed,
-            durable=True,
-        )
+        simulated: list[tuple[type[Any], Any]] = [
+            (Hypervisor, SimHypervisor(home / "sim" / "hypervisor", self._clock)),
+            (Blocks, SimBlocks(home / "sim" / "blocks", self._clock)),
+        ]
+        for protocol, sim in simulated:
+            place = home / "engines" / protocol.KIND
+            rim = Rim(protocol, sim, place, self._clock, changed=reporter.changed, durable=True)
+            self.rims[protocol.KIND] = rim
 
     async def _keep_house(self) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pileus.engines.blocks import Blocks
 from pileus.engines.hypervisor import Hypervisor
 
-PROTOCOLS: Mapping[str, type] = {protocol.KIND: protocol for protocol in (Hypervisor,)}
+PROTOCOLS: Mapping[str, type] = {protocol.KIND: protocol for protocol in (Blocks, Hypervisor)}

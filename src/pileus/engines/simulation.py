@@ -1,0 +1,122 @@
+"""What simulators have in common: they are folders of files, suffer troubles on command, and their jobs are files too.
+
+    <home>/jobs/<id>.<verb>      when a job began, how long it takes, what it shall do
+    <home>/troubles/             see `engines.troubles`
+
+No verb awaits between its first look at the files and its last write, and each write is whole: any number of processes
+may share a home. The end of a job is a moment of the clock, so nothing runs meanwhile and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pileus.engines.files import make_directory, read_or_none, write_whole
+from pileus.engines.troubles import Trouble, Troubles
+from pileus.engines.verbs import Answer, Done, Failed, Going
+from pileus.kernel.clock import Clock
+from pileus.kernel.errors import Unavailable
+
+FULL = Failed("No space is left on this simulated host.")
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A job's file."""
+
+    at: float
+    takes_s: float
+    wish: str
+
+
+class Simulation:
+    """The ground of a simulated engine.
+
+    `delays_s` is how long a verb's job takes; a verb not in it is done at once. `takes_space`: the verbs that a full host
+    refuses.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock,
+        *,
+        delays_s: Mapping[str, float] | None = None,
+        takes_space: Collection[str] = (),
+    ) -> None:
+        self._jobs = make_directory(home / "jobs")
+        self.troubles = Troubles(home / "troubles")
+        self.delays_s = dict(delays_s or {})
+        self._clock, self._takes_space = clock, takes_space
+
+    async def say(
+        self,
+        verb: str,
+        subject: object,
+        wish: str = "",
+        *,
+        is_so: Callable[[], Answer | None],
+        make_so: Callable[[], Answer],
+    ) -> Answer:
+        """Answer as an engine would: what `is_so` says of the end state, else what `make_so` says when its time has come."""
+        trouble = self.troubles.of(verb, str(subject))
+        answer = await self.suffer(trouble) or is_so()
+        answer = answer or self._stopped(trouble, verb) or self._going(verb, subject, wish, trouble)
+        if answer is None:
+            answer = make_so()
+            self.drop(subject, verb)
+        if trouble is not None and trouble.kind == "mute":
+            raise Unavailable(f"{verb} was said to the simulated host; its answer got lost.")
+        return answer
+
+    async def suffer(self, trouble: Trouble | None) -> Answer | None:
+        if trouble is None:
+            return None
+        if trouble.kind == "deaf":
+            raise Unavailable("The simulated host does not answer.")
+        if trouble.kind == "slow":
+            await self._clock.sleep(trouble.seconds)
+        return Failed(trouble.cause) if trouble.kind == "fail" else None
+
+    def _stopped(self, trouble: Trouble | None, verb: str) -> Answer | None:
+        return FULL if trouble is not None and trouble.kind == "full" and verb in self._takes_space else None
+
+    def _going(self, verb: str, subject: object, wish: str, trouble: Trouble | None) -> Answer | None:
+        """How the job stands; None when its time has come, or when there need be none."""
+        file, now = self._job(subject, verb), self._clock.monotonic()
+        data = read_or_none(file)
+        job = None if data is None else msgspec.json.decode(data, type=Begun)
+        if job is None or job.wish != wish or job.at > now:  # a job from before the machine started begins anew
+            takes_s = trouble.seconds if trouble and trouble.kind == "delay" else self.delays_s.get(verb, 0.0)
+            job = Begun(now, takes_s, wish)
+            if takes_s > 0:
+                write_whole(file, msgspec.json.encode(job))
+        passed_s = now - job.at
+        return None if passed_s >= job.takes_s else Going(int(100 * passed_s / job.takes_s), f"{verb} is at work")
+
+    def drop(self, subject: object, verb: str = "*") -> None:
+        """There is no such job any more; of all its verbs, if none is said."""
+        for file in self._jobs.glob(f"{subject}.{verb}"):
+            file.unlink(missing_ok=True)
+
+    async def cancel(self, subject: object, verb: str) -> Answer:
+        """What every simulator does when a job is cancelled."""
+
+        def make_so() -> Answer:
+            self.drop(subject, verb)
+            return Done()
+
+        return await self.say("cancel", subject, verb, is_so=lambda: None, make_so=make_so)
+
+    def _job(self, subject: object, verb: str) -> Path:
+        return self._jobs / f"{subject}.{verb}"
+
+
+def structs(folder: Path, kind: type[Any]) -> dict[str, Any]:
+    """What a folder of JSON files holds, by the name of each."""
+    files = [file for file in sorted(folder.glob("*.json")) if not file.name.startswith(".")]
+    read = {file.stem: read_or_none(file) for file in files}
+    return {stem: msgspec.json.decode(data, type=kind) for stem, data in read.items() if data is not None}
