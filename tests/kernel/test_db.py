@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.db import Database, open_database
 from pileus.kernel.db.base import LockOrder, lock_number
+from pileus.kernel.errors import Unavailable
 from support.notes import add, kept, notes, write
 
 
@@ -152,3 +153,23 @@ def test_an_unknown_kind_of_database_is_refused_by_name(url: str) -> None:
 def test_nothing_is_opened_before_the_start() -> None:
     databases: list[Any] = [open_database("sqlite:////nowhere/x"), open_database("postgres://nobody@nowhere/x")]
     assert [database.dialect for database in databases] == ["sqlite", "postgresql"]
+
+
+async def test_a_look_sees_what_is_committed_and_nothing_else(database: Database) -> None:
+    question = str(sa.select(notes.c.id).order_by(notes.c.id))
+    assert await database.look(question) is None
+    async with database.transaction() as connection:
+        await add(connection, 1)
+        assert await database.look(question) is None
+    row = await database.look(question)
+    assert row is not None
+    assert row[0] == 1
+
+
+async def test_a_look_is_told_and_says_what_is_wrong(database: Database) -> None:
+    told: list[str] = []
+    database.on_statement.append(told.append)
+    await database.look("SELECT 1")
+    assert told == ["SELECT 1"]
+    with pytest.raises((Unavailable, sa.exc.DBAPIError)):
+        await database.look("SELECT 1 FROM nowhere")

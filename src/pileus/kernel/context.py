@@ -153,6 +153,12 @@ class Ctx:
         async with self.world.db.read() as connection:
             return await connection.execute(statement, params)
 
+    async def look(self, question: str) -> Sequence[Any] | None:
+        """The first row of a SELECT without parameters, given as text. See `Database.look`."""
+        if self.connection is None:
+            return await self.world.db.look(question)
+        return (await self.connection.execute(sa.text(question).columns())).first()
+
     async def lock(self, kind: str, key: object) -> None:
         """Hold others who decide on the same (kind, key) off until this transaction ends. See `Connection.lock`."""
         if self.connection is None or not self.connection.writes:

@@ -93,6 +93,12 @@ class Database(Protocol):
         """
         ...
 
+    async def look(self, question: str) -> Sequence[Any] | None:
+        """The first row of a SELECT without parameters, as committed by now; None without. For what every request asks:
+        it costs a tenth of a `read`. Raises Unavailable.
+        """
+        ...
+
     async def run_sync(self, call: Callable[[sa.Connection], Any]) -> Any:
         """Call with a plain SQLAlchemy connection in a transaction: for migrations and schema questions."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -117,6 +117,10 @@ class PostgresDatabase:
             if deadline.expired():
                 raise Unavailable(SLOW) from e
             raise
+
+    async def look(self, question: str) -> Sequence[Any] | None:
+        async with self.read() as connection:
+            return (await connection.execute(sa.text(question).columns())).first()
 
     @asynccontextmanager
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[PostgresConnection]:

@@ -25,6 +25,7 @@ class Revision(NamedTuple):
 
 
 CURRENT = sa.select(revisions.c.number, revisions.c.mark)
+QUESTION = str(CURRENT)  # each request asks it
 BUMP = (
     revisions.update()
     .values(number=revisions.c.number + 1, mark=sa.bindparam("new_mark"))
@@ -33,7 +34,7 @@ BUMP = (
 
 
 async def current(ctx: Ctx) -> Revision | None:
-    row = (await ctx.execute(CURRENT)).one_or_none()
+    row = await ctx.look(QUESTION)
     return None if row is None else Revision(row[0], row[1])
 
 
