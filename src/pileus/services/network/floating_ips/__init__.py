@@ -1,0 +1,1 @@
+"""Floating IPs: an address of an external network that stands for one inside."""

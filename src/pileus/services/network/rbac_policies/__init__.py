@@ -1,0 +1,1 @@
+"""RBAC policies: what a project lets others use."""

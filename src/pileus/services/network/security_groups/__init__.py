@@ -1,0 +1,1 @@
+"""Security groups: who may talk to the ports that are in them."""
