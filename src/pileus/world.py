@@ -42,10 +42,13 @@ from pileus.services.cloud.checkpoints.service import Simulated
 from pileus.services.cloud.events import service as feeds
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
+from pileus.services.compute.flavors import service as flavors
+from pileus.services.compute.routes import api as compute_api
 from pileus.services.identity.bootstrap import bootstrap, register_service
 from pileus.services.identity.keys import service as keys
 from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.routes import api as identity_api
+from pileus.services.identity.services import service as services_offered
 from pileus.services.identity.tokens.service import authenticate
 from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
@@ -62,8 +65,8 @@ STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
 CHORES = (keys.rotate_when_due,)
-SERVICES: tuple[Service, ...] = (identity_api, placement_api, cloud_api, metrics_api)
-CATALOGUE = (("placement", "placement", "/placement"),)
+SERVICES: tuple[Service, ...] = (identity_api, placement_api, compute_api, cloud_api, metrics_api)
+CATALOGUE = (("placement", "placement", "/placement"), ("compute", "nova", "/compute/v2.1"))
 """What the catalogue offers beside Identity: type, name, and where it is below the address of the cloud."""
 
 
@@ -278,6 +281,8 @@ async def ensure_admin(cloud: Cloud) -> str:
 async def offer_services(cloud: Cloud) -> None:
     """See to it that the catalogue offers what this cloud has. What an operator changed in it stays."""
     async with cloud.ctx.transaction() as ctx:
+        if not await services_offered.list_(ctx, {"type": "compute"}):
+            await flavors.seed(ctx)  # once: those that an operator deletes stay away
         for kind, name, path in CATALOGUE:
             await register_service(ctx, kind, name, path)
 

@@ -24,6 +24,9 @@ from pileus.kernel.errors import CloudError, Conflict, OverQuota
 from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
 from pileus.kernel.quota import Owners, QuotaKind, claim
+from pileus.services.compute.flavors import service as flavors
+from pileus.services.compute.flavors.service import Flavor
+from pileus.services.compute.keypairs import service as keypairs
 from pileus.services.identity.application_credentials import service as application_credentials
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.domains import service as domains
@@ -42,6 +45,7 @@ from pileus.services.placement.inventories import service as inventories
 from pileus.services.placement.inventories.service import Inventory
 from pileus.services.placement.resource_providers import service as providers
 from support.cloud import RunningCloud
+from support.computed import PUBLIC_KEY
 
 RIVALS = 16
 
@@ -132,6 +136,20 @@ async def one_name_of_an_identity_provider(ctx: Ctx, number: int) -> Any:
     return await identity_providers.create(ctx, f"idp{number}", projects.DEFAULT, facts)
 
 
+async def one_flavor_name(ctx: Ctx, number: int) -> Any:
+    return await flavors.create(ctx, Flavor(id=f"n{number}", name="the only one", memory_mib=64, vcpus=1, disk_gib=1))
+
+
+async def one_flavor_id(ctx: Ctx, number: int) -> Any:
+    return await flavors.create(ctx, Flavor(id="the only one", name=f"n{number}", memory_mib=64, vcpus=1, disk_gib=1))
+
+
+async def one_keypair_name(ctx: Ctx, _: int) -> Any:
+    admin = await users.named(ctx, "admin", projects.DEFAULT)
+    assert admin is not None
+    return await keypairs.create(ctx, admin.id, "the only one", "ssh", PUBLIC_KEY)
+
+
 async def one_provider_name(ctx: Ctx, _: int) -> Any:
     return await providers.create(ctx, str(uuid4()), "the only one")
 
@@ -153,6 +171,9 @@ def one_vcpu(provider_id: str, **more: Any) -> Claim:
 
 
 DECISIONS: list[Decide] = [
+    one_flavor_name,
+    one_flavor_id,
+    one_keypair_name,
     one_provider_name,
     one_provider_id,
     one_consumer,
@@ -171,6 +192,8 @@ DECISIONS: list[Decide] = [
 ]
 
 HELD = {
+    "compute_flavor(name)": one_flavor_name,
+    "compute_keypair(user_id, name)": one_keypair_name,
     "host(name)": "tests/kernel/test_joins.py::test_of_many_who_come_at_once_one_joins",
     "host(serial)": "as above: it comes with the name",
     "identity_access_rule(user_id, service, path, method)": "as one_application_credential_name, which makes one",

@@ -18,6 +18,9 @@ from support.strangers import dead, living
 
 ANONYMOUS_WITH_A_REASON = {
     "GET /": "what there is, before anybody can log in",
+    "GET /compute": "version discovery",
+    "GET /compute/v2": "version discovery",
+    "GET /compute/v2.1": "version discovery",
     "GET /identity": "version discovery",
     "GET /identity/v3": "version discovery",
     "GET /identity/v2.0": "version discovery",

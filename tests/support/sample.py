@@ -36,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import delegation, oauth, placed
+from support import computed, delegation, oauth, placed
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -191,8 +191,11 @@ REAL: dict[str, Real] = {
     "domain_id": a_domain,
     "endpoint_group_id": an_endpoint_group,
     "endpoint_id": an_endpoint,
+    "extra_spec": computed.a_spec,
+    "flavor_id": computed.a_flavor,
     "group": a_group_of_options,
     "idp_id": an_identity_provider,
+    "keypair_name": computed.a_keypair,
     "mapping_id": a_mapping,
     "limit_id": a_limit,
     "name": a_checkpoint,

@@ -135,7 +135,8 @@ class Call:
     async def _answer(self) -> Rendered | Stream:
         segments = segments_of(self.scope)
         self.service, rest = self.app.service_of(segments, self.scope)
-        found = self.service.table.find(rest) if self.service else None
+        at, project_id = self.service.located(rest) if self.service else (rest, None)
+        found = self.service.table.find(at) if self.service else None
         if self.service is None or found is None:
             return self._unknown()
         self.path = "/" + "/".join(rest)
@@ -146,6 +147,7 @@ class Call:
             return self._no_such_method(leaf)
         if not choice.anonymous:
             await self._authenticate(self.service, rest)
+            self._check_project(project_id)
         if self.service.microversions is not None:
             self.version = self.service.microversions.negotiate(self._version_headers())
         return await self._call(choice, values)
@@ -167,6 +169,14 @@ class Call:
         if caller.reach is not None and not caller.reach(service.types, self.scope.get("method", "GET"), segments):
             raise Unauthorized(WHO)
         self.app.rates.take(caller.project_id or caller.user_id, self.started)
+
+    def _check_project(self, named: str | None) -> None:
+        """Raises BadRequest when the path names another project than the token."""
+        if named is not None and named != self.caller.project_id:
+            raise BadRequest(
+                f"Malformed request URL: URL's project_id '{named}' doesn't match Context's project_id "
+                f"'{self.caller.project_id}'"
+            )
 
     async def _anew(self) -> Caller:
         """Whose the token is now. Raises Unauthorized."""

@@ -26,6 +26,15 @@ from pileus.kernel.http.routes import FIRST, LAST, WEBSOCKET, Handler, Route, Ro
 
 H = TypeVar("H", bound=Handler)
 
+Located = Callable[[list[str]], tuple[list[str], str | None]]
+"""The segments below the prefix, as a client wrote them -> those of the table, and the project that stood among them. A
+request whose token is for another project is refused."""
+
+
+def as_is(segments: list[str]) -> tuple[list[str], str | None]:
+    """A service whose paths name no project."""
+    return segments, None
+
 
 class Facts(TypedDict, total=False):
     """What can be said of a route."""
@@ -49,7 +58,7 @@ class Service:
     `fault` makes the document of an error; `unknown` what a path that is no route gives, from the Accept header;
     `missing` what an unreadable path parameter gives. `vary` and `request_id_headers` are more header names of each
     answer. `port` is where its users expect it at the root of a port of its own. `types` are its names in the catalogue,
-    if it has others. `version_range` None: no microversions.
+    if it has others. `version_range` None: no microversions. `located`: how a path is read that may name a project.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class Service:
         self.request_id_headers = ("x-openstack-request-id", *accent.get("request_id_headers", ()))
         self.port = accent.get("port")
         self.types = frozenset(accent.get("types", (name,)))
+        self.located = accent.get("located", as_is)
         self.table = RouteTable()
 
     @property
@@ -171,3 +181,4 @@ class Accent(TypedDict, total=False):
     request_id_headers: tuple[str, ...]
     port: int
     types: tuple[str, ...]
+    located: Located

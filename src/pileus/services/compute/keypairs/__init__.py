@@ -1,0 +1,1 @@
+"""Key pairs: public keys of users, to be given to their servers."""

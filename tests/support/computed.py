@@ -1,0 +1,66 @@
+"""Real things of Compute in a running cloud, and how its versions are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from pileus.services.compute.flavors import service as flavors
+from pileus.services.compute.flavors.service import Flavor
+from pileus.services.compute.keypairs import service as keypairs
+from support.cloud import RunningCloud
+
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrTT08dIICgTMTgIhoXZZ+i4hAc6BjLuMsTZItMCBCO somebody@example"
+FINGERPRINT = "6c:ad:cc:c5:75:f4:cd:47:12:1f:e5:4e:db:b4:5a:16"
+SPEC = "hw:cpu_policy"
+
+
+def at(version: str) -> dict[str, str]:
+    """The header that asks for this microversion."""
+    return {"OpenStack-API-Version": f"compute {version}"}
+
+
+async def a_flavor(cloud: RunningCloud) -> str:
+    """That only the admin's own project may use."""
+    name = uuid4().hex
+    specs = {SPEC: "shared"}
+    flavor = Flavor(id=name, name=name, memory_mib=64, vcpus=1, disk_gib=1, is_public=False, extra_specs=specs)
+    await flavors.create(cloud.ctx(), flavor)
+    await flavors.give_access(cloud.ctx(), name, cloud.project_id, to_public=False)
+    return name
+
+
+async def a_spec(cloud: RunningCloud) -> str:
+    return SPEC  # which each sampled flavor has
+
+
+async def a_keypair(cloud: RunningCloud) -> str:
+    return (await keypairs.create(cloud.ctx(), cloud.user_id, uuid4().hex, "ssh", PUBLIC_KEY)).name
+
+
+async def a_new_flavor(cloud: RunningCloud) -> Any:
+    return {"flavor": {"name": uuid4().hex, "ram": 64, "vcpus": 1, "disk": 1}}
+
+
+async def a_new_keypair(cloud: RunningCloud) -> Any:
+    return {"keypair": {"name": uuid4().hex, "public_key": PUBLIC_KEY}}
+
+
+async def somebody(cloud: RunningCloud) -> Any:
+    return {"addTenantAccess": {"tenant": cloud.as_("member").project_id}}
+
+
+async def the_one(cloud: RunningCloud) -> Any:
+    return {"removeTenantAccess": {"tenant": cloud.project_id}}
+
+
+ACTION = "POST /compute/v2.1/flavors/{flavor_id}/action"
+BODIES: dict[str, Any] = {
+    "POST /compute/v2.1/flavors": a_new_flavor,
+    "PUT /compute/v2.1/flavors/{flavor_id}": {"flavor": {"description": "once"}},
+    f"{ACTION} addTenantAccess 2.1-": somebody,
+    f"{ACTION} removeTenantAccess 2.1-": the_one,
+    "PUT /compute/v2.1/flavors/{flavor_id}/os-extra_specs/{extra_spec}": {SPEC: "dedicated"},
+    "POST /compute/v2.1/os-keypairs": a_new_keypair,
+}
+"""What is accepted; with the microversions, where they differ."""
