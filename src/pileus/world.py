@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from pileus.engines.blocks import Blocks
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.files import read_or_none, write_whole
+from pileus.engines.hearing import tell
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
+from pileus.engines.overlay import Overlay
+from pileus.engines.overlay.sim import SimOverlay
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import Change
 from pileus.kernel import audit, events, hosts, migrate
@@ -33,7 +35,7 @@ from pileus.kernel.housekeeping import Housekeeping
 from pileus.kernel.http import App, Route, Service, build_app, idempotency
 from pileus.kernel.ids import Ids
 from pileus.kernel.metrics import Metrics
-from pileus.kernel.operations import Worker, views, void_leases, wake_subject
+from pileus.kernel.operations import Worker, views, void_leases
 from pileus.kernel.policy import Policy
 from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.seal import Seal
@@ -205,8 +207,7 @@ class Cloud:
     async def _wake(self, change: Change) -> None:
         """A hint only: an operation that missed it looks again by itself."""
         with suppress(Unavailable, TryAgain):
-            async with self.ctx.transaction() as ctx:
-                await wake_subject(ctx, UUID(change.subject))
+            await tell(self.ctx, [change])
 
 
 async def open_cloud(
@@ -325,9 +326,11 @@ async def add_simulated_hosts(cloud: Cloud) -> None:
     for name in names:
         home = cloud.state / "hosts" / name
         blocks = SimBlocks(home / "blocks", cloud.clock)
+        overlay = SimOverlay(home / "overlay", cloud.clock, changed=cloud.job_ended)
         for rim in (
             Rim(Hypervisor, SimHypervisor(home, cloud.clock), home / "rim", cloud.clock, changed=cloud.job_ended),
             Rim(Blocks, blocks, home / "blocks" / "rim", cloud.clock, changed=cloud.job_ended),
+            Rim(Overlay, overlay, home / "overlay" / "rim", cloud.clock, changed=cloud.job_ended),
         ):
             await rim.resume()
             cloud.rims[rim.kind, name] = rim

@@ -13,8 +13,9 @@ from typing import Any
 from demo.world import DemoWorld
 from pileus.agent import join
 from pileus.agent.client import Agents
-from pileus.agent.control import listen, wake
+from pileus.agent.control import listen
 from pileus.agent.main import Options, RunningAgent
+from pileus.engines.hearing import tell
 from pileus.engines.verbs import Change
 from pileus.kernel import joins
 from pileus.kernel.clock import Clock, SystemClock
@@ -58,7 +59,7 @@ class ControlPlane:
             self.refuses -= 1
             raise Unavailable("The database is away.")
         self.changes += changes
-        await wake(ctx, changes)
+        await tell(ctx, changes)
         self.news.set()
 
     async def see(self, host: str, observed: dict[str, Any]) -> None:

@@ -12,20 +12,19 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from cryptography import x509
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pileus.agent import tls, wire
+from pileus.engines.hearing import tell
 from pileus.engines.verbs import Change
 from pileus.kernel import hosts, joins
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError, MethodNotAllowed, NotFound, Unauthorized
 from pileus.kernel.hosts import Hosts
 from pileus.kernel.http.server import Listener, Server
-from pileus.kernel.operations import wake_subject
 from pileus.kernel.tls import Ca
 
 logger = logging.getLogger("pileus.agents")
@@ -63,15 +62,6 @@ async def listen(ctx: Ctx, hosts: Hosts, host: str, port: int, **hooks: Any) -> 
     return AgentsListener(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", context)
 
 
-async def wake(ctx: Ctx, changes: list[Change]) -> None:
-    """Whoever waits for one of these looks again; it asks the host itself, so nothing here is believed."""
-    subjects = {subject for change in changes if (subject := as_uuid(change.subject)) is not None}
-    if subjects:
-        async with ctx.transaction() as tx:
-            for subject in sorted(subjects):
-                await wake_subject(tx, subject)
-
-
 class ControlApp:
     """Takes the posts of agents. `observed` is given what each engine of a host observed, at each renewal; `changed`
     the jobs that have ended, perhaps more than once.
@@ -85,7 +75,7 @@ class ControlApp:
         hosts: Hosts,
         authority: Ca,
         *,
-        changed: ChangedHook = wake,
+        changed: ChangedHook = tell,
         observed: Observed = ignore,
         local: str | None = None,
     ) -> None:
@@ -153,10 +143,3 @@ def checked_address(text: str) -> str:
     if len(text) > ADDRESS_LENGTH or not (text.isascii() and text.isprintable() and host and port_fits):
         raise BadRequest("The address of an agent is HOST:PORT.")
     return text
-
-
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

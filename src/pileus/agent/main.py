@@ -26,6 +26,8 @@ from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.files import make_directory
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
+from pileus.engines.overlay import Overlay
+from pileus.engines.overlay.sim import SimOverlay
 from pileus.engines.rim import Rim
 from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.config import Http
@@ -138,6 +140,7 @@ class RunningAgent:
         simulated: list[tuple[type[Any], Any]] = [
             (Hypervisor, SimHypervisor(home / "sim" / "hypervisor", self._clock)),
             (Blocks, SimBlocks(home / "sim" / "blocks", self._clock)),
+            (Overlay, SimOverlay(home / "sim" / "overlay", self._clock, changed=reporter.changed)),
         ]
         for protocol, sim in simulated:
             place = home / "engines" / protocol.KIND

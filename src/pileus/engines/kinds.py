@@ -6,5 +6,6 @@ from collections.abc import Mapping
 
 from pileus.engines.blocks import Blocks
 from pileus.engines.hypervisor import Hypervisor
+from pileus.engines.overlay import Overlay
 
-PROTOCOLS: Mapping[str, type] = {protocol.KIND: protocol for protocol in (Blocks, Hypervisor)}
+PROTOCOLS: Mapping[str, type] = {protocol.KIND: protocol for protocol in (Blocks, Hypervisor, Overlay)}

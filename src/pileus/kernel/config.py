@@ -160,6 +160,20 @@ class Placement(Section, frozen=True):
     )
 
 
+class Network(Section, frozen=True):
+    controller: Annotated[
+        str, option("Name of the host whose agent writes the overlay of this cloud; empty: the first host by name.")
+    ] = ""
+    physical_networks: Annotated[tuple[str, ...], option("Names of the networks outside that ports can be on.")] = (
+        "public",
+    )
+    physical_mtu: Annotated[int, option("Largest packet of those, bytes.", ge=1280, le=65_535)] = 1500
+    mtu: Annotated[int, option("Largest packet of a network that lives in tunnels, bytes.", ge=1280, le=65_535)] = 1442
+    dns_domain: Annotated[str, option("What follows the names of ports, as guests are told.", min_length=1)] = (
+        "openstacklocal."
+    )
+
+
 class Log(Section, frozen=True):
     format: Annotated[
         str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")
@@ -192,6 +206,7 @@ class Config(Section, frozen=True):
     agents: Agents = Agents()
     identity: Identity = Identity()
     placement: Placement = Placement()
+    network: Network = Network()
     log: Log = Log()
     policy: Policy = Policy()
     metrics: Metrics = Metrics()
