@@ -114,8 +114,8 @@ class Cloud:
             raise Unavailable(f"The host {host} is on another machine, and this process speaks to none.", host=host)
         return self.agents.engine(kind, host)
 
-    def trust_agents(self, context: ssl.SSLContext) -> None:
-        """Speak to agents on other machines with this certificate."""
+    def trust_agents(self, context: ssl.SSLContext | None) -> None:
+        """Speak to agents: to those on other machines with this certificate, to the one behind a Unix socket without."""
         from pileus.agent.client import Agents  # its HTTP client costs 0.1 s, which a cloud on one machine need not pay
 
         self.agents = Agents(self.hosts, context)

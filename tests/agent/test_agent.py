@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,15 +18,16 @@ from agent.control_plane import ControlPlane, agent, identity, made
 from engines.hypervisor_contract import guest
 from pileus.agent import join, tls, wire
 from pileus.agent.client import Agent, local_client
-from pileus.agent.control import ControlApp
-from pileus.agent.main import Options, RunningAgent, unix_socket
+from pileus.agent.control import listen_to_local
+from pileus.agent.main import Options, RunningAgent
 from pileus.engines.hypervisor import DomainFacts, Hypervisor
 from pileus.engines.verbs import Change, Done
-from pileus.kernel import joins
+from pileus.kernel import hosts
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.config import Http
 from pileus.kernel.errors import CloudError, NotFound, Unavailable
 from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.http.unix import bound_socket
 from pileus.kernel.join_token import JoinToken
 
 pytestmark = pytest.mark.database("sqlite")
@@ -195,7 +197,7 @@ async def test_a_refusal_without_a_word_is_unavailable(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def behind_socket(app: Any, home: Path) -> AsyncIterator[Agent]:
-    server = Server(app, Http(), [Listener(sock=unix_socket(home / "s"))])
+    server = Server(app, Http(), [Listener(sock=bound_socket(home / "s"))])
     await server.start()
     client = local_client(home / "s")
     yield client
@@ -205,12 +207,9 @@ async def behind_socket(app: Any, home: Path) -> AsyncIterator[Agent]:
 
 async def test_an_agent_of_this_machine_is_behind_a_unix_socket(plane: ControlPlane, tmp_path: Path) -> None:
     ctx, at = plane.ctx, f"unix:{tmp_path}/agent.sock"
-    async with ctx.transaction() as tx:
-        await joins.hosts.join(tx, "local", serial="", address=at)
-    authority = await joins.open_authority(ctx)
-    app = ControlApp(ctx, plane.hosts, authority, changed=plane.hear, observed=plane.see, local="local")
-    server = Server(app, Http(), [Listener(sock=unix_socket(tmp_path / "control.sock"))])
-    await server.start()
+    await hosts.ensure_behind_socket(ctx, "local", at)
+    hooks = {"changed": plane.hear, "observed": plane.see}
+    server = await listen_to_local(ctx, plane.hosts, tmp_path / "control.sock", "local", agent=os.geteuid(), **hooks)
     wanted = Options(state=tmp_path / "one", control=f"unix:{tmp_path}/control.sock", listen=at, simulate=True)
     async with RunningAgent(wanted, SystemClock()):
         assert (tmp_path / "agent.sock").stat().st_mode & 0o077 == 0
@@ -223,3 +222,22 @@ async def test_an_agent_of_this_machine_is_behind_a_unix_socket(plane: ControlPl
         await client.close()
         await plane.world.agents.close()
     await server.stop(0.1)
+
+
+async def test_another_users_process_is_sent_away_from_a_socket(tmp_path: Path) -> None:
+    async def never(*_: Any) -> None:
+        raise AssertionError("it was let in")
+
+    listener = Listener(sock=bound_socket(tmp_path / "s"), peers=frozenset({os.geteuid() + 1}))
+    server = Server(never, Http(), [listener])
+    await server.start()
+    client = local_client(tmp_path / "s")
+    with pytest.raises(Unavailable):
+        await client.engine(Hypervisor).observe()  # type: ignore[type-abstract]
+    await client.close()
+    await server.stop(0.1)
+
+
+def test_a_socket_whose_path_is_too_long_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="at most 107 bytes"):
+        bound_socket(tmp_path / ("x" * 200))

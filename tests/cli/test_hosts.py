@@ -20,7 +20,15 @@ ENDS_WITHIN_S = 30.0
 def cloud(launch: Up, tmp_path: Path) -> Process:
     """One that listens for agents."""
     (tmp_path / "pileus.toml").write_text(f'[agents]\nlisten = "127.0.0.1:{free_port()}"\n')
-    arguments = ("--config", tmp_path / "pileus.toml", "--state", tmp_path / "cloud", "--listen", "127.0.0.1:0")
+    arguments = (
+        "--no-agent",
+        "--config",
+        tmp_path / "pileus.toml",
+        "--state",
+        tmp_path / "cloud",
+        "--listen",
+        "127.0.0.1:0",
+    )
     return launch("up", *arguments)
 
 

@@ -128,7 +128,7 @@ def test_a_start_finishes_what_a_kill_interrupted(up: Up) -> None:
 
 
 def test_a_cloud_with_real_hosts_has_no_checkpoints(launch: Up, tmp_path: Path) -> None:
-    cloud = launch("up", "--listen", "127.0.0.1:0", "--state", tmp_path / "cloud")
+    cloud = launch("up", "--no-agent", "--listen", "127.0.0.1:0", "--state", tmp_path / "cloud")
     done = pileus("checkpoint", "save", "one", "--state", cloud.state)
     assert done.returncode == 1
     assert "409 This cloud is not simulated" in done.stderr

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -25,6 +26,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError, MethodNotAllowed, NotFound, Unauthorized
 from pileus.kernel.hosts import Hosts
 from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.http.unix import bound_socket
 from pileus.kernel.tls import Ca
 
 logger = logging.getLogger("pileus.agents")
@@ -60,6 +62,15 @@ async def listen(ctx: Ctx, hosts: Hosts, host: str, port: int, **hooks: Any) -> 
     server = Server(app, ctx.world.config.http, [Listener(host=host, port=port, tls=listens)])
     ((_, port, *_),) = await server.start()
     return AgentsListener(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", context)
+
+
+async def listen_to_local(ctx: Ctx, hosts: Hosts, path: Path, name: str, *, agent: int, **hooks: Any) -> Server:
+    """Take the posts of the agent of this machine at a Unix socket, until `stop()`. `agent` is its uid. Raises OSError."""
+    app = ControlApp(ctx, hosts, await joins.open_authority(ctx), local=name, **hooks)
+    listener = Listener(sock=bound_socket(path), peers=frozenset({agent}))
+    server = Server(app, ctx.world.config.http, [listener])
+    await server.start()
+    return server
 
 
 class ControlApp:

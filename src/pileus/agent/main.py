@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+import pileus
 from pileus.agent import join
 from pileus.agent.app import AgentApp
 from pileus.agent.report import Reporter
@@ -32,10 +33,12 @@ from pileus.engines.rim import Rim
 from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.config import Http
 from pileus.kernel.http.server import Listener, Server
+from pileus.kernel.http.unix import bound_socket
 from pileus.kernel.join_token import JoinToken
 
 logger = logging.getLogger("pileus.agent")
 
+LOCK = "agent.lock"
 FORGET_FENCES_AFTER_S = 30 * 86_400.0
 HOUSEKEEPING_S = 86_400.0
 POST_TIMEOUT_S = 10.0
@@ -51,6 +54,7 @@ class Options:
     join: str | None = None  # the join token; needed once, and ignored when it is the one that was used
     simulate: bool = False
     advertise: str = ""  # the host by which the control plane reaches this agent; empty: found out
+    commander: int | None = None  # behind a Unix socket: the uid of the control process; None: our own
 
 
 async def run(options: Options, *, ready: Callable[[str], None] | None = None) -> None:
@@ -94,8 +98,8 @@ class RunningAgent:
     async def _start(self, stack: AsyncExitStack) -> None:
         options = self._options
         make_directory(options.state)
-        stack.enter_context(locked(options.state / "agent.lock"))
-        sock = listening_socket(options.listen)
+        stack.enter_context(locked(options.state / LOCK))
+        sock = listening_socket(options)
         stack.callback(sock.close)
         self.address = address_of(sock, options)
         identity = await self._identity()
@@ -107,9 +111,11 @@ class RunningAgent:
         for rim in self.rims.values():
             stack.push_async_callback(rim.stop)
             await rim.resume()
-        trusted = identity is None
-        listener = Listener(sock=sock, tls=None if identity is None else identity.server_context())
-        server = Server(AgentApp(self.rims, trusted=trusted), Http(), [listener])
+        if identity is None:
+            listener = Listener(sock=sock, peers=frozenset({os.geteuid(), options.commander or os.geteuid()}))
+        else:
+            listener = Listener(sock=sock, tls=identity.server_context())
+        server = Server(AgentApp(self.rims, trusted=identity is None), Http(), [listener])
         await server.start()
         stack.push_async_callback(server.stop, 1.0)
         reporter.start()
@@ -168,40 +174,30 @@ def read_token(text: str) -> JoinToken:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Nobody else serves this state directory inside the block. Raises AgentError."""
-    with open(path, "ab") as file:
+    """Nobody else serves this state directory inside the block; the file says who does. Raises AgentError."""
+    with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
             raise AgentError(f"Another agent runs on {path.parent}.") from e
+        file.truncate()
+        file.write(f"{os.getpid()} {pileus.__version__}\n")
+        file.flush()
         yield
 
 
-def listening_socket(listen: str) -> socket.socket:
-    """A bound socket. A Unix socket's file is 0600, and replaces what a killed agent left. Raises AgentError."""
+def listening_socket(options: Options) -> socket.socket:
+    """A bound socket; a Unix socket's file belongs to who may command. Raises AgentError."""
+    listen = options.listen
     try:
         if listen.startswith(UNIX):
-            return unix_socket(Path(listen.removeprefix(UNIX)))
+            return bound_socket(Path(listen.removeprefix(UNIX)), options.commander)
         host, _, port = listen.rpartition(":")
         host = host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, int(port)), family=family)
     except (OSError, ValueError) as e:
         raise AgentError(f"The agent cannot listen on {listen}: {e}") from e
-
-
-def unix_socket(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)  # there must be no moment in which others may connect
-    try:
-        sock.bind(str(path))
-    except OSError:
-        sock.close()
-        raise
-    finally:
-        os.umask(before)
-    return sock
 
 
 def address_of(sock: socket.socket, options: Options) -> str:

@@ -55,15 +55,18 @@ class Reporter:
 
     async def _run(self) -> None:
         """Renew the lease when it is time, tell changes when they come."""
-        due, loop = 0.0, asyncio.get_running_loop()
+        due, loop, trouble = 0.0, asyncio.get_running_loop(), ""
         while True:
             self._news.clear()
             try:
                 await self._tell_changes()
                 if loop.time() >= due:
                     due = loop.time() + await self._renew()
+                    trouble = ""
             except Unavailable as e:
-                logger.warning("the control plane was not reached: %s", e.message)
+                if e.message != trouble:  # it may be away for long
+                    logger.warning("the control plane was not reached: %s", e.message)
+                trouble = e.message
                 await self._clock.sleep(RETRY_S)
                 continue
             with suppress(TimeoutError):

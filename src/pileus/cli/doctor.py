@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pileus.cli.settings import configuration
+from pileus.cli.state import OPEN_TO_OTHERS
 from pileus.kernel.config import Config, address, database_url
 
 PYTHON = (3, 11)
@@ -131,7 +132,7 @@ def modes(config: Config) -> Iterator[Finding]:
 
 
 def open_to_others(path: Path) -> bool:
-    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+    return bool(stat.S_IMODE(path.stat().st_mode) & OPEN_TO_OTHERS)
 
 
 def database(config: Config) -> Iterator[Finding]:

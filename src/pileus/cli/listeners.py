@@ -59,14 +59,15 @@ def listeners(config: Config, app: App, tls: ssl.SSLContext | None) -> list[List
     return [Listener(host, each, tls=tls) for each in (port, *(more if config.api.classic_ports else ()))]
 
 
-async def listen(server: Server, config: Config) -> str:
-    """Begin to serve. The URL of the API. Raises Failure."""
+async def listen(server: Server, config: Config) -> tuple[str, str]:
+    """Begin to serve. The URL of the API, and HOST:PORT where it listens. Raises Failure."""
     try:
         addresses = await server.start()
     except OSError as e:
         hint = "another program listens there; name another address by --listen" if e.errno == 98 else e.strerror
         raise Failure(f"cannot listen on {config.api.listen}{classic(config)}: {hint}") from e
-    return url(config, addresses[0][1])
+    port = addresses[0][1]
+    return url(config, port), f"{config.api.listen.rpartition(':')[0]}:{port}"
 
 
 def classic(config: Config) -> str:

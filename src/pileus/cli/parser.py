@@ -58,7 +58,7 @@ def _listening(command: argparse.ArgumentParser) -> None:
 
 
 def _up(commands: Any) -> None:
-    up = _add(commands, "up", "up:run", "Run a cloud in this process, made at the first start.")
+    up = _add(commands, "up", "up:run", "Run a cloud on this machine, made at the first start.")
     _places(up)
     _listening(up)
     up.add_argument(
@@ -66,6 +66,12 @@ def _up(commands: Any) -> None:
     )
     up.add_argument("--simulate", action="store_true", help="simulated hosts; needs no rights")
     up.add_argument("--simulate-hosts", type=_count, metavar="N", help="how many simulated hosts (1)")
+    up.add_argument(
+        "--agent",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="this machine is a host, with an agent of its own; so it is when root does not simulate",
+    )
     up.add_argument(
         "--seed", type=int, metavar="N", help="of a simulated cloud: the same requests get the same ids and times"
     )
@@ -92,6 +98,10 @@ def _serve(commands: Any) -> None:
     )
     agent.add_argument("--join", metavar="TOKEN", help="once: the token that makes this machine a host")
     agent.add_argument("--simulate", action="store_true", help="simulated engines")
+    agent.add_argument(
+        "--commander", type=int, metavar="UID", help="who may command it, behind a Unix socket; else who started it"
+    )
+    agent.add_argument("--log", default="", metavar="FILE", help="else standard error")
 
 
 def _database(commands: Any) -> None:

@@ -89,8 +89,9 @@ def agent(asked: argparse.Namespace) -> int:
         join=asked.join,
         simulate=asked.simulate,
         advertise=asked.advertise,
+        commander=asked.commander,
     )
-    log.start(Log())
+    log.start(Log(file=asked.log))
     try:
         asyncio.run(
             run(options, ready=lambda where: print(f"The agent listens on {where} (pid {os.getpid()})", flush=True))

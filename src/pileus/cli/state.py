@@ -15,6 +15,8 @@ from pileus.cli import Failure
 from pileus.engines.files import write_whole
 
 CLOUD = "pileus"
+PASS_THROUGH = 0o710  # of a state directory through which the group of the control process reaches its own
+OPEN_TO_OTHERS = 0o067
 CLOUDS_YAML = """\
 # Written by `pileus up` at each start.
 clouds:
@@ -67,7 +69,7 @@ def open_state(path: Path) -> None:
         raise Failure(
             f"the state directory {path} belongs to somebody else (uid {found.st_uid}); name another by --state"
         )
-    if stat.S_IMODE(found.st_mode) & 0o077:
+    if stat.S_IMODE(found.st_mode) & OPEN_TO_OTHERS:
         if any(path.iterdir()):
             raise Failure(f"others may look into the state directory {path}; say: chmod 700 {path}")
         path.chmod(0o700)

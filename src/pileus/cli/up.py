@@ -1,4 +1,4 @@
-"""`pileus up`: a whole cloud in this process."""
+"""`pileus up`: a whole cloud on this machine."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from pileus.cli import Failure, process
-from pileus.cli.listeners import Secure, listen, listeners, secure
+import msgspec
+
+from pileus.cli import Failure
+from pileus.cli.orders import LocalAgent, Orders, Served, Simulation
+from pileus.cli.rooms import open_rooms, user_named
 from pileus.cli.settings import configuration
 from pileus.cli.state import locked, open_state, pid_file, write_client_files
-from pileus.kernel.config import Config
-from pileus.kernel.http.server import Server
-from pileus.world import ensure_admin, keep_first_state
+from pileus.kernel import log
+from pileus.kernel.config import Config, Log
 
 logger = logging.getLogger("pileus.up")
 
@@ -33,29 +34,59 @@ Pileus serves {url} (pid {pid}); stop it with Ctrl-C or `kill {pid}`; its log is
 """
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """How much of the cloud is simulated."""
-
-    hosts: int
-    seed: int | None
-
-
 def run(asked: argparse.Namespace) -> int:
     simulation = simulated(asked)
     with contextlib.ExitStack() as stack:
         if asked.ephemeral:
             asked.state = str(stack.enter_context(ephemeral(asked.state)))
         config, origins = configuration(asked)
-        state = Path(config.state).absolute()
-        open_state(state)
-        stack.enter_context(locked(state))
-        config = process.at(config, state, log_file=None if "log.file" in origins else LOG_FILE)
-        stack.callback(process.start_log(config).close)
-        stack.enter_context(pid_file(state, "api"))
-        process.allow_open_files(config)
-        process.run(partial(serve, config, simulation))
+        config = msgspec.structs.replace(config, state=str(Path(config.state).absolute()))
+        if asked.agent if asked.agent is not None else os.geteuid() == 0 and not simulation.hosts:
+            run_with_agent(config, origins, stack, simulate=bool(simulation.hosts))
+        else:
+            run_alone(config, origins, stack, simulation)
     return 0
+
+
+def run_alone(config: Config, origins: Mapping[str, str], stack: contextlib.ExitStack, simulation: Simulation) -> None:
+    """API, worker and simulated hosts in this process."""
+    from pileus.cli import control, process
+
+    state = Path(config.state)
+    open_state(state)
+    stack.enter_context(locked(state))
+    config = logging_to(config, origins, state)
+    stack.callback(process.start_log(config).close)
+    stack.enter_context(pid_file(state, "api"))
+    process.allow_open_files(config)
+    process.run(partial(control.serve, config, simulation, partial(say, config)))
+
+
+def run_with_agent(config: Config, origins: Mapping[str, str], stack: contextlib.ExitStack, *, simulate: bool) -> None:
+    """The control process and the agent of this machine as processes of their own, kept by this one."""
+    import asyncio
+
+    from pileus.cli.keeper import Agent, Control, keep
+
+    user = user_named(config.user) if os.geteuid() == 0 else None
+    state = Path(config.state)
+    rooms = open_rooms(state, user)
+    stack.enter_context(locked(state))
+    stack.callback(log.start(Log(file=str(state / "keeper.log"))).close)
+    stack.enter_context(pid_file(state, "up"))
+    config = logging_to(config, origins, rooms.control)
+    local = LocalAgent(listens=f"unix:{rooms.agent_socket}", posts=str(rooms.control_socket), uid=os.geteuid())
+    inside = msgspec.structs.replace(config, state=str(rooms.control))
+    control = Control(Orders(config=inside, agent=local, user=user, keeper=os.getpid()))
+    agent = Agent(rooms, state / "agent.log", simulate, user.uid if user else os.geteuid())
+    asyncio.run(keep(control, agent, partial(say, config)))
+
+
+def logging_to(config: Config, origins: Mapping[str, str], room: Path) -> Config:
+    """The log of the control process is in its room, unless somebody said otherwise."""
+    said = os.path.abspath(config.log.file) if config.log.file else ""
+    file = said if "log.file" in origins else str(room / LOG_FILE)
+    return msgspec.structs.replace(config, log=msgspec.structs.replace(config.log, file=file))
 
 
 def simulated(asked: argparse.Namespace) -> Simulation:
@@ -86,37 +117,14 @@ def ephemeral(named: str | None) -> Iterator[Path]:
         shutil.rmtree(state, ignore_errors=True)
 
 
-async def serve(config: Config, simulation: Simulation) -> None:
-    """Serve until SIGTERM or SIGINT. Raises Failure."""
-    stop = process.stop_event()
-    encrypted = secure(config)
-    opened = process.opened(config, listening=bool(config.agents.listen), hosts=simulation.hosts, seed=simulation.seed)
-    async with opened as cloud, contextlib.AsyncExitStack() as stack:
-        if config.agents.listen:
-            await stack.enter_async_context(process.speaking_to_agents(cloud, listening=True))
-        tls = encrypted.context if encrypted else None
-        server = Server(cloud.app, config.http, listeners(config, cloud.app, tls), ids=cloud.ids)
-        url = await listen(server, config)
-        stack.push_async_callback(server.stop, process.GRACE_S)
-        stack.callback(cloud.end_streams)
-        password = await ensure_admin(cloud)
-        await keep_first_state(cloud)
-        await cloud.start()
-        say(config, url, password, encrypted)
-        process.settle_memory()
-        await stop.wait()
-        logger.info("Stopping.")
-
-
-def say(config: Config, url: str, password: str, encrypted: Secure | None) -> None:
+def say(config: Config, served: Served) -> None:
     """Tell clients by their files, and people by three lines."""
     state = Path(config.state)
-    if password:
-        ca = encrypted.ca if encrypted else None
-        write_client_files(state, url, password, region=config.api.region, ca=ca)
+    if served.password:
+        ca = Path(served.ca) if served.ca else None
+        write_client_files(state, served.url, served.password, region=config.api.region, ca=ca)
     else:
         logger.warning("clouds.yaml is as it was: admin.password, which it is made from, is not there.")
     where = config.log.file or "standard error"
-    sys.stdout.write(SAID.format(url=url, pid=os.getpid(), log=where, clouds=state / "clouds.yaml"))
+    sys.stdout.write(SAID.format(url=served.url, pid=os.getpid(), log=where, clouds=state / "clouds.yaml"))
     sys.stdout.flush()
-    logger.info("Serving.", extra={"facts": {"url": url, "state": str(state)}})

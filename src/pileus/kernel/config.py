@@ -199,6 +199,9 @@ class Config(Section, frozen=True):
     site_key_file: Annotated[
         str, option("Path of the key that seals secrets in the database, one for the site; empty: made in the state.")
     ] = ""
+    user: Annotated[
+        str, option("Who the control process runs as when root starts it; a system user, made if there is none.")
+    ] = "pileus"
     api: Api = Api()
     http: Http = Http()
     database: DatabaseOptions = DatabaseOptions()

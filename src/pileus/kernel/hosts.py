@@ -289,6 +289,14 @@ async def ensure_local(ctx: Ctx, names: list[str]) -> None:
             await tx.execute(hosts.insert(), new)
 
 
+async def ensure_behind_socket(ctx: Ctx, name: str, address: str) -> None:
+    """The host of that name is this machine, its agent behind that Unix socket. Usable with its first renewal."""
+    async with ctx.transaction() as tx:
+        await tx.lock("host", name)
+        if not await change(tx, name, serial=None, address=address):
+            await tx.execute(hosts.insert(), new_row(tx, name, serial=None, address=address, usable=False))
+
+
 def new_row(ctx: Ctx, name: str, *, serial: str | None, address: str, usable: bool) -> dict[str, Any]:
     now, host_id = ctx.now(), ctx.world.ids.uuid()
     row = {"id": host_id, "name": name, "address": address, "serial": serial, "usable": usable}

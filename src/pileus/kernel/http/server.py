@@ -24,6 +24,7 @@ from pileus.kernel.config import Http
 from pileus.kernel.http.connection import Connection
 from pileus.kernel.http.exchange import App
 from pileus.kernel.http.site import Site
+from pileus.kernel.http.unix import peer_uid
 from pileus.kernel.ids import Ids
 
 BACKLOG = 4096
@@ -47,6 +48,7 @@ class Listener:
     prefix: str = ""
     tls: ssl.SSLContext | None = None
     sock: socket.socket | None = None
+    peers: frozenset[int] | None = None  # whose processes may connect to a Unix socket (uids); None: who can open it
 
     def open(self) -> socket.socket:
         """The listening socket. Raises OSError if the address is taken or not ours."""
@@ -144,6 +146,10 @@ class Server:
 
     async def _welcome(self, client: socket.socket, listener: Listener) -> None:
         loop = asyncio.get_running_loop()
+        if listener.peers is not None and peer_uid(client) not in listener.peers:
+            log.warning("a stranger was sent away from a socket", extra={"facts": {"uid": peer_uid(client)}})
+            client.close()
+            return
         patience = None if listener.tls is None else self._http.header_timeout_s
         try:
             await loop.connect_accepted_socket(
