@@ -149,6 +149,7 @@ FORGETS_WITH_A_REASON = {
     "POST /pileus/v1/reset": "the state that is put back knows nothing of the key",
     "POST /pileus/v1/checkpoints/{name}/action": "as above",
     "POST /pileus/v1/explain": "it writes nothing, so nothing can happen twice and nothing is kept",
+    "POST /pileus/v1/verify": "as above",
 }
 
 

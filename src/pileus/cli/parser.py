@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     _policy(commands)
     _explain(commands)
     _doctor(commands)
+    _verify(commands)
     _checkpoints(commands)
     return top
 
@@ -195,6 +196,13 @@ def _doctor(commands: Any) -> None:
     doctor = _add(commands, "doctor", "doctor:run", "What is wrong with this machine and its cloud, and what mends it.")
     _places(doctor)
     _form(doctor)
+
+
+def _verify(commands: Any) -> None:
+    verify = _add(commands, "verify", "remote:verify", "Whether hosts, networks and disks are what the rows say.")
+    verify.add_argument("checks", nargs="*", metavar="CHECK", help="these only; else all")
+    _cloud(verify)
+    _form(verify)
 
 
 def _checkpoints(commands: Any) -> None:

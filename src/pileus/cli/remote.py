@@ -185,6 +185,20 @@ def reset(asked: argparse.Namespace) -> int:
     return 0
 
 
+def verify(asked: argparse.Namespace) -> int:
+    """1 when something differs, or could not be looked at."""
+    report = remote(asked).ask("POST", "/verify", {"verify": {"checks": asked.checks}})["report"]
+    if asked.json:
+        say(report)
+        return 0 if report["clean"] else 1
+    if report["differences"]:
+        table(report["differences"], ("subject", "subject_id", "host", "cause"))
+    for engine, cause in report["unseen"].items():
+        print(f"could not look at {engine}: {cause}")
+    print(f"{len(report['checks'])} checks, {len(report['differences'])} differences")
+    return 0 if report["clean"] else 1
+
+
 def say(document: Any) -> int:
     print(json.dumps(document, indent=2))
     return 0

@@ -8,7 +8,8 @@ from pileus.services.cloud.http import api
 from pileus.services.cloud.keys import api as keys
 from pileus.services.cloud.metrics.api import api as metrics
 from pileus.services.cloud.operations import api as operations
+from pileus.services.cloud.verification import api as verification
 
-NOUNS = (checkpoints, events, explanations, hosts, keys, operations)
+NOUNS = (checkpoints, events, explanations, hosts, keys, operations, verification)
 
 __all__ = ["NOUNS", "api", "metrics"]

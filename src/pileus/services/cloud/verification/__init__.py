@@ -1,0 +1,1 @@
+"""Whether the cloud is as its rows say."""
