@@ -1,0 +1,236 @@
+"""A cloud's networks made of real packets: OVN with userspace switches, each in a network namespace that stands for a host,
+and guests that are namespaces plugged into them. Needs root, and the packages of `script/setup --real`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from pileus.engines.overlay import Dhcp, Fixed, FloatingIp, Gateway, Group, Leg, Network, Port, Router, Rule
+from pileus.engines.overlay.ovn import links
+from pileus.engines.overlay.ovn.central import Central
+from pileus.engines.overlay.ovn.daemons import Keeper, inside, run
+from pileus.engines.overlay.ovn.engine import OvnOverlay
+from pileus.engines.overlay.ovn.host import External, Host
+from pileus.engines.verbs import Answer, Change, Done
+from pileus.kernel.clock import SystemClock
+from pileus.kernel.errors import Unavailable
+from support.waiting import pause
+
+PATIENCE = 100  # looks
+LOOK_S = 0.1
+LEASE_SCRIPT = """\
+#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip -4 addr add $ip/$mask dev $interface
+ip link set $interface mtu $mtu
+set -- ${staticroutes:-0.0.0.0/0 $router}
+while [ $# -ge 2 ]; do ip route replace $1 via $2; shift 2; done
+"""
+PING = ("ping", "-n", "-W", "1")
+
+
+@dataclass
+class Guest:
+    """What is plugged into a port: a namespace whose eth0 it is."""
+
+    netns: str
+    port: Port
+    lease_script: Path
+
+    async def run(self, *words: str, within_s: float = 15.0) -> str:
+        return await run(*words, netns=self.netns, within_s=within_s)
+
+    async def lease(self) -> None:
+        """Ask for an address by DHCP, and take what is offered. Raises Unavailable when nothing is."""
+        options = ("-O", "staticroutes", "-O", "mtu")
+        await self.run(
+            "busybox", "udhcpc", "-fqn", "-t", "10", "-T", "1", "-i", "eth0", "-s", str(self.lease_script), *options
+        )
+
+    async def take(self, address: str, *, via: str = "") -> None:
+        """An address without asking."""
+        await self.run("ip", "addr", "add", address, "dev", "eth0")
+        if via:
+            await self.run("ip", "route", "add", "default", "via", via)
+
+    async def pings(self, address: str, *words: str) -> bool:
+        return await succeeds(*PING, "-c", "1", *words, address, netns=self.netns)
+
+    async def reaches(self, address: str, *words: str) -> bool:
+        """In due time."""
+        return await comes_true(self.pings, address, *words)
+
+
+async def succeeds(*words: str, netns: str) -> bool:
+    try:
+        await run(*words, netns=netns)
+    except Unavailable:
+        return False
+    return True
+
+
+async def comes_true(look: Any, *args: Any) -> bool:
+    """Whether the look says yes at last."""
+    for _ in range(PATIENCE):
+        if await look(*args):
+            return True
+        await pause(LOOK_S)
+    return False
+
+
+@dataclass
+class World:
+    """`central` and `hosts` run; `overlay` writes. What is made here is gone at the end."""
+
+    home: Path
+    central: Central
+    keeper: Keeper
+    overlay: OvnOverlay
+    changes: list[Change]
+    hosts: dict[str, Host] = field(default_factory=dict)
+    guests: list[Guest] = field(default_factory=list)
+    namespaces: list[str] = field(default_factory=list)
+
+    async def add_host(self, name: str, **more: Any) -> Host:
+        netns = self.named(name)
+        host = Host(self.home / name, name, f"unix:{self.central.southbound}", netns=netns, **more)
+        self.hosts[name] = host
+        await host.start(self.keeper)
+        return host
+
+    def named(self, what: str) -> str:
+        """A namespace of ours."""
+        name = f"{self.home.name}-{what}"
+        if name not in self.namespaces:
+            self.namespaces.append(name)
+        return name
+
+    async def say(self, verb: str, wish: Any) -> None:
+        answer: Answer = await getattr(self.overlay, verb)(wish, fence=1)
+        assert isinstance(answer, Done), answer
+
+    async def network(self, *subnets: Dhcp, **more: Any) -> Network:
+        network = Network(id=uuid4(), subnets=subnets, **{"mtu": 1442, **more})
+        await self.say("ensure_network", network)
+        return network
+
+    async def group(self, *rules: Rule) -> Group:
+        group = Group(id=uuid4(), rules=rules)
+        await self.say("ensure_group", group)
+        return group
+
+    async def port(self, network: Network, address: str, **more: Any) -> Port:
+        """A port with an address of the network's first subnet; bound to h1, unless otherwise said."""
+        last = int(address.split(".")[-1])
+        wish = {
+            "id": uuid4(),
+            "network_id": network.id,
+            "mac": f"fa:16:3e:{network.id.bytes[0]:02x}:00:{last:02x}",
+            "fixed": (Fixed(subnet_id=network.subnets[0].id, address=address),),
+            "host": "h1",
+        }
+        port = Port(**{**wish, **more})
+        await self.say("ensure_port", port)
+        return port
+
+    async def guest(self, port: Port) -> Guest:
+        """Plugged in, and up."""
+        host = self.hosts[port.host or "h1"]
+        netns, device = self.named(f"g{len(self.guests)}"), f"tap-{str(port.id)[:10]}"
+        await links.ensure_netns(netns)
+        await links.ensure_veth(links.End(device, host.netns), links.End("eth0", netns, port.mac))
+        await host.plug(device, port.id)
+        guest = Guest(netns, port, self.home / "lease.sh")
+        self.guests.append(guest)
+        assert await comes_true(self.is_up, port.id)
+        return guest
+
+    async def is_up(self, port_id: UUID) -> bool:
+        return (await self.overlay.observe()).ports.get(port_id) is True
+
+    async def router(self, *inside: Network, outside: Network | None = None, floating: dict[str, Port] = {}) -> Router:  # noqa: B006
+        """A router with a leg in each network, at the gateway address of each subnet."""
+        legs = [await self._leg(network) for network in inside]
+        gateway = None
+        if outside is not None:
+            port = await self.port(outside, "172.24.4.5", kind="router", host=None)
+            addresses, nexthops = ("172.24.4.5/24",), ("172.24.4.1",)
+            gateway = Gateway(
+                port_id=port.id, network_id=outside.id, mac=port.mac, addresses=addresses, nexthops=nexthops
+            )
+        floats = [
+            FloatingIp(id=uuid4(), external=external, internal=port.fixed[0].address, port_id=port.id)
+            for external, port in floating.items()
+        ]
+        router = Router(id=uuid4(), legs=tuple(legs), gateway=gateway, floating=tuple(floats))
+        await self.say("ensure_router", router)
+        return router
+
+    async def _leg(self, network: Network) -> Leg:
+        gateways = [f"{subnet.gateway}/{subnet.cidr.split('/')[1]}" for subnet in network.subnets]
+        port = await self.port(
+            network, "10.0.0.1", kind="router", host=None, mac=f"fa:16:3e:{network.id.bytes[0]:02x}:ff:01"
+        )
+        modes = tuple(subnet.ipv6_ra_mode for subnet in network.subnets if subnet.ipv6_ra_mode)
+        return Leg(port_id=port.id, network_id=network.id, mac=port.mac, addresses=tuple(gateways), ra_modes=modes)
+
+    async def public(self) -> Network:
+        return await self.network(subnet("172.24.4.0/24", "172.24.4.1"), mtu=1500, physical_network="public")
+
+
+def subnet(cidr: str = "10.0.0.0/24", gateway: str = "10.0.0.1", **more: Any) -> Dhcp:
+    return Dhcp(**{"id": uuid4(), "cidr": cidr, "gateway": gateway, **more})
+
+
+def rule(*, ingress: bool = True, ethertype: str = "IPv4", **more: Any) -> Rule:
+    return Rule(id=uuid4(), ingress=ingress, ethertype=ethertype, **more)
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    """With one host, h1, which reaches the physical network `public`."""
+    home = Path(tempfile.mkdtemp(prefix="pileus", dir="/tmp"))  # short: sockets are below it
+    (home / "lease.sh").write_text(LEASE_SCRIPT)
+    (home / "lease.sh").chmod(0o755)
+    clock, changes = SystemClock(), list[Change]()
+    central = Central(home / "central")
+    overlay = OvnOverlay(central.northbound, central.southbound, clock, changed=changes.append)
+    made = World(home, central, Keeper(clock), overlay, changes)
+    try:
+        await central.start(made.keeper)
+        await overlay.start()
+        await made.add_host("h1", external=External())
+        yield made
+    finally:
+        await overlay.stop()
+        await made.keeper.stop()
+        daemons = [daemon for each in (*made.hosts.values(), central) for daemon in each.daemons]
+        await asyncio.gather(*(daemon.end() for daemon in daemons))
+        await asyncio.gather(*map(links.ensure_netns_gone, made.namespaces))
+        shutil.rmtree(home)
+
+
+def program(netns: str, *words: str) -> Any:
+    """A process of ours in a namespace, to be used with `async with`."""
+    return running([*inside(netns), *words])
+
+
+@asynccontextmanager
+async def running(words: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, env=os.environ)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
