@@ -35,12 +35,13 @@ QUERIES = {
 """What a list must be asked."""
 
 ONES_OWN = (
+    "/compute/v2.1/os-keypairs",
     "/identity/v2.0/tenants",
     "/identity/v3/auth/",
     "/identity/v3/OS-FEDERATION/projects",
     "/identity/v3/OS-FEDERATION/domains",
 )
-"""Lists of what the caller may log in to."""
+"""Lists of what the caller may log in to, and of what is the caller's own."""
 
 
 @pytest.fixture

@@ -181,6 +181,14 @@ async def test_a_deleted_group_takes_along_what_was_granted_to_it(identity: Worl
     assert len((await admin.get("/v3/role_assignments")).json()["role_assignments"]) == before - 1
 
 
+async def test_a_group_without_members_goes_with_what_was_granted_to_it(identity: World) -> None:
+    admin, group, own = await identity.admin(), await a_group(identity), await identity.project("own")
+    grant = f"/v3/projects/{own}/groups/{group}/roles/{await identity.role_id('member')}"
+    await admin.put(grant)
+    assert (await admin.delete(f"/v3/groups/{group}")).status_code == 204
+    assert (await admin.get(grant)).status_code == 404
+
+
 async def test_a_deleted_domain_takes_its_groups_and_what_was_granted_to_them_along(identity: World) -> None:
     admin, garden, own = await identity.admin(), await a_domain(identity), await identity.project("own")
     group = await a_group(identity, domain_id=garden)
