@@ -1,0 +1,1 @@
+"""Where a server goes, and why it can't go anywhere."""

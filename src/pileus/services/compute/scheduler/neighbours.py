@@ -1,0 +1,23 @@
+"""What the scheduler asks of the rest of Compute: the one place that knows how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from pileus.kernel.context import Ctx
+
+
+async def group(ctx: Ctx, group_id: UUID) -> tuple[str, int] | None:
+    """The policy of a server group, and how many of it one host may have; None for one that is not there."""
+    return None
+
+
+async def disabled(ctx: Ctx) -> dict[str, str]:
+    """The hosts that were taken out of use, with the reason."""
+    return {}
+
+
+async def aggregates(ctx: Ctx) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """The metadata of the aggregates that each host is in."""
+    return {}

@@ -1,0 +1,147 @@
+"""Placing servers on hosts: what the rest of Compute may ask for.
+
+A host is a resource provider of Placement, of the host's own id. What a server uses is written there in the transaction that
+gives it its host, under the provider's lock: however many boot at once, no host is promised twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from pileus.kernel import hosts
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Conflict
+from pileus.services.compute.scheduler import neighbours, rules
+from pileus.services.compute.scheduler.rules import Group, Host, Verdict, Wish
+from pileus.services.placement.allocation_candidates import service as candidates
+from pileus.services.placement.allocations import service as allocations
+from pileus.services.placement.allocations.service import Claim
+
+__all__ = ["Asked", "NoHost", "Verdict", "judge", "place", "release", "resize", "uuid"]
+
+CONSUMER_TYPE = "INSTANCE"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server asks of a host. `servers`: how many each host has."""
+
+    server_id: UUID
+    project_id: str
+    user_id: str
+    resources: Mapping[str, int]
+    zone: str | None = None
+    host: str | None = None
+    forced: bool = False
+    same_host: Sequence[str] | None = None
+    different_host: Sequence[str] = ()
+    group_id: UUID | None = None
+    group_hosts: Sequence[str] = ()
+    extra_specs: Mapping[str, str] = {}
+    image: Mapping[str, Any] = {}
+    servers: Mapping[str, int] = {}
+
+
+class NoHost(Conflict):
+    """No host can take the server. The message is for its owner; `verdict` has the hosts by their names."""
+
+    def __init__(self, verdict: Verdict, wanted: Mapping[str, int]) -> None:
+        super().__init__(verdict.message(wanted), hosts=verdict.details())
+        self.verdict = verdict
+
+
+def uuid(text: str) -> UUID:
+    return UUID(text)
+
+
+async def judge(ctx: Ctx, asked: Asked) -> Verdict:
+    """Which hosts could take it now, and why the others could not."""
+    return rules.choose(await seen(ctx, asked.servers), await _wish(ctx, asked))
+
+
+async def place(ctx: Ctx, asked: Asked) -> str:
+    """Promise it room on the best host, in the open transaction. Returns the host's name. Raises NoHost."""
+    if asked.group_id is not None:
+        await ctx.lock("consumer", str(asked.group_id))  # two of a group do not decide at once
+    known = {host.name: host for host in await seen(ctx, asked.servers)}
+    verdict = rules.choose(list(known.values()), await _wish(ctx, asked))
+    for name in verdict.hosts:
+        offer = known[name].offer
+        assert offer is not None
+        try:
+            await _allocate(ctx, asked, offer.id)
+        except Conflict:
+            continue  # another has just taken it
+        return name
+    if verdict.hosts:
+        verdict = await judge(ctx, asked)
+    raise NoHost(verdict, asked.resources)
+
+
+async def resize(ctx: Ctx, asked: Asked) -> None:
+    """Promise it other room on the host where it is. Raises NoHost."""
+    await place(ctx, asked)
+
+
+async def release(ctx: Ctx, server_id: UUID) -> None:
+    """Free what it was promised. May be repeated."""
+    await allocations.release(ctx, [str(server_id)])
+
+
+async def _allocate(ctx: Ctx, asked: Asked, provider_id: str) -> None:
+    claim = Claim(
+        resources={provider_id: dict(asked.resources)},
+        project_id=asked.project_id,
+        user_id=asked.user_id,
+        consumer_type=CONSUMER_TYPE,
+    )
+    await allocations.replace(ctx, {str(asked.server_id): claim})
+
+
+async def _wish(ctx: Ctx, asked: Asked) -> Wish:
+    group = None
+    if asked.group_id is not None:
+        found = await neighbours.group(ctx, asked.group_id)
+        if found is not None:
+            group = Group(id=str(asked.group_id), policy=found[0], most_per_host=found[1], hosts=asked.group_hosts)
+    return Wish(
+        resources=asked.resources,
+        project_id=asked.project_id,
+        zone=asked.zone,
+        host=asked.host,
+        forced=asked.forced,
+        same_host=asked.same_host,
+        different_host=asked.different_host,
+        group=group,
+        extra_specs=asked.extra_specs,
+        image=asked.image,
+    )
+
+
+async def seen(ctx: Ctx, servers: Mapping[str, int]) -> list[Host]:
+    """The hosts as they are now, by name."""
+    async with ctx.read() as ctx:
+        found = await hosts.list_all(ctx)
+        offers = await candidates.offers(ctx)
+        disabled = await neighbours.disabled(ctx)
+        grouped = await neighbours.aggregates(ctx)
+    return [
+        Host(
+            name=host.name,
+            offer=offers.get(str(host.id)),
+            usable=host.usable,
+            disabled=disabled.get(host.name),
+            zone=zone_of(grouped.get(host.name, ())),
+            aggregates=grouped.get(host.name, ()),
+            servers=servers.get(host.name, 0),
+        )
+        for host in found
+    ]
+
+
+def zone_of(aggregates: Collection[Mapping[str, str]]) -> str:
+    """A host is in the zone that one of its aggregates names, or in the default one."""
+    return next((each["availability_zone"] for each in aggregates if "availability_zone" in each), "nova")

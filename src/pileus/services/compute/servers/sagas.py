@@ -1,0 +1,202 @@
+"""Servers come and go. Read top to bottom: that is the order in which it happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pileus.engines.hypervisor import Power
+from pileus.kernel.changes import changed
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import CloudError
+from pileus.kernel.operations import Op, Saga, Wait
+from pileus.services.compute.scheduler import service as scheduler
+from pileus.services.compute.servers import disks, neighbours, rules, store, wish
+from pileus.services.compute.servers.rules import Fault
+from pileus.services.compute.servers.store import Server
+
+SERVER = "compute.server"
+IMAGE_S, VOLUMES_S = 3600.0, 3600.0
+
+create_server = Saga("compute.create_server")
+
+
+@create_server.rows
+async def claim_host(op: Op) -> dict[str, str]:
+    """A host with room for it, what it uses of that, and its ports there. Fails with the verdict of the scheduler."""
+    server = await here(op)
+    host = await scheduler.place(op.ctx, await asked_of_scheduler(op.ctx, server, op.memo["host"], op.memo["forced"]))
+    await store.change(op.ctx, server.id, host=host, task_state="spawning")
+    nics = await store.nics_of(op.ctx, [server.id])
+    await neighbours.bind_ports(op.ctx, [nic.port_id for nic in nics], server.id, host)
+    return {"host": host}
+
+
+@claim_host.undo
+async def give_up_host(op: Op) -> None:
+    await scheduler.release(op.ctx, op.subject_id)
+    await leave_ports(op)
+    await store.change(op.ctx, op.subject_id, host=None)
+
+
+@create_server.step(deadline_s=VOLUMES_S)
+async def connect_volumes(op: Op) -> Any:
+    """Volumes to boot from, or beside: made if they are to be, and open to the host."""
+    return await disks.connect_all(op, op.memo["claim_host"]["host"])
+
+
+@connect_volumes.undo
+async def disconnect_volumes(op: Op) -> Any:
+    return await disks.disconnect_all(op)
+
+
+@create_server.step(deadline_s=IMAGE_S)
+async def make_disks(op: Op) -> Any:
+    """A job of the host: it fetches the image, if it has not got it, and makes the local disks."""
+    server = await here(op)
+    urls = await disks.sources(op, server)
+    domain = await wish.domain(op.ctx, server, urls=urls)
+    return await op.engine("hypervisor", op.memo["claim_host"]["host"]).ensure_disks(domain)
+
+
+@make_disks.undo
+async def remove_guest(op: Op) -> Any:
+    host = op.memo["claim_host"]["host"]
+    return await op.settle(host, "hypervisor", "ensure_gone", op.subject_id)
+
+
+@create_server.step(deadline_s=300)
+async def boot(op: Op) -> Any:
+    hypervisor = op.engine("hypervisor", op.memo["claim_host"]["host"])
+    answer = await hypervisor.ensure_defined(await wish.domain(op.ctx, await here(op)))
+    if not disks.is_done(answer):
+        return answer
+    return await hypervisor.ensure_power(op.subject_id, Power.ON)
+
+
+@create_server.rows
+async def mark_active(op: Op) -> None:
+    now = op.ctx.now()
+    await settled(op, vm_state="active", power_state=rules.RUNNING, launched_at=now)
+
+
+@create_server.undone
+@create_server.parked
+async def mark_failed(op: Op) -> None:
+    await failed(op, vm_state="error", power_state=rules.NO_POWER)
+
+
+delete_server = Saga("compute.delete_server")
+
+
+@delete_server.rows(point_of_no_return=True)
+async def mark_deleting(op: Op) -> dict[str, str | None]:
+    server = await store.find(op.ctx, op.subject_id)
+    if server is None:
+        return {"host": None}
+    await store.change(op.ctx, server.id, task_state="deleting")
+    return {"host": server.host}
+
+
+@delete_server.step(deadline_s=600)
+async def destroy(op: Op) -> Any:
+    host = op.memo["mark_deleting"]["host"]
+    return await op.settle(host, "hypervisor", "ensure_gone", op.subject_id) if host else None
+
+
+@delete_server.step(deadline_s=VOLUMES_S)
+async def leave_volumes(op: Op) -> Any:
+    return await disks.disconnect_all(op)
+
+
+@delete_server.rows
+async def forget(op: Op) -> None:
+    server = await store.find(op.ctx, op.subject_id)
+    if server is None:
+        return
+    await scheduler.release(op.ctx, server.id)
+    await leave_ports(op)
+    await disks.delete_owned(op, server)
+    now = op.ctx.now()
+    states = {"vm_state": "deleted", "task_state": None, "power_state": rules.NO_POWER, "shaper": None}
+    await store.change(op.ctx, server.id, deleted_at=now, sealed=None, **states)
+    await changed(op.ctx, SERVER, "deleted", server.id, project_id=server.project_id)
+
+
+@delete_server.parked
+async def mark_undeleted(op: Op) -> None:
+    await failed(op, vm_state="error")
+
+
+# what the sagas of servers have in common
+
+
+async def here(op: Op) -> Server:
+    """The server that the operation is about."""
+    server = await store.find(op.ctx, op.subject_id)
+    if server is None:
+        raise CloudError(f"The server {op.subject_id} is not there any more.")
+    return server
+
+
+async def settled(op: Op, **columns: Any) -> None:
+    """The last rows of an operation that went well: nothing is being done with the server any more."""
+    server = await here(op)
+    await store.leave_shape(op.ctx, server.id, op.id)
+    await store.change(op.ctx, server.id, task_state=None, fault=None, **columns)
+    await changed(op.ctx, SERVER, "updated", server.id, project_id=server.project_id)
+
+
+async def failed(op: Op, **columns: Any) -> None:
+    """The last rows of an operation that came to nothing: the server says why, unless it is being deleted."""
+    server = await store.find(op.ctx, op.subject_id)
+    if server is None:
+        return
+    await store.leave_shape(op.ctx, server.id, op.id)
+    if op.successor is not None:
+        return
+    fault = Fault(500, (op.cause or "It failed.")[:255], op.ctx.now(), op.cause or "")
+    await store.change(op.ctx, server.id, task_state=None, fault=fault, **columns)
+    await changed(op.ctx, SERVER, "updated", server.id, project_id=server.project_id)
+
+
+async def leave_ports(op: Op) -> None:
+    nics = await store.nics_of(op.ctx, [op.subject_id])
+    ours = [nic.port_id for nic in nics if nic.ours]
+    await neighbours.leave_ports(op.ctx, ours, [nic.port_id for nic in nics if not nic.ours])
+    await store.drop_nics(op.ctx, op.subject_id)
+
+
+async def say_shape(op: Op, host: str) -> Any:
+    """Say the whole guest to its host. One operation at a time does so; the others wait."""
+    async with op.ctx.transaction() as ctx:
+        if not await store.take_shape(ctx, op.subject_id, op.id):
+            return Wait(0.5, note="another change of the guest is under way")
+    return await op.engine("hypervisor", host).ensure_defined(await wish.domain(op.ctx, await here(op)))
+
+
+async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, forced: bool) -> scheduler.Asked:
+    """What the server asks of a host."""
+    devices = await store.devices_of(ctx, [server.id])
+    local_root = any(device.destination == "local" and device.source == "image" for device in devices)
+    wanted = rules.resources_of(server.flavor, local_root=local_root, image_disk_gib=server.image.min_disk_gib)
+    if server.old_flavor is not None:
+        wanted = rules.largest(wanted, rules.resources_of(server.old_flavor, local_root=local_root))
+    beside = await store.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("same_host", [])])
+    apart = await store.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("different_host", [])])
+    group_hosts = [] if server.group_id is None else await store.hosts_of_group(ctx, server.group_id, server.id)
+    return scheduler.Asked(
+        server_id=server.id,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        resources=wanted,
+        zone=server.zone,
+        host=host,
+        forced=forced,
+        same_host=[each for each in beside.values() if each] if "same_host" in server.hints else None,
+        different_host=[each for each in apart.values() if each],
+        group_id=server.group_id,
+        group_hosts=group_hosts,
+        extra_specs=server.flavor.extra_specs,
+        image=server.image.properties,
+        servers=await store.counts_by_host(ctx),
+    )

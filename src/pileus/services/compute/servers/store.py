@@ -1,0 +1,377 @@
+"""The tables behind servers. Only this noun imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.quota import Owners, Used
+from pileus.services.compute.servers.rules import Fault, Flavor, ImageFacts, Key
+
+servers = sa.Table(
+    "compute_server",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("project_id", Text, nullable=False),
+    sa.Column("user_id", Text, nullable=False),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("hostname", Text, nullable=False),
+    sa.Column("description", Text),
+    sa.Column("vm_state", Text, nullable=False),  # rules.STATES
+    sa.Column("task_state", Text),  # what is being done with it; None: nothing
+    sa.Column("power_state", sa.Integer, nullable=False),  # as the API numbers them: rules.POWERS
+    sa.Column("flavor_id", Text, nullable=False),
+    sa.Column("flavor", JSON, nullable=False),  # as it was when the server got it
+    sa.Column("old_flavor", JSON),  # before a resize that is not confirmed
+    sa.Column("vcpus", sa.BigInteger, nullable=False),  # what counts against the quota: during a resize the larger
+    sa.Column("memory_mib", sa.BigInteger, nullable=False),
+    sa.Column("image_id", sa.Uuid),  # None: it boots from a volume
+    sa.Column("image", JSON, nullable=False),  # what was known of it
+    sa.Column("key_name", Text),
+    sa.Column("key", JSON),
+    sa.Column("host", Text),  # None until it is claimed, and again after a failed build
+    sa.Column("zone", Text),  # asked for; None: any
+    sa.Column("metadata", JSON, nullable=False),
+    sa.Column("user_data", Text),  # base64, as it came
+    sa.Column("config_drive", sa.Boolean, nullable=False),
+    sa.Column("disk_config", Text, nullable=False),  # AUTO | MANUAL
+    sa.Column("hints", JSON, nullable=False),
+    sa.Column("group_id", sa.Uuid, index=True),  # of the server group that it was made in
+    sa.Column("access_ipv4", Text),
+    sa.Column("access_ipv6", Text),
+    sa.Column("locked_by", Text),  # owner | admin
+    sa.Column("locked_reason", Text),
+    sa.Column("reservation_id", Text, nullable=False),
+    sa.Column("launch_index", sa.Integer, nullable=False),
+    sa.Column("fault", JSON),
+    sa.Column("sealed", sa.LargeBinary),  # the first password of its administrator, and files for its first boot
+    sa.Column("edition", sa.Integer, nullable=False),  # raised by each rebuild: the local disks are made anew
+    sa.Column("rescue", JSON),  # the image it is rescued with
+    sa.Column("shaper", sa.Uuid),  # the operation that changes the guest's shape just now
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Column("launched_at", sa.Double),
+    sa.Column("deleted_at", sa.Double),
+)
+not_deleted = servers.c.deleted_at.is_(None)
+sa.Index("compute_server_listed", servers.c.project_id, servers.c.created_at, servers.c.id)
+sa.Index("compute_server_all", servers.c.created_at, servers.c.id)
+sa.Index("compute_server_host", servers.c.host, sqlite_where=not_deleted, postgresql_where=not_deleted)
+sa.Index("compute_server_changed", servers.c.updated_at)
+gone = servers.c.deleted_at.is_not(None)
+sa.Index("compute_server_gone", servers.c.deleted_at, sqlite_where=gone, postgresql_where=gone)
+
+tags = sa.Table(
+    "compute_server_tag",
+    metadata,
+    sa.Column("server_id", sa.Uuid, sa.ForeignKey("compute_server.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", Text, primary_key=True),
+    sa.Index("compute_server_tag_tag", "tag"),
+)
+
+nics = sa.Table(
+    "compute_nic",
+    metadata,
+    sa.Column("port_id", sa.Uuid, primary_key=True),
+    sa.Column("server_id", sa.Uuid, sa.ForeignKey("compute_server.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("ours", sa.Boolean, nullable=False),  # made for the server, and deleted with it
+    sa.Column("tag", Text),
+)
+
+devices = sa.Table(
+    "compute_block_device",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),  # of the attachment, too
+    sa.Column("server_id", sa.Uuid, sa.ForeignKey("compute_server.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("source", Text, nullable=False),  # image | volume | snapshot | blank
+    sa.Column("destination", Text, nullable=False),  # local | volume
+    sa.Column("source_id", sa.Uuid),  # of the image or snapshot
+    sa.Column("volume_id", sa.Uuid, index=True),
+    sa.Column("boot_index", sa.Integer),
+    sa.Column("name", Text),  # /dev/vda
+    sa.Column("size_gib", sa.BigInteger, nullable=False),
+    sa.Column("guest_format", Text),  # swap: of that size in MiB
+    sa.Column("delete_with_server", sa.Boolean, nullable=False),
+    sa.Column("tag", Text),
+    sa.Column("volume_type", Text),
+    sa.Column("plugged", sa.Boolean, nullable=False),  # part of the guest's shape
+    sa.Column("connection", JSON),  # how its host opens it
+)
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A row. Times are seconds since the epoch."""
+
+    id: UUID
+    project_id: str
+    user_id: str
+    name: str
+    hostname: str
+    description: str | None = None
+    vm_state: str = "building"
+    task_state: str | None = None
+    power_state: int = 0
+    flavor_id: str
+    flavor: Flavor
+    old_flavor: Flavor | None = None
+    vcpus: int
+    memory_mib: int
+    image_id: UUID | None = None
+    image: ImageFacts
+    key_name: str | None = None
+    key: Key | None = None
+    host: str | None = None
+    zone: str | None = None
+    metadata: dict[str, str] = {}
+    user_data: str | None = None
+    config_drive: bool = False
+    disk_config: str = "MANUAL"
+    hints: dict[str, Any] = {}
+    group_id: UUID | None = None
+    access_ipv4: str | None = None
+    access_ipv6: str | None = None
+    locked_by: str | None = None
+    locked_reason: str | None = None
+    reservation_id: str
+    launch_index: int = 0
+    fault: Fault | None = None
+    sealed: bytes | None = None
+    edition: int = 0
+    rescue: ImageFacts | None = None
+    shaper: UUID | None = None
+    created_at: float
+    updated_at: float
+    launched_at: float | None = None
+    deleted_at: float | None = None
+
+
+class NicRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A port of a server."""
+
+    port_id: UUID
+    server_id: UUID
+    position: int
+    ours: bool
+    tag: str | None = None
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk of a server: local, or a volume."""
+
+    id: UUID
+    server_id: UUID
+    position: int
+    source: str
+    destination: str
+    source_id: UUID | None = None
+    volume_id: UUID | None = None
+    boot_index: int | None = None
+    name: str | None = None
+    size_gib: int = 0
+    guest_format: str | None = None
+    delete_with_server: bool = True
+    tag: str | None = None
+    volume_type: str | None = None
+    plugged: bool = True
+    connection: dict[str, Any] | None = None
+
+
+ALL = sa.select(*(servers.c[name] for name in Server.__struct_fields__))
+ONE = ALL.where(servers.c.id == sa.bindparam("id_"))
+JSONS = {
+    "flavor": Flavor,
+    "old_flavor": Flavor | None,
+    "image": ImageFacts,
+    "key": Key | None,
+    "fault": Fault | None,
+    "rescue": ImageFacts | None,
+}
+
+
+def read(row: sa.Row[Any]) -> Server:
+    columns = dict(row._mapping)
+    for name, kind in JSONS.items():
+        if columns[name] is not None:
+            columns[name] = msgspec.convert(columns[name], kind)
+    return Server(**columns)
+
+
+async def find(ctx: Ctx, server_id: UUID) -> Server | None:
+    """A server that is not deleted."""
+    row = (await ctx.execute(ONE.where(not_deleted), {"id_": server_id})).one_or_none()
+    return None if row is None else read(row)
+
+
+async def find_any(ctx: Ctx, server_id: UUID) -> Server | None:
+    """A deleted one, too."""
+    row = (await ctx.execute(ONE, {"id_": server_id})).one_or_none()
+    return None if row is None else read(row)
+
+
+async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Server]:
+    rows = await ctx.execute(ALL.where(servers.c.id.in_(ids), not_deleted))
+    return {row.id: read(row) for row in rows}
+
+
+async def add(ctx: Ctx, rows: Sequence[Server]) -> None:
+    await ctx.execute(servers.insert(), [columns_of(row) for row in rows])
+
+
+def columns_of(server: Server) -> dict[str, Any]:
+    columns = msgspec.structs.asdict(server)
+    return columns | {name: msgspec.to_builtins(columns[name]) for name in JSONS}
+
+
+async def change(ctx: Ctx, server_id: UUID, **columns: Any) -> None:
+    """Write these columns, and when."""
+    values = {name: msgspec.to_builtins(value) if name in JSONS else value for name, value in columns.items()}
+    values = {name: sa.null() if name in JSONS and value is None else value for name, value in values.items()}
+    await ctx.execute(servers.update().where(servers.c.id == server_id).values(updated_at=ctx.now(), **values))
+
+
+async def take_shape(ctx: Ctx, server_id: UUID, operation_id: UUID) -> bool:
+    """Whether this operation alone may say the guest's shape, from now until `leave_shape`."""
+    free = sa.or_(servers.c.shaper.is_(None), servers.c.shaper == operation_id)
+    taken = servers.update().where(servers.c.id == server_id, free).values(shaper=operation_id)
+    return (await ctx.execute(taken)).rowcount == 1
+
+
+async def leave_shape(ctx: Ctx, server_id: UUID, operation_id: UUID) -> None:
+    mine = sa.and_(servers.c.id == server_id, servers.c.shaper == operation_id)
+    await ctx.execute(servers.update().where(mine).values(shaper=None))
+
+
+async def purge(ctx: Ctx, before: float, limit: int) -> int:
+    """Forget servers that were deleted before that stamp."""
+    async with ctx.transaction() as ctx:
+        old = sa.select(servers.c.id).where(servers.c.deleted_at < before).limit(limit)
+        ids = (await ctx.execute(old)).scalars().all()
+        if ids:
+            for table in (tags, nics, devices):
+                await ctx.execute(table.delete().where(table.c.server_id.in_(ids)))
+            await ctx.execute(servers.delete().where(servers.c.id.in_(ids)))
+        return len(ids)
+
+
+# tags
+
+
+async def tags_of(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    found: dict[UUID, list[str]] = {}
+    query = sa.select(tags.c.server_id, tags.c.tag).where(tags.c.server_id.in_(ids)).order_by(tags.c.tag)
+    for server_id, tag in await ctx.execute(query):
+        found.setdefault(server_id, []).append(tag)
+    return found
+
+
+async def add_tags(ctx: Ctx, server_id: UUID, names: Iterable[str]) -> None:
+    rows = [{"server_id": server_id, "tag": name} for name in names]
+    if rows:
+        await ctx.execute(tags.insert(), rows)
+
+
+async def drop_tags(ctx: Ctx, server_id: UUID, *names: str) -> int:
+    """These, or all."""
+    which = tags.delete().where(tags.c.server_id == server_id)
+    return (await ctx.execute(which.where(tags.c.tag.in_(names)) if names else which)).rowcount
+
+
+# NICs
+
+
+async def nics_of(ctx: Ctx, ids: Collection[UUID]) -> list[NicRow]:
+    query = sa.select(nics).where(nics.c.server_id.in_(ids)).order_by(nics.c.server_id, nics.c.position, nics.c.port_id)
+    return [NicRow(**row._mapping) for row in await ctx.execute(query)]
+
+
+async def add_nics(ctx: Ctx, rows: Sequence[NicRow]) -> None:
+    if rows:
+        await ctx.execute(nics.insert(), [msgspec.structs.asdict(row) for row in rows])
+
+
+async def drop_nics(ctx: Ctx, server_id: UUID, *port_ids: UUID) -> None:
+    """These, or all."""
+    which = nics.delete().where(nics.c.server_id == server_id)
+    await ctx.execute(which.where(nics.c.port_id.in_(port_ids)) if port_ids else which)
+
+
+# block devices
+
+
+async def devices_of(ctx: Ctx, ids: Collection[UUID]) -> list[Device]:
+    order = (devices.c.server_id, devices.c.position, devices.c.id)
+    rows = await ctx.execute(sa.select(devices).where(devices.c.server_id.in_(ids)).order_by(*order))
+    return [Device(**row._mapping) for row in rows]
+
+
+async def device(ctx: Ctx, device_id: UUID) -> Device | None:
+    row = (await ctx.execute(sa.select(devices).where(devices.c.id == device_id))).one_or_none()
+    return None if row is None else Device(**row._mapping)
+
+
+async def add_devices(ctx: Ctx, rows: Sequence[Device]) -> None:
+    if rows:
+        await ctx.execute(devices.insert(), [msgspec.structs.asdict(row) for row in rows])
+
+
+async def change_device(ctx: Ctx, device_id: UUID, **columns: Any) -> None:
+    await ctx.execute(devices.update().where(devices.c.id == device_id).values(**columns))
+
+
+async def drop_device(ctx: Ctx, device_id: UUID) -> None:
+    await ctx.execute(devices.delete().where(devices.c.id == device_id))
+
+
+# what counts
+
+
+def count_of(owners: Owners) -> Used:
+    return sa.select(sa.func.count()).where(servers.c.project_id.in_(owners), not_deleted)
+
+
+def cores_of(owners: Owners) -> Used:
+    return sa.select(sa.func.sum(servers.c.vcpus)).where(servers.c.project_id.in_(owners), not_deleted)
+
+
+def memory_of(owners: Owners) -> Used:
+    return sa.select(sa.func.sum(servers.c.memory_mib)).where(servers.c.project_id.in_(owners), not_deleted)
+
+
+async def owned(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many servers these projects have, and the names of a few."""
+    mine = sa.and_(servers.c.project_id.in_(project_ids), not_deleted)
+    rows = (await ctx.execute(sa.select(servers.c.name, sa.func.count().over()).where(mine).limit(5))).all()
+    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+
+
+async def not_going(ctx: Ctx, project_ids: Sequence[str], most: int) -> list[UUID]:
+    """Servers of these projects that nobody is deleting yet."""
+    idle = sa.or_(servers.c.task_state.is_(None), servers.c.task_state != "deleting")
+    query = sa.select(servers.c.id).where(servers.c.project_id.in_(project_ids), not_deleted, idle)
+    return list((await ctx.execute(query.order_by(servers.c.id).limit(most))).scalars())
+
+
+async def hosts_of(ctx: Ctx, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
+    """Where these servers are."""
+    query = sa.select(servers.c.id, servers.c.host).where(servers.c.id.in_(ids), not_deleted)
+    return {row.id: row.host for row in await ctx.execute(query)}
+
+
+async def hosts_of_group(ctx: Ctx, group_id: UUID, but: UUID) -> list[str]:
+    """The hosts of the group's other servers, one entry for each server."""
+    others = sa.and_(servers.c.group_id == group_id, servers.c.id != but, servers.c.host.is_not(None), not_deleted)
+    return list((await ctx.execute(sa.select(servers.c.host).where(others))).scalars())
+
+
+async def counts_by_host(ctx: Ctx) -> dict[str, int]:
+    """How many servers each host has."""
+    query = sa.select(servers.c.host, sa.func.count()).where(servers.c.host.is_not(None), not_deleted)
+    return {row[0]: row[1] for row in await ctx.execute(query.group_by(servers.c.host))}
