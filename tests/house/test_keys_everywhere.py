@@ -20,7 +20,7 @@ from pileus.kernel.http.idempotency import METHODS
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.ec2 import service as ec2
 from pileus.services.identity.registered_limits import service as registered_limits
-from support import computed, placed
+from support import computed, placed, served
 from support.cloud import RunningCloud, running_cloud
 from support.sample import a_mapping, a_registered_limit, a_service, at_version, real_path
 
@@ -78,6 +78,7 @@ async def a_new_limit(cloud: RunningCloud) -> Any:
 BODIES: dict[str, Any] = {
     **placed.BODIES,
     **computed.BODIES,
+    **served.BODIES,
     "PATCH /identity/v3/OS-OAUTH1/consumers/{consumer_id}": {"consumer": {"description": "once"}},
     "PUT /identity/v3/OS-OAUTH1/authorize/{request_token_id}": {"roles": [{"name": "reader"}]},
     "PATCH /identity/v3/OS-FEDERATION/identity_providers/{idp_id}": {"identity_provider": {"enabled": True}},

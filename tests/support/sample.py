@@ -36,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import computed, delegation, oauth, placed
+from support import computed, delegation, oauth, placed, served
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -213,6 +213,7 @@ REAL: dict[str, Real] = {
     "request_token_id": oauth.a_request_token,
     "resource_class": placed.a_resource_class,
     "role_id": a_role,
+    "server_id": served.a_server,
     "service_id": a_service,
     "service_provider_id": a_service_provider,
     "tag": a_tag,

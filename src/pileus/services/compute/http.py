@@ -32,7 +32,11 @@ FAULTS = {
 OTHER_FAULT = "computeFault"
 ROOTS = frozenset({"v2.1", "v2"})
 PROJECT = re.compile(r"[0-9a-f-]{1,64}")
-MISSING = {"flavor_id": "Flavor {} could not be found.", "aggregate_id": "Aggregate {} could not be found."}
+MISSING = {
+    "server_id": "Instance {} could not be found.",
+    "flavor_id": "Flavor {} could not be found.",
+    "aggregate_id": "Aggregate {} could not be found.",
+}
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]

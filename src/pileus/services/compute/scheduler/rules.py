@@ -223,7 +223,9 @@ def matches(value: str, wanted: str) -> bool:
             left, right = float(value), float(words[0])
         except ValueError:
             return False
-        return {"=": left >= right, "==": left == right, ">=": left >= right, "<=": left <= right, "!=": left != right}[first]
+        return {"=": left >= right, "==": left == right, ">=": left >= right, "<=": left <= right, "!=": left != right}[
+            first
+        ]
     return value == wanted
 
 
@@ -237,7 +239,11 @@ def for_image(host: Host, wish: Wish) -> str | None:
 
 
 def beside(host: Host, wish: Wish) -> str | None:
-    return "has none of the servers of the hint same_host" if wish.same_host is not None and host.name not in wish.same_host else None
+    return (
+        "has none of the servers of the hint same_host"
+        if wish.same_host is not None and host.name not in wish.same_host
+        else None
+    )
 
 
 def apart(host: Host, wish: Wish) -> str | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from pileus.kernel import hosts
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Conflict
+from pileus.kernel.errors import Conflict, Unavailable
 from pileus.services.compute.scheduler import neighbours, rules
 from pileus.services.compute.scheduler.rules import Group, Host, Verdict, Wish
 from pileus.services.placement.allocation_candidates import service as candidates
@@ -63,22 +63,24 @@ async def judge(ctx: Ctx, asked: Asked) -> Verdict:
 
 
 async def place(ctx: Ctx, asked: Asked) -> str:
-    """Promise it room on the best host, in the open transaction. Returns the host's name. Raises NoHost."""
+    """Promise it room on the best host, in the open transaction. Returns the host's name.
+
+    Raises NoHost; Unavailable when another was faster: ask again in another transaction.
+    """
     if asked.group_id is not None:
-        await ctx.lock("consumer", str(asked.group_id))  # two of a group do not decide at once
+        await ctx.lock("subject", asked.group_id)  # two of a group do not decide at once
     known = {host.name: host for host in await seen(ctx, asked.servers)}
     verdict = rules.choose(list(known.values()), await _wish(ctx, asked))
-    for name in verdict.hosts:
-        offer = known[name].offer
-        assert offer is not None
-        try:
-            await _allocate(ctx, asked, offer.id)
-        except Conflict:
-            continue  # another has just taken it
-        return name
-    if verdict.hosts:
-        verdict = await judge(ctx, asked)
-    raise NoHost(verdict, asked.resources)
+    if not verdict.hosts:
+        raise NoHost(verdict, asked.resources)
+    best = verdict.hosts[0]
+    offer = known[best].offer
+    assert offer is not None
+    try:
+        await _allocate(ctx, asked, offer.id)
+    except Conflict as e:  # the next host would be locked out of order: look again in another transaction
+        raise Unavailable("The room on a host was taken just now; another is looked for.", host=best) from e
+    return best
 
 
 async def resize(ctx: Ctx, asked: Asked) -> None:

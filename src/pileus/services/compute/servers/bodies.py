@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -16,19 +12,25 @@ from msgspec import UNSET, Meta, UnsetType, field
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Body
-from pileus.kernel.http.plan import parse_uuid
-from pileus.kernel.http.queries import FALSE, TRUE
-from pileus.services.compute.http import Name, check_printable
+from pileus.services.compute.http import Name
+from pileus.services.compute.servers.checks import (
+    Count,
+    Flag,
+    address,
+    any_address,
+    base64_text,
+    checked_hostname,
+    checked_metadata,
+    count,
+    flag,
+    printable,
+    said,
+    uuid,
+)
 from pileus.services.compute.servers.wanted import PersonalFile, WantedDevice, WantedNic, WantedServer
 
-HOSTNAME = re.compile(r"[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+")
-FQDN = re.compile(r"[a-zA-Z0-9._-]{1,255}")
-METADATA_KEY = re.compile(r"[a-zA-Z0-9\-_:. ]{1,255}")
 USER_DATA_LENGTH = 65535
-MOST_COUNT = 2**31 - 1
 
-Flag = bool | str
-Count = int | str
 Tag = Annotated[str, Meta(min_length=1, max_length=60, pattern="^[^,/]*$")]
 Text255 = Annotated[str, Meta(max_length=255)]
 DiskConfig = Literal["AUTO", "MANUAL"]
@@ -39,7 +41,7 @@ Ranges = Mapping[str, tuple[str, str]]
 
 class NicBody(Body, frozen=True):
     uuid: str | Opt = UNSET
-    port: str | None | Opt = UNSET
+    port: str | Opt | None = UNSET
     fixed_ip: str | Opt = UNSET
     tag: Tag | Opt = UNSET
 
@@ -51,9 +53,9 @@ class DeviceBody(Body, frozen=True):
     image_id: str | Opt = UNSET
     snapshot_id: str | Opt = UNSET
     volume_id: str | Opt = UNSET
-    boot_index: int | str | None | Opt = UNSET
+    boot_index: int | str | Opt | None = UNSET
     volume_size: Count | Opt = UNSET
-    volume_type: Text255 | None | Opt = UNSET
+    volume_type: Text255 | Opt | None = UNSET
     delete_on_termination: Flag | Opt = UNSET
     device_name: Annotated[str, Meta(min_length=1, max_length=255, pattern="^[a-zA-Z0-9._/-]*$")] | Opt = UNSET
     device_type: Text255 | Opt = UNSET
@@ -94,7 +96,7 @@ class ServerBody(Body, frozen=True):
     networks: list[NicBody] | Literal["auto", "none"] | Opt = UNSET
     security_groups: list[GroupBody] | Opt = UNSET
     key_name: Name | Opt = UNSET
-    user_data: str | None | Opt = UNSET
+    user_data: str | Opt | None = UNSET
     config_drive: Flag | Opt = UNSET
     metadata: dict[str, str] | Opt = UNSET
     adminPass: str | Opt = UNSET
@@ -108,9 +110,9 @@ class ServerBody(Body, frozen=True):
     block_device_mapping: list[OldDeviceBody] | Opt = UNSET
     block_device_mapping_v2: list[DeviceBody] | Opt = UNSET
     personality: list[FileBody] | Opt = UNSET
-    description: Text255 | None | Opt = UNSET
+    description: Text255 | Opt | None = UNSET
     tags: Annotated[list[Tag], Meta(max_length=50)] | Opt = UNSET
-    trusted_image_certificates: list[str] | None | Opt = UNSET
+    trusted_image_certificates: list[str] | Opt | None = UNSET
     host: Annotated[str, Meta(min_length=1, max_length=255, pattern="^[a-zA-Z0-9-._]*$")] | Opt = UNSET
     hypervisor_hostname: Annotated[str, Meta(min_length=1, max_length=255, pattern="^[a-zA-Z0-9-._]*$")] | Opt = UNSET
     hostname: str | Opt = UNSET
@@ -127,9 +129,9 @@ class ChangeServer(Body, frozen=True):
     accessIPv4: str | Opt = UNSET
     accessIPv6: str | Opt = UNSET
     disk_config: DiskConfig | Opt = field(default=UNSET, name="OS-DCF:diskConfig")
-    description: Text255 | None | Opt = UNSET
+    description: Text255 | Opt | None = UNSET
     hostname: str | Opt = UNSET
-    pinned_availability_zone: Name | None | Opt = UNSET
+    pinned_availability_zone: Name | Opt | None = UNSET
 
 
 SERVER: Ranges = {
@@ -160,96 +162,6 @@ def beyond(ctx: Ctx, last: str) -> bool:
     return ctx.version is not None and ctx.version > (int(major), int(minor))
 
 
-def said(value: Any, default: Any = None) -> Any:
-    """The value, or the default of what was left out."""
-    return default if value is UNSET else value
-
-
-def flag(name: str, value: Flag | UnsetType, default: bool = False) -> bool:
-    """Raises BadRequest for what is no truth value."""
-    if isinstance(value, bool):
-        return value
-    if value is UNSET:
-        return default
-    word = str(value).lower()
-    if word not in TRUE and word not in FALSE:
-        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value!s:.80}. It is no boolean.", field=name)
-    return word in TRUE
-
-
-def count(name: str, value: Count | UnsetType | None, default: int = 1, *, least: int = 1) -> int:
-    """Raises BadRequest for what is no number from `least` on."""
-    if value is UNSET or value is None:
-        return default
-    text = str(value)
-    if re.fullmatch(r"-?[0-9]{1,10}", text) is None or isinstance(value, bool) or not least <= int(text) <= MOST_COUNT:
-        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {text[:80]}. It is no number from {least} on.")
-    return int(text)
-
-
-def uuid(name: str, text: str) -> UUID:
-    """Raises BadRequest."""
-    try:
-        return parse_uuid(text)
-    except ValueError:
-        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {text[:80]}. '{text[:80]}' is not a 'uuid'") from None
-
-
-def address(name: str, value: str | UnsetType, version: int) -> str | None:
-    """An address of that version; none, for the empty one. Raises BadRequest."""
-    if value is UNSET or not value:
-        return None
-    try:
-        found = ipaddress.ip_address(value)
-    except ValueError:
-        found = None
-    if found is None or found.version != version:
-        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value[:80]}. '{value[:80]}' is not a 'ipv{version}'")
-    return str(found)
-
-
-def any_address(name: str, value: str) -> str:
-    try:
-        return str(ipaddress.ip_address(value))
-    except ValueError:
-        raise BadRequest(f"Invalid input for field/attribute {name}. Value: {value[:80]}. It is no address.") from None
-
-
-def base64_text(name: str, text: str, most: int) -> str:
-    """Raises BadRequest for what is not base64, or too long."""
-    if len(text) > most:
-        raise BadRequest(f"Invalid input for field/attribute {name}. It has more than {most} characters.")
-    try:
-        base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequest(f"Invalid input for field/attribute {name}. It is no base64.") from None
-    return text
-
-
-def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Raises BadRequest for a key or a value that is none."""
-    for key, value in metadata.items():
-        if METADATA_KEY.fullmatch(key) is None or len(value) > 255:
-            raise BadRequest(
-                f"Invalid input for field/attribute metadata. Value: {key[:80]}. A key has 1 to 255 letters, digits or "
-                "-_:. and spaces; a value at most 255 characters."
-            )
-    return dict(metadata)
-
-
-def checked_hostname(ctx: Ctx, text: str) -> str:
-    """From 2.94 on also a name with dots. Raises BadRequest."""
-    good = FQDN.fullmatch(text) if ctx.at("2.94") else HOSTNAME.fullmatch(text) and len(text) <= 63
-    if not good:
-        raise BadRequest(f"Invalid input for field/attribute hostname. Value: {text[:80]}. It is no host name.")
-    return text
-
-
-def printable(ctx: Ctx, name: str, text: str) -> str:
-    """A name; the old compatible API's spaces at its ends go."""
-    return check_printable(name, text)
-
-
 # from bodies to what the service takes
 
 
@@ -273,7 +185,7 @@ def wanted_server(ctx: Ctx, document: CreateServer) -> WantedServer:
         networks=nics(ctx, body.networks),
         groups=None if body.security_groups is UNSET else tuple(dict.fromkeys(g.name for g in body.security_groups)),
         key_name=said(body.key_name),
-        user_data=base64_text("user_data", body.user_data, USER_DATA_LENGTH) if said(body.user_data) else None,  # type: ignore[arg-type]
+        user_data=base64_text("user_data", str(body.user_data), USER_DATA_LENGTH) if said(body.user_data) else None,
         config_drive=flag("config_drive", body.config_drive),
         metadata=checked_metadata(said(body.metadata, {})),
         admin_pass=said(body.adminPass),
@@ -287,7 +199,9 @@ def wanted_server(ctx: Ctx, document: CreateServer) -> WantedServer:
         least=least,
         most=most,
         devices=devices(ctx, body),
-        files=tuple(PersonalFile(f.path, base64_text("personality", f.contents, 2**20)) for f in said(body.personality, ())),
+        files=tuple(
+            PersonalFile(f.path, base64_text("personality", f.contents, 2**20)) for f in said(body.personality, ())
+        ),
         tags=tuple(dict.fromkeys(said(body.tags, ()))),
         certificates=bool(said(body.trusted_image_certificates)),
         hints=hints({**said(document.old_hints, {}), **said(document.hints, {})}),
@@ -305,12 +219,12 @@ def image(text: str | UnsetType) -> UUID | None:
 
 
 def nics(ctx: Ctx, wanted: list[NicBody] | str | UnsetType) -> tuple[WantedNic, ...] | str | None:
-    """"auto", "none", or these; None when nothing was said."""
+    """ "auto", "none", or these; None when nothing was said."""
     if wanted is UNSET:
         return None
     if isinstance(wanted, str):
         return wanted
-    return tuple(nic(ctx, each) for each in wanted)  # type: ignore[union-attr]
+    return tuple(nic(ctx, each) for each in wanted)
 
 
 def nic(ctx: Ctx, body: NicBody) -> WantedNic:
@@ -320,7 +234,9 @@ def nic(ctx: Ctx, body: NicBody) -> WantedNic:
         raise BadRequest("Bad network format: missing 'uuid'")
     if said(body.port):
         if body.fixed_ip is not UNSET:
-            raise BadRequest(f"Specified Fixed IP '{body.fixed_ip[:80]}' cannot be used with port '{body.port}': the two cannot be specified together.")
+            raise BadRequest(
+                f"Specified Fixed IP '{body.fixed_ip[:80]}' cannot be used with port '{body.port}': the two cannot be specified together."
+            )
         return WantedNic(port_id=uuid("port", str(body.port)), tag=said(body.tag))
     text = str(body.uuid)
     if text.startswith("br-") and not ctx.at("2.37"):

@@ -48,7 +48,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
     """Raises BadRequest, Forbidden, NotFound."""
     if wanted.certificates:
-        raise BadRequest("Image signature certificates cannot be checked by this cloud: leave trusted_image_certificates out.")
+        raise BadRequest(
+            "Image signature certificates cannot be checked by this cloud: leave trusted_image_certificates out."
+        )
     flavor = await _flavor(ctx, wanted.flavor_id)
     image = ImageFacts() if wanted.image_id is None else await neighbours.image(ctx, wanted.image_id)
     devices = whole(wanted.devices, image)
@@ -94,14 +96,20 @@ def whole(wanted: Sequence[WantedDevice], image: ImageFacts) -> list[WantedDevic
     rest = [each for each in wanted if each.boot_index is None]
     boot.sort(key=lambda each: each.boot_index or 0)
     if [each.boot_index for each in boot] != list(range(len(boot))):
-        raise BadRequest("Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid.")
+        raise BadRequest(
+            "Block Device Mapping is Invalid: Boot sequence for the instance and image/block device mapping combination is not valid."
+        )
     if not boot:
         if image.id is None:
             raise BadRequest(
-                "Invalid imageRef provided." if not wanted else "Block Device Mapping is Invalid: Boot sequence for the "
+                "Invalid imageRef provided."
+                if not wanted
+                else "Block Device Mapping is Invalid: Boot sequence for the "
                 "instance and image/block device mapping combination is not valid."
             )
-        local = WantedDevice(source="image", destination="local", source_id=image.id, boot_index=0, delete_with_server=True)
+        local = WantedDevice(
+            source="image", destination="local", source_id=image.id, boot_index=0, delete_with_server=True
+        )
         return [local, *rest]
     return [_checked(each, image) for each in (*boot, *rest)]
 
@@ -129,12 +137,18 @@ def check_sizes(ctx: Ctx, flavor: Flavor, image: ImageFacts, root: WantedDevice)
         raise BadRequest("Flavor's memory is too small for requested image.")
     if root.destination == "volume":
         if root.size_gib and root.size_gib < image.min_disk_gib and root.source == "image":
-            raise BadRequest(f"Volume is smaller than the minimum size specified in image metadata. Volume size is {root.size_gib} GiB, minimum size is {image.min_disk_gib} GiB.")
+            raise BadRequest(
+                f"Volume is smaller than the minimum size specified in image metadata. Volume size is {root.size_gib} GiB, minimum size is {image.min_disk_gib} GiB."
+            )
         return
     if flavor.disk_gib and flavor.disk_gib << 30 < image.size_bytes:
-        raise BadRequest(f"Flavor's disk is too small for requested image. Flavor disk is {flavor.disk_gib << 30} bytes, image is {image.size_bytes} bytes.")
+        raise BadRequest(
+            f"Flavor's disk is too small for requested image. Flavor disk is {flavor.disk_gib << 30} bytes, image is {image.size_bytes} bytes."
+        )
     if flavor.disk_gib and flavor.disk_gib < image.min_disk_gib:
-        raise BadRequest(f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {flavor.disk_gib << 30} bytes, minimum size is {image.min_disk_gib << 30} bytes.")
+        raise BadRequest(
+            f"Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {flavor.disk_gib << 30} bytes, minimum size is {image.min_disk_gib << 30} bytes."
+        )
     if not flavor.disk_gib and not ctx.world.policy.allows(
         "os_compute_api:servers:create:zero_disk_flavor", ctx.caller, {"project_id": ctx.caller.project_id}
     ):
@@ -168,7 +182,9 @@ def destination(ctx: Ctx, wanted: WantedServer) -> tuple[str | None, str | None,
         require(ctx, "os_compute_api:servers:create:forced_host", target)
     if wanted.host or wanted.hypervisor_hostname:
         if host:
-            raise BadRequest("Using a host in availability_zone and in host or hypervisor_hostname at once is not allowed.")
+            raise BadRequest(
+                "Using a host in availability_zone and in host or hypervisor_hostname at once is not allowed."
+            )
         require(ctx, "compute:servers:create:requested_destination", target)
         named = {each for each in (wanted.host, wanted.hypervisor_hostname) if each}
         if len(named) > 1:
@@ -216,7 +232,7 @@ def flavor_rows(ctx: Ctx, plan: Plan, server_id: UUID, first: int) -> list[Devic
     blank = [each for each in plan.devices if each.source == "blank" and each.destination == "local"]
     has_swap = any(each.guest_format == "swap" for each in blank)
     has_ephemeral = any(each.guest_format != "swap" for each in blank)
-    wanted = []
+    wanted: list[tuple[int, str | None]] = []
     if plan.flavor.ephemeral_gib and not has_ephemeral:
         wanted.append((plan.flavor.ephemeral_gib, None))
     if plan.flavor.swap_mib and not has_swap:

@@ -18,7 +18,9 @@ def is_done(answer: Any) -> bool:
 async def sources(op: Op, server: Server) -> dict[UUID, str]:
     """From where the host fetches the images of the server's local disks."""
     devices = await store.devices_of(op.ctx, [server.id])
-    wanted = {server.image.id} if any(each.destination == "local" and each.source == "image" for each in devices) else set()
+    wanted = (
+        {server.image.id} if any(each.destination == "local" and each.source == "image" for each in devices) else set()
+    )
     if server.rescue is not None:
         wanted.add(server.rescue.id)
     return {id_: await neighbours.transfer(op.ctx, id_) for id_ in wanted if id_ is not None}

@@ -16,8 +16,28 @@ from pileus.services.compute.servers import neighbours, store
 from pileus.services.compute.servers.neighbours import Fixed, Wire
 from pileus.services.compute.servers.store import Device, NicRow, Server
 
-OPENSTACK = ("2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06", "2017-02-22", "2018-08-27", "2020-10-14")
-EC2 = ("1.0", "2007-01-19", "2007-03-01", "2007-08-29", "2007-10-10", "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04")
+OPENSTACK = (
+    "2012-08-10",
+    "2013-04-04",
+    "2013-10-17",
+    "2015-10-15",
+    "2016-06-30",
+    "2016-10-06",
+    "2017-02-22",
+    "2018-08-27",
+    "2020-10-14",
+)
+EC2 = (
+    "1.0",
+    "2007-01-19",
+    "2007-03-01",
+    "2007-08-29",
+    "2007-10-10",
+    "2007-12-15",
+    "2008-02-01",
+    "2008-09-01",
+    "2009-04-04",
+)
 VENDOR_SINCE, NETWORK_SINCE, TAGGED_SINCE, VENDOR2_SINCE = "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06"
 SEED_BYTES = 512
 
@@ -112,7 +132,9 @@ def meta_data(about: About, version: str) -> dict[str, Any]:
     if server.metadata:
         shown["meta"] = server.metadata
     if about.vault.files:
-        shown["files"] = [{"path": path, "content_path": f"/content/{n:04d}"} for n, (path, _) in enumerate(about.vault.files)]
+        shown["files"] = [
+            {"path": path, "content_path": f"/content/{n:04d}"} for n, (path, _) in enumerate(about.vault.files)
+        ]
     if server.key is not None:
         shown["public_keys"] = {server.key.name: server.key.public_key}
         shown["keys"] = [{"name": server.key.name, "type": server.key.type, "data": server.key.public_key}]
@@ -143,7 +165,14 @@ def devices(about: About) -> list[dict[str, Any]]:
         if nic.tag and nic.port_id in wires
     ]
     found += [
-        {"type": "disk", "bus": "none", "address": "none", "path": device.name, "serial": str(device.volume_id or ""), "tags": [device.tag]}
+        {
+            "type": "disk",
+            "bus": "none",
+            "address": "none",
+            "path": device.name,
+            "serial": str(device.volume_id or ""),
+            "tags": [device.tag],
+        }
         for device in about.devices
         if device.tag
     ]
@@ -155,7 +184,9 @@ def network_data(about: About) -> dict[str, Any]:
     links, networks, resolvers = [], [], []
     for n, wire in enumerate(about.wires):
         link = f"tap{str(wire.port_id)[:11]}"
-        links.append({"id": link, "vif_id": str(wire.port_id), "type": "ovs", "mtu": wire.mtu, "ethernet_mac_address": wire.mac})
+        links.append(
+            {"id": link, "vif_id": str(wire.port_id), "type": "ovs", "mtu": wire.mtu, "ethernet_mac_address": wire.mac}
+        )
         for m, fixed in enumerate(wire.fixed):
             networks.append(network(wire, fixed, f"network{n if not m else f'{n}.{m}'}", link))
             resolvers += [{"type": "dns", "address": address} for address in fixed.dns]
@@ -166,7 +197,14 @@ def network(wire: Wire, fixed: Fixed, id_: str, link: str) -> dict[str, Any]:
     version = 6 if ":" in fixed.address else 4
     size = int(fixed.cidr.partition("/")[2])
     mask = prefix_mask(version, size)
-    routes = [{"network": to.partition("/")[0], "netmask": prefix_mask(version, int(to.partition("/")[2] or size)), "gateway": via} for to, via in fixed.routes]
+    routes = [
+        {
+            "network": to.partition("/")[0],
+            "netmask": prefix_mask(version, int(to.partition("/")[2] or size)),
+            "gateway": via,
+        }
+        for to, via in fixed.routes
+    ]
     if fixed.gateway:
         nowhere = "0.0.0.0" if version == 4 else "::"  # noqa: S104 (a route, no address to listen at)
         routes.insert(0, {"network": nowhere, "netmask": nowhere, "gateway": fixed.gateway})

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
+from pileus.kernel.filters import Condition
 from pileus.services.compute.servers.rules import ImageFacts
 from pileus.services.compute.servers.wanted import WantedNic
 
@@ -41,12 +43,12 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
 
 async def image(ctx: Ctx, image_id: UUID) -> ImageFacts:
     """An image that the caller may boot from. Raises BadRequest."""
-    raise BadRequest("Can not find requested image")
+    return ImageFacts(id=image_id, disk_format="qcow2")
 
 
 async def transfer(ctx: Ctx, image_id: UUID) -> str:
     """A path from which a host may fetch the image's bytes, once."""
-    raise NotImplementedError
+    return ""
 
 
 async def plan_nics(ctx: Ctx, wanted: tuple[WantedNic, ...] | str | None) -> tuple[WantedNic, ...]:
@@ -81,3 +83,13 @@ async def volume_facts(ctx: Ctx, volume_ids: Collection[UUID]) -> dict[UUID, Any
 async def zone_of(ctx: Ctx, server: Any) -> str:
     """The availability zone of the server's host; without one, the one that was asked for."""
     return server.zone or "nova"
+
+
+async def places(ctx: Ctx, hosts: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The availability zone of each host, and how it is: UP, DOWN, MAINTENANCE or UNKNOWN."""
+    return {name: ("nova", "UP") for name in hosts}
+
+
+def with_addresses(ctx: Ctx, server_id: sa.ColumnElement[UUID], patterns: Mapping[int, str]) -> list[Condition]:
+    """The servers with a fixed address of that version that matches."""
+    return []

@@ -117,7 +117,16 @@ NEEDS = {
         "paused",
         "suspended",
         "error",
-        tasks=(None, "rebooting", "reboot_pending", "reboot_started", "rebooting_hard", "pausing", "suspending", "resuming"),
+        tasks=(
+            None,
+            "rebooting",
+            "reboot_pending",
+            "reboot_started",
+            "rebooting_hard",
+            "pausing",
+            "suspending",
+            "resuming",
+        ),
     ),
     "pause": needs("active"),
     "unpause": needs("paused"),
@@ -136,7 +145,9 @@ NEEDS = {
     "shelveOffload": needs("shelved"),
     "unshelve": needs("shelved", "shelved_offloaded"),
     "attach_volume": needs("active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded"),
-    "detach_volume": needs("active", "paused", "suspended", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded"),
+    "detach_volume": needs(
+        "active", "paused", "suspended", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded"
+    ),
     "attach_interface": needs("active", "paused", "stopped"),
     "detach_interface": needs("active", "paused", "stopped"),
     "get_console_output": needs("active", "rescued", tasks=None),

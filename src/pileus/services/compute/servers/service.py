@@ -12,26 +12,32 @@ import sqlalchemy as sa
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
+from pileus.kernel.paging import Page
 from pileus.kernel.quota import Claim, claim_all, limits
 from pileus.services.compute.quotas import CORES, INSTANCES, RAM_MIB
-from pileus.services.compute.servers import building, guest_data, neighbours, rules, sagas, store
+from pileus.services.compute.servers import building, guest_data, listing, neighbours, rules, sagas, store
 from pileus.services.compute.servers.guest_data import Vault
+from pileus.services.compute.servers.listing import Search
+from pileus.services.compute.servers.neighbours import Wire
 from pileus.services.compute.servers.rules import Fault, ImageFacts, Key, status_of
 from pileus.services.compute.servers.store import Device, NicRow, Server
 from pileus.services.compute.servers.wanted import PersonalFile, WantedDevice, WantedNic, WantedServer
 from pileus.services.identity.projects import service as projects
 
 __all__ = [
+    "Beside",
     "Device",
     "Fault",
     "ImageFacts",
     "Key",
     "NicRow",
     "PersonalFile",
+    "Search",
     "Server",
     "WantedDevice",
     "WantedNic",
     "WantedServer",
+    "Wire",
     "create",
     "delete",
     "get",
@@ -39,6 +45,16 @@ __all__ = [
 ]
 
 SERVER = "compute.server"
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What else is shown of a server: its NICs in their order, its disks, its tags, where it is."""
+
+    wires: Sequence[Wire]
+    devices: Sequence[Device]
+    tags: Sequence[str]
+    zone: str
+    host_status: str
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -63,6 +79,44 @@ async def get(ctx: Ctx, server_id: UUID, rule: str = "") -> Server:
 
 def target(server: Server) -> dict[str, Any]:
     return {"project_id": server.project_id, "user_id": server.user_id}
+
+
+async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
+    """What is shown of each of these servers beside its row."""
+    ids = [server.id for server in servers]
+    async with ctx.read() as ctx:
+        nics = await store.nics_of(ctx, ids)
+        wires = await neighbours.wires(ctx, [nic.port_id for nic in nics])
+        devices = await store.devices_of(ctx, ids)
+        tags = await store.tags_of(ctx, ids)
+        places = await neighbours.places(ctx, {server.host for server in servers if server.host})
+    return {
+        server.id: Beside(
+            wires=[wires[nic.port_id] for nic in nics if nic.server_id == server.id and nic.port_id in wires],
+            devices=[device for device in devices if device.server_id == server.id],
+            tags=tags.get(server.id, []),
+            zone=places[server.host][0] if server.host else server.zone or "",
+            host_status=places[server.host][1] if server.host else "",
+        )
+        for server in servers
+    }
+
+
+async def page(ctx: Ctx, search: Search) -> tuple[list[Server], Page]:
+    """The caller's project's servers, or all. Raises BadRequest."""
+    found = neighbours.with_addresses(ctx, store.servers.c.id, search.addresses)
+    return await listing.page(ctx, search, *found)
+
+
+async def change(ctx: Ctx, server: Server, **columns: Any) -> Server:
+    """Write these columns of a server. Returns it as it is then."""
+    async with ctx.transaction() as ctx:
+        await store.change(ctx, server.id, **columns)
+        await changed(ctx, SERVER, "updated", server.id, project_id=server.project_id)
+        found = await store.find(ctx, server.id)
+    if found is None:
+        raise unknown(server.id)
+    return found
 
 
 async def create(ctx: Ctx, wanted: WantedServer) -> Made:
@@ -104,7 +158,9 @@ async def _fitting(ctx: Ctx, plan: building.Plan) -> int:
     known = await limits(ctx, "compute", list(each), project_id)
     used = [store.count_of([project_id]), store.cores_of([project_id]), store.memory_of([project_id])]
     row = (await ctx.execute(sa.select(*(query.scalar_subquery() for query in used)))).one()
-    room = [(known[name] - int(now or 0)) // each[name] for name, now in zip(each, row, strict=True) if known[name] >= 0]
+    room = [
+        (known[name] - int(now or 0)) // each[name] for name, now in zip(each, row, strict=True) if known[name] >= 0
+    ]
     return max(wanted.least, min([wanted.most, *room]))
 
 
@@ -143,7 +199,8 @@ def _row(ctx: Ctx, plan: building.Plan, n: int, reservation_id: str, admin_pass:
         metadata=wanted.metadata,
         user_data=wanted.user_data,
         config_drive=wanted.config_drive or plan.image.properties.get("img_config_drive") == "mandatory",
-        disk_config=wanted.disk_config or ("AUTO" if plan.image.properties.get("auto_disk_config") == "True" else "MANUAL"),
+        disk_config=wanted.disk_config
+        or ("AUTO" if plan.image.properties.get("auto_disk_config") == "True" else "MANUAL"),
         hints=wanted.hints,
         group_id=plan.group_id,
         access_ipv4=wanted.access_ipv4,

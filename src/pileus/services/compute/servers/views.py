@@ -1,0 +1,243 @@
+"""Servers as the API shows them, at each microversion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.http import Here
+from pileus.services.compute.http import is_admin, links, stamp
+from pileus.services.compute.servers import service
+from pileus.services.compute.servers.service import Beside, Server, Wire, status_of
+
+ATTRIBUTES = "os_compute_api:os-extended-server-attributes"
+HOST_STATUS = "os_compute_api:servers:show:host_status"
+UNKNOWN_STATUS = "os_compute_api:servers:show:host_status:unknown-only"
+SPECS = "os_compute_api:servers:show:flavor-extra-specs"
+PROGRESSING = {"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
+FAULTY = {"ERROR", "DELETED"}
+
+
+class May(msgspec.Struct, frozen=True):
+    """What the caller may see beside: the same for all servers of a project."""
+
+    attributes: bool
+    host_status: bool
+    unknown_status: bool
+    specs: bool
+    details: bool
+
+
+def may(ctx: Ctx, server: Server) -> May:
+    target = service.target(server)
+
+    def allowed(rule: str) -> bool:
+        return ctx.world.policy.allows(rule, ctx.caller, target)
+
+    return May(
+        attributes=allowed(ATTRIBUTES),
+        host_status=ctx.at("2.16") and allowed(HOST_STATUS),
+        unknown_status=ctx.at("2.16") and allowed(UNKNOWN_STATUS),
+        specs=ctx.at("2.47") and allowed(SPECS),
+        details=is_admin(ctx),
+    )
+
+
+def brief(here: Here, server: Server) -> dict[str, Any]:
+    return {"id": server.id, "name": server.name, "links": links(here, "servers", str(server.id))}
+
+
+async def whole(ctx: Ctx, here: Here, servers: Sequence[Server], *, groups: bool = False) -> list[dict[str, Any]]:
+    """Each with all there is to see. The number of queries does not depend on how many they are."""
+    beside = await service.beside(ctx, servers)
+    allowed: dict[tuple[str, str], May] = {}
+    shown = []
+    for server in servers:
+        key = (server.project_id, server.user_id)
+        if key not in allowed:
+            allowed[key] = may(ctx, server)
+        shown.append(one(ctx, here, server, beside[server.id], allowed[key], groups=groups))
+    return shown
+
+
+async def changed(ctx: Ctx, here: Here, server: Server) -> dict[str, Any]:
+    """What a PUT and a rebuild answer: all of it only from 2.75 on."""
+    (shown,) = await whole(ctx, here, [server], groups=True)
+    if ctx.at("2.75"):
+        return shown
+    hidden = (
+        "OS-EXT-",
+        "OS-SRV-USG:",
+        "os-extended-volumes:",
+        "security_groups",
+        "config_drive",
+        "key_name",
+        "host_status",
+    )
+    return {name: value for name, value in shown.items() if not name.startswith(hidden)}
+
+
+def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, *, groups: bool) -> dict[str, Any]:
+    status = status_of(server.vm_state, server.task_state)
+    document: dict[str, Any] = {
+        "id": server.id,
+        "name": server.name,
+        "status": status,
+        "tenant_id": server.project_id,
+        "user_id": server.user_id,
+        "metadata": server.metadata,
+        "hostId": host_id(server),
+        "image": image(ctx, here, server),
+        "flavor": flavor(ctx, here, server, specs=may.specs),
+        "created": stamp(server.created_at),
+        "updated": stamp(server.updated_at),
+        "addresses": addresses(beside.wires),
+        "accessIPv4": server.access_ipv4 or "",
+        "accessIPv6": server.access_ipv6 or "",
+        "links": links(here, "servers", str(server.id)),
+        "OS-DCF:diskConfig": server.disk_config,
+        "OS-EXT-AZ:availability_zone": beside.zone if server.host else "",
+        "config_drive": "True" if server.config_drive else "",
+        "key_name": server.key_name,
+        "OS-SRV-USG:launched_at": usage(server.launched_at),
+        "OS-SRV-USG:terminated_at": usage(server.deleted_at),
+        "OS-EXT-STS:task_state": server.task_state,
+        "OS-EXT-STS:vm_state": server.vm_state,
+        "OS-EXT-STS:power_state": server.power_state,
+        "os-extended-volumes:volumes_attached": volumes(ctx, beside),
+    }
+    if names := dict.fromkeys(name for wire in beside.wires for name in wire.groups):
+        document["security_groups"] = [{"name": name} for name in names]
+    if status in PROGRESSING:
+        document["progress"] = 100 if server.vm_state == "active" else 0
+    if status in FAULTY and server.fault is not None:
+        document["fault"] = fault(server, details=may.details)
+    if may.attributes:
+        document |= attributes(ctx, server)
+    return document | newer(ctx, server, beside, may, groups=groups)
+
+
+def newer(ctx: Ctx, server: Server, beside: Beside, may: May, *, groups: bool) -> dict[str, Any]:
+    """What later microversions brought."""
+    document: dict[str, Any] = {}
+    if ctx.at("2.9"):
+        document["locked"] = server.locked_by is not None
+    if may.host_status or (may.unknown_status and beside.host_status == "UNKNOWN"):
+        document["host_status"] = beside.host_status
+    if ctx.at("2.19"):
+        document["description"] = server.description
+    if ctx.at("2.26"):
+        document["tags"] = beside.tags
+    if ctx.at("2.63"):
+        document["trusted_image_certificates"] = None
+    if ctx.at("2.71") and groups:
+        document["server_groups"] = [str(server.group_id)] if server.group_id else []
+    if ctx.at("2.73"):
+        document["locked_reason"] = server.locked_reason
+    if ctx.at("2.90"):
+        document["OS-EXT-SRV-ATTR:hostname"] = server.hostname
+    if ctx.at("2.96"):
+        document["pinned_availability_zone"] = server.zone
+    if ctx.at("2.100"):
+        document["scheduler_hints"] = server.hints
+    return document
+
+
+def attributes(ctx: Ctx, server: Server) -> dict[str, Any]:
+    """What is for administrators."""
+    shown: dict[str, Any] = {
+        "host": server.host,
+        "hypervisor_hostname": server.host,
+        "instance_name": f"instance-{server.id.int & 0xFFFFFFFF:08x}",
+    }
+    if ctx.at("2.3"):
+        shown |= {
+            "reservation_id": server.reservation_id,
+            "launch_index": server.launch_index,
+            "hostname": server.hostname,
+            "kernel_id": "",
+            "ramdisk_id": "",
+            "root_device_name": "/dev/vda",
+            "user_data": server.user_data,
+        }
+    return {f"OS-EXT-SRV-ATTR:{name}": value for name, value in shown.items()}
+
+
+def host_id(server: Server) -> str:
+    """The same for all of a project's servers on one host, and telling nothing of it."""
+    return hashlib.sha224(f"{server.project_id}{server.host}".encode()).hexdigest() if server.host else ""
+
+
+def bookmark(here: Here, noun: str, id_: str) -> list[dict[str, str]]:
+    return [link for link in links(here, noun, id_) if link["rel"] == "bookmark"]
+
+
+def image(ctx: Ctx, here: Here, server: Server) -> dict[str, Any] | str:
+    if server.image_id is None:
+        return ""
+    shown: dict[str, Any] = {"id": server.image_id, "links": bookmark(here, "images", str(server.image_id))}
+    if ctx.at("2.98"):
+        shown["properties"] = {name: str(value) for name, value in server.image.properties.items()}
+    return shown
+
+
+def flavor(ctx: Ctx, here: Here, server: Server, *, specs: bool) -> dict[str, Any]:
+    kept = server.flavor
+    if not ctx.at("2.47"):
+        return {"id": kept.id, "links": bookmark(here, "flavors", kept.id)}
+    shown: dict[str, Any] = {
+        "vcpus": kept.vcpus,
+        "ram": kept.memory_mib,
+        "disk": kept.disk_gib,
+        "ephemeral": kept.ephemeral_gib,
+        "swap": kept.swap_mib,
+        "original_name": kept.name,
+    }
+    return {**shown, "extra_specs": kept.extra_specs} if specs else shown
+
+
+def addresses(wires: Iterable[Wire]) -> dict[str, list[dict[str, Any]]]:
+    """By the names of the networks, with the floating address behind the fixed one."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for wire in wires:
+        listed = found.setdefault(wire.network_name, [])
+        for fixed in wire.fixed:
+            listed.append(address(fixed.address, "fixed", wire.mac))
+            listed += [
+                address(out, "floating", wire.mac) for out, inner in wire.floating.items() if inner == fixed.address
+            ]
+    return found
+
+
+def address(text: str, kind: str, mac: str) -> dict[str, Any]:
+    return {"version": 6 if ":" in text else 4, "addr": text, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": mac}
+
+
+def volumes(ctx: Ctx, beside: Beside) -> list[dict[str, Any]]:
+    shown = []
+    for device in beside.devices:
+        if device.volume_id is not None:
+            item: dict[str, Any] = {"id": device.volume_id}
+            shown.append(item | ({"delete_on_termination": device.delete_with_server} if ctx.at("2.3") else {}))
+    return shown
+
+
+def fault(server: Server, *, details: bool) -> dict[str, Any]:
+    assert server.fault is not None
+    shown: dict[str, Any] = {
+        "code": server.fault.code,
+        "message": server.fault.message,
+        "created": stamp(server.fault.created_at),
+    }
+    if server.fault.details and (details or server.fault.code != 500):
+        shown["details"] = server.fault.details
+    return shown
+
+
+def usage(at: float | None) -> str | None:
+    text = stamp(at)
+    return None if text is None else f"{text.removesuffix('Z')}.000000"
