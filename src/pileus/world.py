@@ -13,6 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pileus.engines.blobs import Blobs
+from pileus.engines.blobs.files import FileBlobs
+from pileus.engines.blobs.sim import SimBlobs
 from pileus.engines.blocks import Blocks
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.files import read_or_none, write_whole
@@ -88,6 +91,7 @@ class Cloud:
     state: Path
     simulate_hosts: int
     memory: dict[type, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)  # engines of the control process itself, by kind
     rims: dict[tuple[str, str], Rim[Any]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     waking: set[asyncio.Task[None]] = field(default_factory=set)
@@ -103,7 +107,10 @@ class Cloud:
         return Ctx(self, PILEUS, request_id=self.ids.request())
 
     def engine(self, kind: str, host: str) -> Any:
-        """The engine of that kind on that host. Raises HostDown; Unavailable for a host that is not known yet."""
+        """The engine of that kind on that host; on none (""): of the control process itself. Raises HostDown; Unavailable
+        for a host that is not known yet."""
+        if host == hosts.LOCAL:
+            return self.own[kind]
         if self.hosts.is_down(host):
             raise HostDown(host)
         rim = self.rims.get((kind, host))
@@ -319,8 +326,17 @@ def doorbell(config: Config) -> Doorbell:
     return LocalDoorbell() if url.startswith("sqlite") else PostgresDoorbell(listen_url(config))
 
 
+def blobs(cloud: Cloud) -> Blobs:
+    """Where the bytes of images rest."""
+    store = cloud.config.image.store
+    if cloud.simulate_hosts and not store:
+        return SimBlobs(cloud.state / "hosts" / "images", cloud.clock)
+    return FileBlobs(Path(store) if store else cloud.state / "images")
+
+
 async def add_simulated_hosts(cloud: Cloud) -> None:
     """Hosts that are folders: h1, h2, ..."""
+    cloud.own[Blobs.KIND] = blobs(cloud)
     names = [f"h{n}" for n in range(1, cloud.simulate_hosts + 1)]
     await hosts.ensure_local(cloud.ctx, names)
     for name in names:

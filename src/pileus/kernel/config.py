@@ -160,6 +160,23 @@ class Placement(Section, frozen=True):
     )
 
 
+class Image(Section, frozen=True):
+    store: Annotated[
+        str,
+        option(
+            "Directory of images, one for all control processes (a shared file system); empty: in the state directory."
+        ),
+    ] = ""
+    size_cap_bytes: Annotated[int, option("Largest image, bytes.", ge=1)] = 1_099_511_627_776
+    virtual_size_cap_gib: Annotated[int, option("Largest disk that an image may unpack to, GiB.", ge=1)] = 16_384
+    download_networks: Annotated[
+        tuple[str, ...],
+        option("Networks inside, as CIDR, from which web-download may import all the same; else only from outside."),
+    ] = ()
+    download_ports: Annotated[tuple[int, ...], option("Ports that web-download may ask.")] = (80, 443)
+    download_timeout_s: Annotated[float, option("Most time for one web-download, seconds.", gt=0)] = 3600.0
+
+
 class Network(Section, frozen=True):
     controller: Annotated[
         str, option("Name of the host whose agent writes the overlay of this cloud; empty: the first host by name.")
@@ -209,6 +226,7 @@ class Config(Section, frozen=True):
     agents: Agents = Agents()
     identity: Identity = Identity()
     placement: Placement = Placement()
+    image: Image = Image()
     network: Network = Network()
     log: Log = Log()
     policy: Policy = Policy()
@@ -270,12 +288,21 @@ def check(config: Config, source: str) -> None:
             )
     if bool(config.api.tls_certificate) != bool(config.api.tls_key):
         raise ConfigError(f"{source}: api.tls_certificate and api.tls_key go together: set both or none")
-    for proxy in config.http.trusted_proxies:
-        try:
-            ip_network(proxy)
-        except ValueError as e:
-            raise ConfigError(f"{source}: http.trusted_proxies: {e}") from e
+    for name, networks in (
+        ("http.trusted_proxies", config.http.trusted_proxies),
+        ("image.download_networks", config.image.download_networks),
+    ):
+        check_networks(networks, f"{source}: {name}")
     check_passwords(config.identity, source)
+
+
+def check_networks(networks: Iterable[str], where: str) -> None:
+    """Raises ConfigError for one that is none."""
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as e:
+            raise ConfigError(f"{where}: {e}") from e
 
 
 def check_passwords(limits: Identity, source: str) -> None:
