@@ -4,8 +4,11 @@ and guests that are namespaces plugged into them. Needs root, and the packages o
 from __future__ import annotations
 
 import asyncio
-import os
+import itertools
+import re
 import shutil
+import signal
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +17,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+from agent import namespaces
 from pileus.engines.overlay import Dhcp, Fixed, FloatingIp, Gateway, Group, Leg, Network, Port, Router, Rule
 from pileus.engines.overlay.ovn import links
 from pileus.engines.overlay.ovn.central import Central
 from pileus.engines.overlay.ovn.daemons import Keeper, inside, run
 from pileus.engines.overlay.ovn.engine import OvnOverlay
-from pileus.engines.overlay.ovn.host import External, Host
+from pileus.engines.overlay.ovn.host import External, Host, Underlay
 from pileus.engines.verbs import Answer, Change, Done
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Unavailable
@@ -99,6 +103,7 @@ class World:
     hosts: dict[str, Host] = field(default_factory=dict)
     guests: list[Guest] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def add_host(self, name: str, **more: Any) -> Host:
         netns = self.named(name)
@@ -130,11 +135,10 @@ class World:
 
     async def port(self, network: Network, address: str, **more: Any) -> Port:
         """A port with an address of the network's first subnet; bound to h1, unless otherwise said."""
-        last = int(address.split(".")[-1])
         wish = {
             "id": uuid4(),
             "network_id": network.id,
-            "mac": f"fa:16:3e:{network.id.bytes[0]:02x}:00:{last:02x}",
+            "mac": f"fa:16:3e:00:00:{next(self.numbers):02x}",
             "fixed": (Fixed(subnet_id=network.subnets[0].id, address=address),),
             "host": "h1",
         }
@@ -183,6 +187,19 @@ class World:
         modes = tuple(subnet.ipv6_ra_mode for subnet in network.subnets if subnet.ipv6_ra_mode)
         return Leg(port_id=port.id, network_id=network.id, mac=port.mac, addresses=tuple(gateways), ra_modes=modes)
 
+    async def cable(self, *names: str) -> None:
+        """A wire between hosts, and further ones that are made at its end; long packets pass."""
+        wire = self.named("wire")
+        await links.ensure_netns(wire)
+        await links.ip("link", "add", "wire", "type", "bridge", netns=wire)
+        for name in names:
+            await links.ensure_netns(self.named(name))
+            await links.ensure_veth(links.End(name, wire), links.End("phy0", self.named(name)))
+            await links.without_checksum_offload(name, wire)
+            await links.ip("link", "set", name, "mtu", "1600", "master", "wire", netns=wire)
+            await links.ip("link", "set", "phy0", "mtu", "1600", netns=self.named(name))
+        await links.ip("link", "set", "wire", "mtu", "1600", "up", netns=wire)
+
     async def public(self) -> Network:
         return await self.network(subnet("172.24.4.0/24", "172.24.4.1"), mtu=1500, physical_network="public")
 
@@ -196,8 +213,8 @@ def rule(*, ingress: bool = True, ethertype: str = "IPv4", **more: Any) -> Rule:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
-    """With one host, h1, which reaches the physical network `public`."""
+async def world(*, cabled: bool = False) -> AsyncIterator[World]:
+    """With one host, h1, which reaches the physical network `public`; `cabled`: and h2, by a tunnel."""
     home = Path(tempfile.mkdtemp(prefix="pileus", dir="/tmp"))  # short: sockets are below it
     (home / "lease.sh").write_text(LEASE_SCRIPT)
     (home / "lease.sh").chmod(0o755)
@@ -208,7 +225,11 @@ async def world() -> AsyncIterator[World]:
     try:
         await central.start(made.keeper)
         await overlay.start()
-        await made.add_host("h1", external=External())
+        if cabled:
+            await made.cable("h1", "h2")
+            await made.add_host("h2", underlay=Underlay("phy0", "172.31.0.2/24"))
+        underlay = Underlay("phy0", "172.31.0.1/24") if cabled else None
+        await made.add_host("h1", external=External(), underlay=underlay)
         yield made
     finally:
         await overlay.stop()
@@ -219,18 +240,82 @@ async def world() -> AsyncIterator[World]:
         shutil.rmtree(home)
 
 
-def program(netns: str, *words: str) -> Any:
-    """A process of ours in a namespace, to be used with `async with`."""
-    return running([*inside(netns), *words])
+@dataclass
+class Pings:
+    """What came of a ping that ran through a block: how many went out, and which were never answered."""
+
+    sent: int = 0
+    lost: frozenset[int] = frozenset()
 
 
 @asynccontextmanager
-async def running(words: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, env=os.environ)
+async def pinging(netns: str, address: str) -> AsyncIterator[Pings]:
+    """Twenty pings a second from that namespace, counted at the end of the block. An answer may be late, by a second."""
+    words = (*inside(netns), *PING, "-i", "0.05", address)
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    pings = Pings()
     try:
-        yield process
+        yield pings
+        await pause(1.0)
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+        process.send_signal(signal.SIGINT)
+        output, _ = await process.communicate()
+    found = re.search(rb"(\d+) packets transmitted", output)
+    assert found, output
+    pings.sent = int(found[1]) - 20  # those of the last second may be on their way
+    answered = {int(number) for number in re.findall(rb"icmp_seq=(\d+) ttl", output)}
+    pings.lost = frozenset(range(1, pings.sent + 1)) - answered
+
+
+@asynccontextmanager
+async def echo(netns: str, address: str, port: int) -> AsyncIterator[None]:
+    """Whatever is sent there comes back."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1000):
+            writer.write(data)
+        writer.close()
+
+    with namespaces.inside(netns):
+        listening = socket.create_server((address, port))
+    server = await asyncio.start_server(serve, sock=listening)
+    try:
+        yield
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def connected(netns: str, address: str, port: int, *, within_s: float = 1.0) -> AsyncIterator[Line]:
+    """A TCP connection from a namespace. Raises TimeoutError, OSError."""
+    with namespaces.inside(netns):
+        sock = socket.socket()
+    sock.setblocking(False)
+    try:
+        async with asyncio.timeout(within_s):
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except (TimeoutError, OSError):
+        sock.close()
+        raise
+    reader, writer = await asyncio.open_connection(sock=sock)
+    try:
+        yield Line(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+@dataclass
+class Line:
+    """A connection to an echo."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def echoes(self, within_s: float = 1.0) -> bool:
+        """Whether what is said now comes back; what was said before and got lost may come first."""
+        self.writer.write(b"!")
+        try:
+            async with asyncio.timeout(within_s):
+                return bool(await self.reader.read(1000))
+        except TimeoutError:
+            return False

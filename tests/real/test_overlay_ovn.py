@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from pileus.engines.overlay import Group
 from pileus.engines.overlay.ovn.daemons import run
-from real.overlay_world import World, rule, subnet, world
+from real.overlay_world import World, comes_true, connected, echo, rule, subnet, world
 
 pytestmark = pytest.mark.real
 
@@ -61,3 +62,67 @@ async def test_guests_reach_other_networks_the_outside_and_are_reached_by_floati
     assert await two.reaches("172.24.4.1")  # by the router's address
     assert await one.reaches("172.24.4.1")  # by its own
     await run("ping", "-c1", "-W2", "172.24.4.100", netns=real.hosts["h1"].netns)
+
+
+async def test_a_group_is_closed_opened_and_closed_again_under_an_open_connection(real: World) -> None:
+    network, closed = await real.network(subnet()), await real.group(OUT)
+    outside, opened = await real.public(), rule(protocol="tcp", port_min=22, port_max=22, remote_cidr="172.24.4.0/24")
+    machine = real.hosts["h1"].netns
+    one = await real.guest(port := await real.port(network, "10.0.0.11", groups=(closed.id,)))
+    await real.router(network, outside=outside, floating={"172.24.4.100": port})
+    await one.lease()
+    assert await one.reaches("172.24.4.1")
+
+    async def let_in() -> bool:
+        try:
+            async with connected(machine, "172.24.4.100", 22) as line:
+                return await line.echoes()
+        except (TimeoutError, OSError):
+            return False
+
+    async with echo(one.netns, "10.0.0.11", 22):
+        assert not await let_in()
+        await real.say("ensure_group", Group(id=closed.id, rules=(OUT, opened)))
+        assert await comes_true(let_in)
+        async with connected(machine, "172.24.4.100", 22) as line:
+            assert await line.echoes()
+            await real.say("ensure_group", closed)
+            assert await comes_true(silent, line)
+            await real.say("ensure_group", Group(id=closed.id, rules=(OUT, opened)))
+            assert await line.echoes(within_s=10.0)
+
+
+async def silent(line: object) -> bool:
+    return not await line.echoes(within_s=0.3)  # type: ignore[attr-defined]
+
+
+async def test_a_group_may_let_in_who_is_in_a_group(real: World) -> None:
+    network = await real.network(subnet())
+    friends = await real.group(OUT)
+    server = await real.group(OUT, rule(protocol="icmp", remote_group=friends.id))
+    one = await real.guest(await real.port(network, "10.0.0.11", groups=(server.id,)))
+    friend = await real.guest(await real.port(network, "10.0.0.12", groups=(friends.id,)))
+    other = await real.guest(await real.port(network, "10.0.0.13", groups=(server.id,)))
+    for guest in (one, friend, other):
+        await guest.take(f"{guest.port.fixed[0].address}/24")
+    assert await friend.reaches("10.0.0.11")
+    assert not await other.pings("10.0.0.11")
+    assert not await one.pings("10.0.0.12")
+
+
+async def test_a_guest_makes_itself_an_address_from_what_the_router_advertises(real: World) -> None:
+    slaac = subnet("fd00:10::/64", "fd00:10::1", ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
+    network = await real.network(slaac)
+    group = await real.group(rule(ingress=False, ethertype="IPv6"), rule(ethertype="IPv6", protocol="ipv6-icmp"))
+    mac, address = "fa:16:3e:00:00:11", "fd00:10::f816:3eff:fe00:11"
+    one = await real.guest(await real.port(network, address, mac=mac, groups=(group.id,)))
+    await real.router(network)
+
+    async def has_it() -> bool:
+        return address in await one.run("ip", "-6", "addr", "show", "dev", "eth0", "-tentative")
+
+    await one.run("ip", "link", "set", "eth0", "down")
+    await one.run("ip", "link", "set", "eth0", "up")
+    assert await comes_true(has_it)
+    assert await one.reaches("fd00:10::1")
+    assert (await one.run("cat", "/proc/sys/net/ipv6/conf/eth0/mtu")).strip() == "1442"
