@@ -58,6 +58,7 @@ from pileus.services.identity.tokens.service import authenticate
 from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 from pileus.services.placement.routes import api as placement_api
+from pileus.services.volume.routes import api as volume_api
 
 if TYPE_CHECKING:
     from pileus.agent.client import Agents
@@ -70,8 +71,20 @@ STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
 CHORES = (keys.rotate_when_due,)
-SERVICES: tuple[Service, ...] = (identity_api, placement_api, compute_api, cloud_api, metrics_api)
-CATALOGUE = (("placement", "placement", "/placement"), ("compute", "nova", "/compute/v2.1"))
+SERVICES: tuple[Service, ...] = (
+    identity_api,
+    placement_api,
+    volume_api,
+    compute_api,
+    cloud_api,
+    metrics_api,
+)
+CATALOGUE = (
+    ("placement", "placement", "/placement"),
+    ("block-storage", "cinder", "/volume/v3"),
+    ("volumev3", "cinderv3", "/volume/v3"),
+    ("compute", "nova", "/compute/v2.1"),
+)
 """What the catalogue offers beside Identity: type, name, and where it is below the address of the cloud."""
 
 

@@ -1,0 +1,147 @@
+"""Attachments: what Compute and the API may ask for.
+
+How Compute attaches a volume, the id of the attachment being a subject of its operation:
+
+    in the request's transaction   attachment = await reserve(ctx, volume_id, server_id=...)
+    in a step that acts            return await connect(op, attachment_id, host)     Done(facts=Connection), Going, Failed
+      its undo                     return await disconnect(op, attachment_id)
+    in a rows step                 await complete(ctx, attachment_id, mountpoint=..., connection=op.memo[...])
+      undo of the reservation      await release(ctx, attachment_id)
+
+and detaches it: `begin_detaching(ctx, attachment_id)` in the request's transaction (`roll_detaching` takes it back), then, once
+the guest has let go, `disconnect(op, attachment_id)` in a step and `release(ctx, attachment_id)` in a rows step. `connect` for
+another host moves the export there (a migration of the server). Every one of them may be repeated, and accepts that the
+attachment is gone where that is the end it brings about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pileus.kernel import events
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Conflict
+from pileus.kernel.operations import start as operations
+from pileus.kernel.quota import Owners
+from pileus.services.volume.attachments import sagas, store
+from pileus.services.volume.attachments.states import (
+    attach_at_once,
+    begin_detaching,
+    by_id,
+    complete,
+    connect,
+    disconnect,
+    of_volume,
+    release,
+    reserve,
+    roll_detaching,
+)
+from pileus.services.volume.attachments.store import Attachment
+from pileus.services.volume.http import missing, seen, visible
+from pileus.services.volume.lists import Asked, Found
+from pileus.services.volume.volumes import service as volumes
+from pileus.services.volume.volumes.service import Deletion
+
+__all__ = [
+    "LISTED",
+    "Attachment",
+    "attach_at_once",
+    "begin_detaching",
+    "by_id",
+    "complete",
+    "connect",
+    "connect_now",
+    "delete",
+    "disconnect",
+    "find",
+    "get",
+    "of_servers",
+    "of_volume",
+    "of_volumes",
+    "page",
+    "release",
+    "reserve",
+    "roll_detaching",
+]
+
+LISTED = store.LISTED
+WAIT_S = 10.0
+LOOK_S = 0.2
+
+find = store.find
+of_volumes = store.of_volumes
+of_servers = store.of_servers
+
+
+async def page(ctx: Ctx, asked: Asked) -> Found[Attachment]:
+    """The attachments that the query string asks for. Raises BadRequest."""
+    return await store.page(ctx, asked, visible(ctx, store.attachments.c.project_id, all_projects=asked.all_projects))
+
+
+async def get(ctx: Ctx, attachment_id: UUID) -> Attachment:
+    """An attachment that the caller may know of. Raises NotFound."""
+    found = await store.find(ctx, attachment_id)
+    if found is None or not seen(ctx, found.project_id):
+        raise missing("attachment_id", attachment_id)
+    return found
+
+
+async def connect_now(ctx: Ctx, attachment: Attachment, connector: dict[str, Any]) -> Attachment:
+    """Let the host that the connector names open the volume, and wait for it. Raises Conflict, with the cause."""
+    host = str(connector["host"])
+    async with ctx.transaction() as writing:
+        operation_id = await sagas.connect_attachment.start(writing, attachment.id, host=host, connector=connector)
+    cause = await ended(ctx, operation_id)
+    if cause is not None:
+        raise Conflict(f"Unable to update attachment: {cause}")
+    return await get(ctx, attachment.id)
+
+
+async def delete(ctx: Ctx, attachment: Attachment) -> None:
+    """Begin to take it away, whatever it is just doing, and wait for it. Raises Conflict while a server uses it."""
+    async with ctx.transaction() as writing:
+        held = await operations.holder(writing, attachment.id)
+        row = None if held is None else await operations.load(writing, held)
+        if row is not None and not row.saga.startswith("volume."):
+            raise Conflict(f"The attachment {attachment.id} is a server's: detach the volume from the server.")
+        operation_id = await sagas.delete_attachment.supersede(writing, attachment.id)
+    await ended(ctx, operation_id)
+
+
+async def ended(ctx: Ctx, operation_id: UUID) -> str | None:
+    """Wait for an operation that takes a moment. Its cause when it came to nothing; None when it is done, or goes on."""
+    bell = events.bell(ctx.world)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                rung = bell.next()
+                row = await operations.load(ctx, operation_id)
+                if row is not None and row.state in {"done", "undone", "parked"}:
+                    return None if row.state == "done" else row.cause or "it came to nothing"
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(rung.wait(), LOOK_S)
+    return None
+
+
+class OfVolumes:
+    """What attachments have to say when a volume shall go."""
+
+    async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
+        return not any(each.status in {"attached", "detaching"} for each in await of_volume(ctx, deletion.volume.id))
+
+    async def going(self, ctx: Ctx, volume_id: UUID) -> list[str]:
+        return [f"ensure_unexported {each.id}" for each in await of_volume(ctx, volume_id)]
+
+    async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
+        await store.remove_of(ctx, volume_id)
+
+    def gigabytes(self, owners: Owners, type_id: UUID | None) -> sa.Select[Any] | None:
+        return None
+
+
+volumes.part(OfVolumes())

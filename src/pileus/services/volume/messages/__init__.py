@@ -1,0 +1,1 @@
+"""Messages: what users are told of operations that came to nothing."""

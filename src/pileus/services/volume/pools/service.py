@@ -1,0 +1,125 @@
+"""Pools: what the rest of Block Storage may ask for.
+
+How much a host has is observed when something is to be placed and nobody has looked for a while; what is promised there is
+counted from the rows of volumes and snapshots, under the lock of the host that was chosen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from pileus.engines.blocks import Seen
+from pileus.kernel import hosts
+from pileus.kernel.changes import changed
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import CloudError, Conflict, NotFound, Unavailable
+from pileus.kernel.hosts import Host
+from pileus.kernel.operations import Op
+from pileus.services.volume.pools import rules, store
+from pileus.services.volume.pools.rules import Pool
+from pileus.services.volume.pools.store import Row
+
+__all__ = ["OVERCOMMIT", "Pool", "Row", "choose", "everything", "look", "pools", "promised_by", "put", "rows"]
+
+OVERCOMMIT = 10.0
+"""How many GiB may be promised for each that a host has: volumes take no room until they are written."""
+
+FRESH_S = 60.0
+AT_ONCE = 16
+
+Promised = Callable[[], sa.Select[Any]]
+_promises: list[Promised] = []
+
+rows = store.all_
+
+
+def promised_by(call: Promised) -> Promised:
+    """Count this SELECT of (host, GiB) among what hosts have promised. For the nouns above."""
+    _promises.append(call)
+    return call
+
+
+async def look(op: Op) -> None:
+    """In a step that acts: see how much room the hosts have of which that is not known, or not any more."""
+    now = op.ctx.now()
+    known = await rows(op.ctx)
+    usable = [host.name for host in await hosts.list_all(op.ctx) if host.usable]
+    stale = [name for name in usable if name not in known or not 0 <= now - known[name].seen_at < FRESH_S]
+    gate = asyncio.Semaphore(AT_ONCE)
+    observed = await asyncio.gather(*(_observed(op, name, gate) for name in stale))
+    async with op.ctx.transaction() as ctx:
+        for name, facts in zip(stale, observed, strict=True):
+            if facts is not None:
+                await store.put(ctx, name, total_gib=facts[0], free_gib=facts[1], seen_at=now)
+
+
+async def _observed(op: Op, host: str, gate: asyncio.Semaphore) -> tuple[float, float] | None:
+    """What it has and what of that is free; nothing, if it holds no volumes; None when it does not answer."""
+    async with gate:
+        try:
+            seen: Seen = await op.engine("blocks", host).observe()
+        except Unavailable:
+            return None
+        except CloudError:
+            return 0.0, 0.0
+    return seen.total_gib, seen.free_gib
+
+
+async def pools(ctx: Ctx) -> list[Pool]:
+    """The hosts that hold volumes and may get new ones."""
+    usable = {host.name for host in await hosts.list_all(ctx) if host.usable}
+    return [pool for pool in await everything(ctx) if pool.host in usable]
+
+
+async def everything(ctx: Ctx) -> list[Pool]:
+    """The hosts that hold volumes."""
+    promised = await _promised(ctx)
+    return [
+        Pool(row.host, row.total_gib, row.free_gib, promised.get(row.host, 0), row.disabled or row.frozen)
+        for row in (await rows(ctx)).values()
+        if row.total_gib > 0
+    ]
+
+
+async def _promised(ctx: Ctx) -> dict[str, int]:
+    parts = [call() for call in _promises]
+    if not parts:
+        return {}
+    each = sa.union_all(*parts).subquery()
+    host, gib = each.c[0], each.c[1]
+    found = await ctx.execute(sa.select(host, sa.func.sum(gib)).where(host.is_not(None)).group_by(host))
+    return {row[0]: int(row[1] or 0) for row in found}
+
+
+async def choose(ctx: Ctx, size_gib: int, *, only: str | None = None) -> str:
+    """In a transaction: the host on which a volume of that size goes; the caller writes it into the volume's row.
+
+    Raises Conflict that says what is missing; Unavailable when others took the room just now.
+    """
+    choice = rules.choose(await pools(ctx), size_gib=size_gib, overcommit=OVERCOMMIT, only=only)
+    if choice.host is None:
+        raise Conflict(choice.summary(), refusals=choice.refusals)
+    await ctx.lock("volume_pool", choice.host)
+    again = [pool for pool in await pools(ctx) if pool.host == choice.host]
+    if rules.choose(again, size_gib=size_gib, overcommit=OVERCOMMIT, only=only).host is None:
+        raise Unavailable(f"The room on {choice.host} was taken just now.")
+    return choice.host
+
+
+async def host_of(ctx: Ctx, name: str) -> Host:
+    """A host that may hold volumes, by its own name or as `name@backend#pool`. Raises NotFound."""
+    try:
+        return await hosts.get(ctx, name.partition("@")[0])
+    except NotFound:
+        raise NotFound(f"Host {name} could not be found.") from None
+
+
+async def put(ctx: Ctx, host: str, **columns: Any) -> None:
+    """Write what an administrator says of a host: disabled, reason, frozen."""
+    async with ctx.transaction() as ctx:
+        await store.put(ctx, host, **columns, changed_at=ctx.now())
+        await changed(ctx, "volume.service", "updated", host, project_id=None)

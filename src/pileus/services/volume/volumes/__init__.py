@@ -1,0 +1,1 @@
+"""Volumes: made, grown, filled anew, and gone."""

@@ -1,0 +1,119 @@
+"""What the nouns above volumes have to say when volumes change: they register it at import, and it runs in the transaction of
+the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import NotFound
+from pileus.kernel.quota import Owners
+from pileus.services.volume.volumes.store import Volume
+
+__all__ = ["Deletion", "Origin", "Part", "extended", "origin", "part"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """How a volume shall go."""
+
+    volume: Volume
+    cascade: bool = False
+    force: bool = False
+
+
+class Part(Protocol):
+    """Things that belong to volumes."""
+
+    async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
+        """A volume shall go: False when it may not because of these. What goes along is on its way from now on."""
+        ...
+
+    async def going(self, ctx: Ctx, volume_id: UUID) -> list[str]:
+        """`verb id` of each that its host must be told of, before the volume goes."""
+        ...
+
+    async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
+        """The volume is gone, and what went along with it."""
+        ...
+
+    def gigabytes(self, owners: Owners, type_id: UUID | None) -> sa.Select[Any] | None:
+        """How many GiB of the quota these use, if any."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a volume can be made of, beside another volume and an image."""
+
+    id: UUID
+    volume_id: UUID
+    size_gib: int
+    host: str
+    status: str
+
+
+Extended = Callable[[Ctx, UUID], Awaitable[None]]
+Find = Callable[[Ctx, UUID], Awaitable[Origin]]
+
+_parts: list[Part] = []
+_extended: list[Extended] = []
+_origins: list[Find] = []
+
+
+def part(new: Part) -> Part:
+    """Register things that belong to volumes; those registered later go first."""
+    _parts.insert(0, new)
+    return new
+
+
+def extended(call: Extended) -> Extended:
+    """Call this with the id of a volume in the transaction in which it has grown: its guest must look again."""
+    _extended.append(call)
+    return call
+
+
+def origin(call: Find) -> Find:
+    """Register what finds a snapshot that the caller may use. It raises NotFound."""
+    _origins.append(call)
+    return call
+
+
+async def origin_of(ctx: Ctx, snapshot_id: UUID) -> Origin:
+    """Raises NotFound."""
+    for call in _origins:
+        return await call(ctx, snapshot_id)
+    raise NotFound(f"Snapshot {snapshot_id} could not be found.")
+
+
+async def begin_deletion(ctx: Ctx, deletion: Deletion) -> bool:
+    """Whether all that belongs to the volume lets it go."""
+    for each in _parts:
+        if not await each.begin(ctx, deletion):
+            return False
+    return True
+
+
+async def going_with(ctx: Ctx, volume_id: UUID) -> list[str]:
+    return [line for each in _parts for line in await each.going(ctx, volume_id)]
+
+
+async def forget_with(ctx: Ctx, volume_id: UUID) -> None:
+    for each in _parts:
+        await each.forget(ctx, volume_id)
+
+
+async def tell_extended(ctx: Ctx, volume_id: UUID) -> None:
+    for call in _extended:
+        await call(ctx, volume_id)
+
+
+def gigabytes_beside(owners: Owners, type_id: UUID | None = None) -> Sequence[sa.Select[Any]]:
+    found = [each.gigabytes(owners, type_id) for each in _parts]
+    return [each for each in found if each is not None]
