@@ -31,10 +31,15 @@ ANONYMOUS_WITH_A_REASON = {
     "POST /identity/v3/users/{user_id}/password": "proves itself by the old password, as in Keystone: it may have expired",
     "GET /pileus": "version discovery",
     "GET /placement": "version discovery",
+    "GET /volume": "version discovery",
+    "GET /volume/v3": "version discovery",
     "GET /metrics": "for Prometheus",
 }
 
 OPEN_WITH_A_REASON = {
+    "GET /volume/v3/types/{type_id}": "a public volume type is for everybody to see",
+    "GET /volume/v3/types/{type_id}/extra_specs": "as above",
+    "GET /volume/v3/types/{type_id}/extra_specs/{spec}": "as above",
     "GET /identity/v3/limits/model": "Keystone's rule is empty: how limits are enforced is no secret",
     "GET /identity/v3/registered_limits": "Keystone's rule is empty: services ask for them as anybody",
     "GET /identity/v3/registered_limits/{registered_limit_id}": "as above",

@@ -36,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import computed, delegation, oauth, placed, served
+from support import block_storage, computed, delegation, oauth, placed, served
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -182,6 +182,13 @@ async def a_host(cloud: RunningCloud) -> str:
 
 
 REAL: dict[str, Real] = {
+    "attachment_id": block_storage.an_attachment,
+    "encryption_id": block_storage.an_encryption,
+    "key": block_storage.a_key,
+    "message_id": block_storage.a_message,
+    "spec": block_storage.a_spec,
+    "type_id": block_storage.a_type,
+    "volume_id": block_storage.a_volume,
     "access_rule_id": delegation.an_access_rule,
     "application_credential_id": delegation.an_application_credential,
     "access_token_id": oauth.an_access_token,

@@ -109,9 +109,11 @@ class DefaultLimits:
 
 
 def default_limits(service: str, resources: Collection[str]) -> dict[str, int]:
-    """What `quotas.toml` beside the service says of these resources."""
-    known: Mapping[str, int] = facts(service, "quotas")["limits"]
-    return {resource: known[resource] for resource in resources}
+    """What `quotas.toml` beside the service says of these resources; of `volumes_fast`, if there is none: of one type's."""
+    document = facts(service, "quotas")
+    known: Mapping[str, int] = document["limits"]
+    of_types: Mapping[str, int] = document.get("per_type", {})
+    return {each: known[each] if each in known else of_types[each.partition("_")[0]] for each in resources}
 
 
 class LimitHook:

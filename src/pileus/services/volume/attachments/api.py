@@ -125,9 +125,9 @@ async def create_attachment_with_mode(ctx: Ctx, body: CreateWithMode) -> dict[st
 
 @api.put(ONE, rule="volume:attachment_update", since="3.27", wrap="attachment", atomic=False)
 async def change_attachment(ctx: Ctx, attachment_id: UUID, body: ChangeAttachment) -> dict[str, Any]:
-    check(body.connector)
     attachment = await service.get(ctx, attachment_id)
     ctx.require({"project_id": attachment.project_id})
+    check(body.connector)
     return shown(await service.connect_now(ctx, attachment, body.connector))
 
 
