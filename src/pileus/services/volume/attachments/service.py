@@ -115,17 +115,22 @@ async def delete(ctx: Ctx, attachment: Attachment) -> None:
 
 async def ended(ctx: Ctx, operation_id: UUID) -> str | None:
     """Wait for an operation that takes a moment. Its cause when it came to nothing; None when it is done, or goes on."""
-    bell = events.bell(ctx.world)
-    with suppress(TimeoutError):
+    try:
         async with asyncio.timeout(WAIT_S):
-            while True:
-                rung = bell.next()
-                row = await operations.load(ctx, operation_id)
-                if row is not None and row.state in {"done", "undone", "parked"}:
-                    return None if row.state == "done" else row.cause or "it came to nothing"
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), LOOK_S)
-    return None
+            return await _cause(ctx, operation_id)
+    except TimeoutError:
+        return None
+
+
+async def _cause(ctx: Ctx, operation_id: UUID) -> str | None:
+    bell = events.bell(ctx.world)
+    while True:
+        rung = bell.next()
+        row = await operations.load(ctx, operation_id)
+        if row is not None and row.state in {"done", "undone", "parked"}:
+            return None if row.state == "done" else row.cause or "it came to nothing"
+        with suppress(TimeoutError):
+            await asyncio.wait_for(rung.wait(), LOOK_S)
 
 
 class OfVolumes:
