@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pileus.engines.blobs import Blobs
 from pileus.engines.blobs.files import FileBlobs
 from pileus.engines.blobs.sim import SimBlobs
@@ -350,9 +352,8 @@ def blobs(cloud: Cloud) -> Blobs:
 async def add_simulated_hosts(cloud: Cloud) -> None:
     """Hosts that are folders: h1, h2, ..."""
     cloud.own[Blobs.KIND] = blobs(cloud)
-    names = [f"h{n}" for n in range(1, cloud.simulate_hosts + 1)]
-    await hosts.ensure_local(cloud.ctx, names)
-    for name in names:
+    said: dict[str, dict[str, Any]] = {}
+    for name in [f"h{n}" for n in range(1, cloud.simulate_hosts + 1)]:
         home = cloud.state / "hosts" / name
         blocks = SimBlocks(home / "blocks", cloud.clock)
         overlay = SimOverlay(home / "overlay", cloud.clock, changed=cloud.job_ended)
@@ -363,3 +364,6 @@ async def add_simulated_hosts(cloud: Cloud) -> None:
         ):
             await rim.resume()
             cloud.rims[rim.kind, name] = rim
+        described = await cloud.rims["hypervisor", name].engine.describe()
+        said[name] = {"described": {"hypervisor": msgspec.to_builtins(described)}}
+    await hosts.ensure_local(cloud.ctx, said)

@@ -24,6 +24,7 @@ from pileus.kernel.errors import CloudError, Conflict, OverQuota
 from pileus.kernel.facts import facts
 from pileus.kernel.operations.tables import operations
 from pileus.kernel.quota import Owners, QuotaKind, claim
+from pileus.services.compute.aggregates import service as aggregates
 from pileus.services.compute.flavors import service as flavors
 from pileus.services.compute.flavors.service import Flavor
 from pileus.services.compute.keypairs import service as keypairs
@@ -150,6 +151,10 @@ async def one_keypair_name(ctx: Ctx, _: int) -> Any:
     return await keypairs.create(ctx, admin.id, "the only one", "ssh", PUBLIC_KEY)
 
 
+async def one_aggregate_name(ctx: Ctx, _: int) -> Any:
+    return await aggregates.create(ctx, "the only one", None)
+
+
 async def one_provider_name(ctx: Ctx, _: int) -> Any:
     return await providers.create(ctx, str(uuid4()), "the only one")
 
@@ -171,6 +176,7 @@ def one_vcpu(provider_id: str, **more: Any) -> Claim:
 
 
 DECISIONS: list[Decide] = [
+    one_aggregate_name,
     one_flavor_name,
     one_flavor_id,
     one_keypair_name,
@@ -192,7 +198,12 @@ DECISIONS: list[Decide] = [
 ]
 
 HELD = {
+    "compute_aggregate(name)": one_aggregate_name,
+    "compute_aggregate(uuid)": "given by the cloud, at random",
     "compute_flavor(name)": one_flavor_name,
+    "compute_host(id)": "given by the cloud, at random",
+    "compute_host(name)": "tests/spec/compute/test_hypervisors.py: many reports at once make one",
+    "compute_host(service_id)": "given by the cloud, at random",
     "compute_keypair(user_id, name)": one_keypair_name,
     "host(name)": "tests/kernel/test_joins.py::test_of_many_who_come_at_once_one_joins",
     "host(serial)": "as above: it comes with the name",

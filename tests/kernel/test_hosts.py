@@ -160,7 +160,7 @@ async def test_time_in_which_nobody_listens_for_agents_does_not_count(site: Site
 async def test_local_hosts_are_there_and_never_age(site: Site) -> None:
     process = site.process()
     for _ in range(2):
-        await hosts.ensure_local(site.ctx, ["here", "there"])
+        await hosts.ensure_local(site.ctx, {"here": {}, "there": {}})
     await site.pass_by(10 * LEASE_S, process)
     assert [host.name for host in await hosts.list_all(site.ctx)] == ["here", "there"]
     assert await site.usable("here")
@@ -170,7 +170,7 @@ async def test_local_hosts_are_there_and_never_age(site: Site) -> None:
 
 async def test_a_cloud_without_agents_writes_nothing_when_it_looks(site: Site) -> None:
     process = site.process()
-    await hosts.ensure_local(site.ctx, ["here"])
+    await hosts.ensure_local(site.ctx, {"here": {}})
     statements: list[str] = []
     site.world.db.on_statement.append(statements.append)
     await site.pass_by(LEASE_S, process)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from pileus.kernel import hosts
+from pileus.kernel.context import Ctx
+from pileus.services.compute.aggregates import service as aggregates
 from pileus.services.compute.flavors import service as flavors
 from pileus.services.compute.flavors.service import Flavor
+from pileus.services.compute.hypervisors import service as hypervisors
+from pileus.services.compute.hypervisors.service import Guest
 from pileus.services.compute.keypairs import service as keypairs
 from support.cloud import RunningCloud
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrTT08dIICgTMTgIhoXZZ+i4hAc6BjLuMsTZItMCBCO somebody@example"
 FINGERPRINT = "6c:ad:cc:c5:75:f4:cd:47:12:1f:e5:4e:db:b4:5a:16"
 SPEC = "hw:cpu_policy"
+HOST = {"type": "QEMU", "version": 7002022, "hostname": "x", "vcpus": 2, "memory_mib": 4096, "disk_gib": 50}
+HOST |= {"accelerator": "tcg", "traits": ["HW_CPU_X86_AVX2", "CUSTOM_FAST", "NO_SUCH_TRAIT"]}
 
 
 def at(version: str) -> dict[str, str]:
@@ -36,6 +44,39 @@ async def a_spec(cloud: RunningCloud) -> str:
 
 async def a_keypair(cloud: RunningCloud) -> str:
     return (await keypairs.create(cloud.ctx(), cloud.user_id, uuid4().hex, "ssh", PUBLIC_KEY)).name
+
+
+class Guests(list[Guest]):
+    """Servers that a test says there are, in the memory of its cloud."""
+
+
+@hypervisors.guests
+async def said_to_be_there(ctx: Ctx, names: Sequence[str]) -> list[Guest]:
+    return [guest for guest in ctx.world.memory.get(Guests, ()) if guest.host in names]
+
+
+async def an_aggregate(cloud: RunningCloud) -> str:
+    return str((await aggregates.create(cloud.ctx(), uuid4().hex, None)).id)
+
+
+async def a_compute_host(cloud: RunningCloud) -> str:
+    """One that has reported once, and has nothing."""
+    name = f"n{uuid4().hex}"
+    facts = {"described": {"hypervisor": HOST}}
+    async with cloud.ctx().transaction() as ctx:
+        await hosts.join(ctx, name, serial=name, address="192.0.2.7:8790")
+    await cloud.world.hosts.renew(cloud.ctx(), name, address="192.0.2.7:8790", facts=facts)
+    return name
+
+
+async def a_hypervisor(cloud: RunningCloud) -> str:
+    name = await a_compute_host(cloud)
+    return (await hypervisors.named(cloud.ctx(), [name]))[name].id
+
+
+async def a_service_of_a_host(cloud: RunningCloud) -> str:
+    name = await a_compute_host(cloud)
+    return (await hypervisors.named(cloud.ctx(), [name]))[name].service_id
 
 
 async def a_new_flavor(cloud: RunningCloud) -> Any:

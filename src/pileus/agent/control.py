@@ -124,7 +124,9 @@ class ControlApp:
         host = await self._host(request)
         body = wire.decode(await wire.read_body(request), wire.Lease)
         address = checked_address(body.address)
-        await self._hosts.renew(self._ctx, host, address=address, facts={"versions": body.versions})
+        await self._hosts.renew(
+            self._ctx, host, address=address, facts={"versions": body.versions, "described": body.described}
+        )
         await self._told(self._ctx, body.ended)
         await self._observed(host, body.observed)
         return wire.answer(wire.Leased(renew_s=self._hosts.renew_s))

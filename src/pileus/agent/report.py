@@ -81,19 +81,26 @@ class Reporter:
 
     async def _renew(self) -> float:
         """Post a renewal; when to post the next, in seconds."""
-        observed: dict[str, Any] = {}
-        for kind, rim in self._rims.items():
-            try:
-                observed[kind] = msgspec.to_builtins(await rim.engine.observe(), str_keys=True)
-            except Unavailable as e:
-                logger.warning("the %s engine cannot be observed: %s", kind, e.message)
         lease = wire.Lease(
             address=self.address,
             versions={kind: rim.version for kind, rim in self._rims.items()},
-            observed=observed,
+            observed=await self._asked("observe"),
+            described=await self._asked("describe"),
             ended=[change for rim in self._rims.values() for change in rim.ended()],
         )
         return msgspec.json.decode(await self._post("lease", lease), type=wire.Leased).renew_s
+
+    async def _asked(self, question: str) -> dict[str, Any]:
+        """What each engine answers to a question, if it knows that."""
+        answers: dict[str, Any] = {}
+        for kind, rim in self._rims.items():
+            ask = getattr(rim.engine, question, None)
+            try:
+                if ask is not None:
+                    answers[kind] = msgspec.to_builtins(await ask(), str_keys=True)
+            except Unavailable as e:
+                logger.warning("the %s engine does not answer to %s: %s", kind, question, e.message)
+        return answers
 
     async def _post(self, what: str, body: msgspec.Struct) -> bytes:
         """The answer. Raises Unavailable, also when the control plane refuses: that is for people to mend."""

@@ -44,11 +44,13 @@ class Joined(Body, frozen=True):
 
 
 class Lease(Body, frozen=True):
-    """`observed` is what each engine's `observe` answers; `ended` are jobs whose result nobody has collected."""
+    """`observed` is what each engine's `observe` answers, `described` what its `describe` does, if it has that; `ended`
+    are jobs whose result nobody has collected."""
 
     address: str
     versions: dict[str, int]  # of the engine protocols, by kind
     observed: dict[str, Any] = {}
+    described: dict[str, Any] = {}
     ended: list[Change] = []
 
 

@@ -191,6 +191,18 @@ class Network(Section, frozen=True):
     )
 
 
+class Compute(Section, frozen=True):
+    cpu_allocation_ratio: Annotated[float, option("How many vCPUs a host promises for each that it has.", gt=0)] = 4.0
+    ram_allocation_ratio: Annotated[float, option("How much memory a host promises for what it has.", gt=0)] = 1.0
+    disk_allocation_ratio: Annotated[float, option("How much disk a host promises for what it has.", gt=0)] = 1.0
+    reserved_host_cpus: Annotated[int, option("vCPUs that each host keeps for itself.", ge=0)] = 0
+    reserved_host_memory_mib: Annotated[int, option("Memory that each host keeps for itself, MiB.", ge=0)] = 512
+    reserved_host_disk_gib: Annotated[int, option("Disk that each host keeps for itself, GiB.", ge=0)] = 0
+    default_availability_zone: Annotated[
+        str, option("The zone of hosts that no aggregate gives one.", min_length=1, max_length=255, pattern="^[^:]+$")
+    ] = "nova"
+
+
 class Log(Section, frozen=True):
     format: Annotated[
         str, option("`text` for people, `json` for machines: one event a line.", pattern="^(text|json)$")
@@ -228,6 +240,7 @@ class Config(Section, frozen=True):
     placement: Placement = Placement()
     image: Image = Image()
     network: Network = Network()
+    compute: Compute = Compute()
     log: Log = Log()
     policy: Policy = Policy()
     metrics: Metrics = Metrics()

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import math
 import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -75,6 +76,17 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     fenced: bool
     joined_at: float
     facts: dict[str, Any]
+
+
+Reported = Callable[[Ctx, Host], Awaitable[None]]
+
+_reported: list[Reported] = []
+
+
+def on_report(call: Reported) -> Reported:
+    """Call this with a host in each transaction in which it says what it is. It may come again and again."""
+    _reported.append(call)
+    return call
 
 
 @dataclass
@@ -183,7 +195,9 @@ class Hosts:
                 raise NotFound(f"There is no host {name}; let it join.", host=name)
             owes = await owes_something(tx, name)
             said = {"beat": row.beat + 1, "renewed_at": tx.now(), "address": address, "facts": facts}
-            await change(tx, name, usable=not owes and not row.fenced, **said)
+            said |= {"usable": not owes and not row.fenced}
+            await change(tx, name, **said)
+            await _report(tx, Host(**{**row._mapping, **said}))
         counted_already_s = self._clock.monotonic() - self._counted_until  # the next look will count it again
         self._seen[name] = Seen(address, row.beat + 1, row.fenced, -counted_already_s)
         if owes and not row.fenced and name not in self._paying:
@@ -280,13 +294,22 @@ async def join(ctx: Ctx, name: str, *, serial: str, address: str) -> None:
         await ctx.execute(hosts.insert(), new_row(ctx, name, serial=serial, address=address, usable=False))
 
 
-async def ensure_local(ctx: Ctx, names: list[str]) -> None:
-    """These hosts are part of the control process: there, usable, and never down."""
+async def ensure_local(ctx: Ctx, facts: Mapping[str, dict[str, Any]]) -> None:
+    """These hosts, with what they say of themselves, are part of the control process: there, usable, and never down."""
     async with ctx.transaction() as tx:
-        known = set((await tx.execute(sa.select(hosts.c.name).where(hosts.c.name.in_(names)))).scalars())
-        new = [new_row(tx, name, serial=None, address=LOCAL, usable=True) for name in names if name not in known]
+        known = set((await tx.execute(sa.select(hosts.c.name).where(hosts.c.name.in_(sorted(facts))))).scalars())
+        new = [new_row(tx, name, serial=None, address=LOCAL, usable=True) for name in facts if name not in known]
         if new:
             await tx.execute(hosts.insert(), new)
+    for name in sorted(facts):
+        async with ctx.transaction() as tx:  # one each: what hears of it takes locks in an order
+            await change(tx, name, facts=facts[name])
+            await _report(tx, await get(tx, name))
+
+
+async def _report(ctx: Ctx, host: Host) -> None:
+    for call in _reported:
+        await call(ctx, host)
 
 
 async def ensure_behind_socket(ctx: Ctx, name: str, address: str) -> None:

@@ -1,0 +1,1 @@
+"""Availability zones: the names of groups of hosts, as users choose among them."""

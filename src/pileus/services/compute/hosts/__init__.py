@@ -1,0 +1,1 @@
+"""Hosts, as Compute showed them until 2.42."""

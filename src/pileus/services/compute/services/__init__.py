@@ -1,0 +1,1 @@
+"""Compute services: of each host the one that runs its guests."""
