@@ -59,6 +59,15 @@ async def an_aggregate(cloud: RunningCloud) -> str:
     return str((await aggregates.create(cloud.ctx(), uuid4().hex, None)).id)
 
 
+async def an_action(cloud: RunningCloud) -> str:
+    return "enable"
+
+
+async def a_number_of_a_service(cloud: RunningCloud) -> str:
+    name = await a_compute_host(cloud)
+    return str((await hypervisors.named(cloud.ctx(), [name]))[name].number)
+
+
 async def a_compute_host(cloud: RunningCloud) -> str:
     """One that has reported once, and has nothing."""
     name = f"n{uuid4().hex}"
@@ -79,6 +88,17 @@ async def a_service_of_a_host(cloud: RunningCloud) -> str:
     return (await hypervisors.named(cloud.ctx(), [name]))[name].service_id
 
 
+async def a_new_aggregate(cloud: RunningCloud) -> Any:
+    return {"aggregate": {"name": uuid4().hex}}
+
+
+async def who_is_in_it(cloud: RunningCloud) -> Any:
+    """A host of the aggregate that was made last."""
+    newest = (await aggregates.list_(cloud.ctx()))[-1]
+    await aggregates.add_host(cloud.ctx(), newest.id, "h2")
+    return {"remove_host": {"host": "h2"}}
+
+
 async def a_new_flavor(cloud: RunningCloud) -> Any:
     return {"flavor": {"name": uuid4().hex, "ram": 64, "vcpus": 1, "disk": 1}}
 
@@ -96,7 +116,16 @@ async def the_one(cloud: RunningCloud) -> Any:
 
 
 ACTION = "POST /compute/v2.1/flavors/{flavor_id}/action"
+AGGREGATE = "/compute/v2.1/os-aggregates/{aggregate_id}"
 BODIES: dict[str, Any] = {
+    "POST /compute/v2.1/os-aggregates": a_new_aggregate,
+    f"POST {AGGREGATE}/images": {"cache": [{"id": "70a599e0-31e7-49b7-b260-868f441e862b"}]},
+    f"PUT {AGGREGATE}": {"aggregate": {"availability_zone": "north"}},
+    f"POST {AGGREGATE}/action add_host 2.1-": {"add_host": {"host": "h1"}},
+    f"POST {AGGREGATE}/action remove_host 2.1-": who_is_in_it,
+    "PUT /compute/v2.1/os-services/{compute_service}": {"status": "disabled"},
+    "PUT /compute/v2.1/os-services/{service_action}": {"host": "h1", "binary": "nova-compute"},
+    "PUT /compute/v2.1/os-hosts/{host_name}": {"status": "enable"},
     "POST /compute/v2.1/flavors": a_new_flavor,
     "PUT /compute/v2.1/flavors/{flavor_id}": {"flavor": {"description": "once"}},
     f"{ACTION} addTenantAccess 2.1-": somebody,

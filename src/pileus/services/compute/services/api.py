@@ -22,6 +22,8 @@ from pileus.services.compute.hypervisors.service import BINARY, Hypervisor
 
 LIST = "/v2.1/os-services"
 ONE = "/v2.1/os-services/{compute_service}"
+OLD = "/v2.1/os-services/{service_action}"  # until 2.52 the path says what is to be done, and the body to which service
+OLD_ONE = "/v2.1/os-services/{service_number}"
 RULES = "os_compute_api:os-services"
 
 Reason = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -29,8 +31,6 @@ HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"\A[a-zA-Z
 
 
 class OldChange(Body, frozen=True):
-    """Until 2.52 the path says what is to be done, and the body to which service."""
-
     host: HostName
     binary: Name
     disabled_reason: Reason | UnsetType = UNSET
@@ -74,14 +74,14 @@ async def list_services(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
     return [shown(ctx, each, zones[each.name]) for each in found]
 
 
-@api.put(ONE, rule=f"{RULES}:update", until="2.10", wrap_body="", wrap="service")
-async def change_old_service(ctx: Ctx, compute_service: str, body: OldChange) -> dict[str, Any]:
-    return await changed_by_name(ctx, compute_service, body)
+@api.put(OLD, rule=f"{RULES}:update", until="2.10", wrap_body="", wrap="service")
+async def change_old_service(ctx: Ctx, service_action: str, body: OldChange) -> dict[str, Any]:
+    return await changed_by_name(ctx, service_action, body)
 
 
-@api.put(ONE, rule=f"{RULES}:update", since="2.11", until="2.52", wrap_body="", wrap="service")
-async def change_forced_service(ctx: Ctx, compute_service: str, body: ForcedChange) -> dict[str, Any]:
-    return await changed_by_name(ctx, compute_service, body)
+@api.put(OLD, rule=f"{RULES}:update", since="2.11", until="2.52", wrap_body="", wrap="service")
+async def change_forced_service(ctx: Ctx, service_action: str, body: ForcedChange) -> dict[str, Any]:
+    return await changed_by_name(ctx, service_action, body)
 
 
 async def changed_by_name(ctx: Ctx, action: str, body: OldChange | ForcedChange) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def truth(value: bool | str) -> bool:
 
 @api.put(ONE, rule=f"{RULES}:update", since="2.53", wrap_body="", wrap="service")
 async def change_service(ctx: Ctx, compute_service: str, body: Change) -> dict[str, Any]:
-    id_ = identified(ctx, compute_service)
+    id_ = identified(compute_service)
     wanted: dict[str, Any] = {}
     if body.status is not UNSET:
         reason = None if body.disabled_reason is UNSET else body.disabled_reason
@@ -131,17 +131,20 @@ async def change_service(ctx: Ctx, compute_service: str, body: Change) -> dict[s
     return shown(ctx, after, (await aggregates.zones_of(ctx, [after.name]))[after.name])
 
 
-@api.delete(ONE, rule=f"{RULES}:delete", status=204)
+@api.delete(OLD_ONE, rule=f"{RULES}:delete", until="2.52", status=204)
+async def delete_old_service(ctx: Ctx, service_number: str) -> None:
+    if re.fullmatch(r"[0-9]{1,18}", service_number) is None:
+        raise BadRequest(f"Invalid input received: id must be an integer, not {service_number[:80]!r}")
+    await service.delete(ctx, (await service.of_service(ctx, int(service_number))).name)
+
+
+@api.delete(ONE, rule=f"{RULES}:delete", since="2.53", status=204)
 async def delete_service(ctx: Ctx, compute_service: str) -> None:
-    await service.delete(ctx, (await service.of_service(ctx, identified(ctx, compute_service))).name)
+    await service.delete(ctx, (await service.of_service(ctx, identified(compute_service))).name)
 
 
-def identified(ctx: Ctx, text: str) -> str | int:
-    """A UUID from 2.53 on, a number before. Raises BadRequest."""
-    if not ctx.at("2.53"):
-        if re.fullmatch(r"[0-9]{1,18}", text) is None:
-            raise BadRequest(f"Invalid input received: id must be an integer, not {text[:80]!r}")
-        return int(text)
+def identified(text: str) -> str:
+    """Raises BadRequest for what is no UUID."""
     try:
         return str(parse_uuid(text))
     except ValueError:
