@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from pileus.kernel import config, hosts
+from pileus.kernel import config
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
 from pileus.kernel.operations import Worker
@@ -26,9 +26,6 @@ from pileus.services.identity.roles import service as roles
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
-from pileus.services.placement.inventories import service as inventories
-from pileus.services.placement.inventories.service import Inventory
-from pileus.services.placement.resource_providers import service as providers
 from pileus.world import Cloud, open_cloud
 
 ROLES = ("manager", "member", "reader", "service")
@@ -121,7 +118,6 @@ async def running_cloud(
     state.mkdir(mode=0o700)
     world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, seed=SEED)
     await bootstrap(world.ctx, PASSWORD)
-    await furnish(world)
     async with world.ctx.transaction() as ctx:
         await flavors.seed(ctx)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url=BASE, timeout=30)
@@ -130,14 +126,6 @@ async def running_cloud(
     finally:
         await http.aclose()
         await world.stop()
-
-
-async def furnish(world: Cloud) -> None:
-    """Let the hosts have something to give."""
-    for host in await hosts.list_all(world.ctx):
-        await providers.ensure(world.ctx, str(host.id), host.name)
-        sizes = {"VCPU": 64, "MEMORY_MB": 65536, "DISK_GB": 1000}
-        await inventories.replace(world.ctx, str(host.id), {name: Inventory(total=n) for name, n in sizes.items()})
 
 
 async def peopled(world: Cloud, http: httpx.AsyncClient) -> RunningCloud:

@@ -193,6 +193,22 @@ async def test_many_reports_at_once_make_one_host(cloud: RunningCloud) -> None:
     assert len([host for host in await service.list_(cloud.ctx()) if host.name == name]) == 1
 
 
+async def test_a_machine_takes_the_name_of_one_that_is_no_more(cloud: RunningCloud) -> None:
+    name = await a_compute_host(cloud)
+    before = (await of(cloud, name)).id
+    await promise(cloud, name, 1, 64, 1)
+    await hosts.fence(cloud.ctx(), name)
+    await hosts.delete(cloud.ctx(), name)
+    async with cloud.ctx().transaction() as ctx:
+        await hosts.join(ctx, name, serial="another", address="192.0.2.8:8790")
+    await report(cloud, name)
+    assert (await of(cloud, name)).id == before, "what it had promised is not given up yet"
+    for consumer in await allocations.of_provider(cloud.ctx(), before):
+        await allocations.release(cloud.ctx(), [consumer.consumer_id])
+    await report(cloud, name)
+    assert (await provider(cloud, name))["id"] == (await of(cloud, name)).id != before
+
+
 @pytest.mark.parametrize("said", [{}, {"described": {}}, {"described": {"hypervisor": {"vcpus": "many"}}}])
 async def test_a_host_that_says_nothing_of_use_gets_no_provider(cloud: RunningCloud, said: dict[str, Any]) -> None:
     name = f"n{uuid4().hex}"

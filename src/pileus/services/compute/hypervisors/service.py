@@ -1,6 +1,6 @@
 """Hypervisors: what the rest of Compute may ask for.
 
-A host is known here from its first report on. Its resource provider is named as it is, and follows what the host says of
+A host is known here from its first report on. Its resource provider has its id and its name, and follows what the host says of
 itself and the section [compute] of the configuration: inventories of CPUs, memory and disk, and traits. What an operator adds
 to the provider beside these stays.
 """
@@ -169,25 +169,35 @@ async def reported(ctx: Ctx, host: Host) -> None:
     """A host says what it is: its provider follows."""
     facts = store.facts_of(host.facts)
     if facts is not None:
-        await ensure_provider(ctx, host.name, facts)
+        await ensure_provider(ctx, host, facts)
 
 
-async def ensure_provider(ctx: Ctx, name: str, facts: HostFacts) -> None:
+async def ensure_provider(ctx: Ctx, host: Host, facts: HostFacts) -> None:
     """See to it that the host is known, and has a resource provider with what it is made of. In an open transaction."""
-    known = await store.find(ctx, store.named([name]))
+    known = await store.find(ctx, store.named([host.name]))
+    if known is not None and known.id != str(host.id):  # another machine of that name, which is no more
+        try:
+            await delete(ctx, host.name)
+        except Conflict as e:
+            logger.warning(
+                "a host cannot take the place of one before it: %s", e.message, extra={"facts": {"host": host.name}}
+            )
+            return
+        known = None
     if known is None:
         await ctx.lock("provider", "")
-        known = await store.find(ctx, store.named([name])) or await _added(ctx, name)
+        known = await store.find(ctx, store.named([host.name])) or await _added(ctx, host)
     if not await providers.by_ids(ctx, [known.id]):  # an operator has deleted it
-        await providers.ensure(ctx, known.id, name)
+        await providers.ensure(ctx, known.id, host.name)
     await _follow(ctx, known, facts)
 
 
-async def _added(ctx: Ctx, name: str) -> Hypervisor:
-    id_, service_id = str(ctx.world.ids.uuid()), str(ctx.world.ids.uuid())
+async def _added(ctx: Ctx, host: Host) -> Hypervisor:
+    """The hypervisor and the provider have the host's own id."""
+    id_, service_id = str(host.id), str(ctx.world.ids.uuid())
     columns = {"enabled": True, "disabled_reason": None, "forced_down": False, "traits": ""}
-    await providers.ensure(ctx, id_, name)
-    await store.add(ctx, id=id_, service_id=service_id, name=name, changed_at=ctx.now(), **columns)
+    await providers.ensure(ctx, id_, host.name)
+    await store.add(ctx, id=id_, service_id=service_id, name=host.name, changed_at=ctx.now(), **columns)
     await changed(ctx, HOST, "created", id_, project_id=None)
     return await get(ctx, id_)
 
