@@ -27,4 +27,8 @@ class Ids:
 
     def request(self) -> str:
         """The id of an API request, as clients know it: req-<uuid>."""
-        return f"req-{self.uuid()}"
+        made = bytearray(self.bytes(16))  # the text of `uuid`, which costs four times as much
+        made[6] = made[6] & 0x0F | 0x40
+        made[8] = made[8] & 0x3F | 0x80
+        text = made.hex()
+        return f"req-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

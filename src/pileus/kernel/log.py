@@ -52,7 +52,7 @@ SECRETS_IN_TEXT = re.compile(
 )
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]")
 ENDS_LINES = re.compile(r"[\x7f-\x9f\u2028\u2029]")  # what JSON leaves as it is
-PLAIN = re.compile(r"[^\s\"=]+")
+PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\]+")
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -137,7 +137,7 @@ class TextFormat(Format):
         ids = " ".join(one_line(event[name]) for name in ("request_id", "global_request_id") if name in event)
         parts = [event["time"], event["level"].upper(), one_line(event["logger"]), *([f"[{ids}]"] if ids else [])]
         parts.append(one_line(event["message"]))
-        parts += [f"{one_line(str(k))}={quoted(v)}" for k, v in event.get("facts", {}).items()]
+        parts += [f"{one_line(k)}={quoted(v)}" for k, v in event.get("facts", {}).items()]
         if "error" in event:
             parts.append(f"error={quoted(event['error'])}")
         return " ".join(parts)
@@ -146,7 +146,7 @@ class TextFormat(Format):
 def quoted(value: Any) -> str:
     """A value of the text format: bare when it is one plain word, else as a JSON string."""
     text = value if isinstance(value, str) else msgspec.json.encode(printable(value)).decode()
-    if PLAIN.fullmatch(text) and not UNSAFE.search(text):
+    if PLAIN.fullmatch(text):
         return text
     return '"' + one_line(text).replace('"', '\\"') + '"'
 
@@ -238,6 +238,7 @@ def start(options: Log) -> Writer:
     writer = Writer(options.file)
     writer.setFormatter(JsonFormat() if options.format == "json" else TextFormat())
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # shown by no format
+    logging._srcfile = None  # as is where a call stands; the way that its docs name
     root = logging.getLogger()
     for handler in list(root.handlers):
         if isinstance(handler, Writer):

@@ -36,6 +36,7 @@ class Metrics:
             ("service", "route", "method", "status"),
             registry=self.registry,
         )
+        self._counted: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}  # what has these labels
         self._request_seconds = Histogram(
             "pileus_request_seconds",
             "From the request's head to the end of its answer.",
@@ -80,8 +81,13 @@ class Metrics:
 
     def request(self, service: str, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered. `route` is the route's template, or "unknown"."""
-        self._requests.labels(service, route, method, str(status)).inc()
-        self._request_seconds.labels(service).observe(seconds)
+        asked = (service, route, method, status)
+        counted = self._counted.get(asked)
+        if counted is None:
+            count = self._requests.labels(service, route, method, str(status))
+            counted = self._counted[asked] = (count, self._request_seconds.labels(service))
+        counted[0].inc()
+        counted[1].observe(seconds)
 
     def step(self, saga: str, step: str, outcome: str, seconds: float) -> None:
         """A step of an operation ended: `done`, `wait`, `retry`, `failed`, `undone`, ..."""
