@@ -14,6 +14,7 @@ SLEEPS = {"asyncio.sleep", "time.sleep", "anyio.sleep", "trio.sleep"}
 
 SLEEPS_WITH_A_REASON = {
     "src/pileus/engines/fences.py": "asks again for a lock that another process holds; no event tells of it",
+    "src/pileus/engines/hypervisor/libvirt/plugging.py": "asks again, in a thread, whether a guest has let go of a device",
     "src/pileus/kernel/clock.py": "the one place where time is slept away",
     "src/pileus/kernel/db/postgres.py": "asks again whether a COMMIT came through; the database's time, not the cloud's",
     "tests/support/waiting.py": "the one place where tests look again",

@@ -78,5 +78,5 @@ class Facade:
         for name, each in verbs_of(protocol).items():
             setattr(self, name, functools.partial(self._call, each))
 
-    async def _call(self, verb: Verb, *args: Any, **kwargs: Any) -> Any:
+    async def _call(self, verb: Verb, /, *args: Any, **kwargs: Any) -> Any:
         return await self._say(verb, verb.bind(*args, **kwargs))

@@ -1,0 +1,86 @@
+"""Disks and NICs that come and go while a guest runs: what it has is made what it shall have. Runs in a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+from xml.etree.ElementTree import Element, fromstring, tostring
+
+import libvirt
+
+from pileus.engines.hypervisor import Domain, Nic, VolumeDisk
+from pileus.engines.hypervisor.libvirt.guest import Guest
+from pileus.engines.hypervisor.libvirt.xml import ALIAS, Site, Slots, alias_of, disk_element, nic_element
+from pileus.kernel.errors import Unavailable
+
+LETS_GO_WITHIN_S = 2.0
+LOOK_S = 0.1
+LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+
+
+def devices_of(xml: str) -> dict[str, Element]:
+    """Disks and NICs of a definition, by their aliases; in its order."""
+    found = {}
+    for device in fromstring(xml).findall("devices/*"):  # noqa: S314 (libvirt's own)
+        alias = device.find("alias")
+        name = "" if alias is None else alias.get("name", "")
+        if device.tag in ("disk", "interface") and name.startswith(ALIAS):
+            found[name] = device
+    return found
+
+
+def slots_of(devices: Mapping[str, Element]) -> Slots:
+    """The names that the disks have already."""
+    targets = ((alias, device.find("target")) for alias, device in devices.items() if device.tag == "disk")
+    return Slots({alias: target.get("dev", "") for alias, target in targets if target is not None})
+
+
+def ids_of(devices: Mapping[str, Element], tag: str) -> tuple[UUID, ...]:
+    """Of ports ("interface") or of attachments ("disk")."""
+    names = [alias.removeprefix(ALIAS) for alias, device in devices.items() if device.tag == tag]
+    return tuple(found for name in names if (found := as_uuid(name)) is not None)
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def plug(domain: Any, wish: Domain, guest: Guest, site: Site) -> None:
+    """A guest that runs has the volumes and NICs of the wish, and no others. Raises Unavailable while it clings to one."""
+    has = devices_of(domain.XMLDesc(0))
+    wanted = {alias_of(each): each for each in (*wish.disks, *wish.nics) if isinstance(each, VolumeDisk | Nic)}
+    leaving = {
+        alias: device for alias, device in has.items() if alias not in wanted and as_uuid(alias.removeprefix(ALIAS))
+    }
+    for device in leaving.values():
+        unplug(domain, device)
+    wait_until_gone(domain, leaving)
+    slots = slots_of(devices_of(domain.XMLDesc(0)))
+    for alias, each in wanted.items():
+        if alias in has:
+            continue
+        new = nic_element(each, site) if isinstance(each, Nic) else disk_element(each, wish, guest, site, slots, {})
+        domain.attachDeviceFlags(tostring(new, encoding="unicode"), LIVE)
+
+
+def unplug(domain: Any, device: Element) -> None:
+    try:
+        domain.detachDeviceFlags(tostring(device, encoding="unicode"), LIVE)
+    except libvirt.libvirtError as e:
+        # it was asked before and has not answered yet; or it has, meanwhile
+        if e.get_error_code() not in (libvirt.VIR_ERR_DEVICE_MISSING, libvirt.VIR_ERR_INTERNAL_ERROR):
+            raise
+
+
+def wait_until_gone(domain: Any, leaving: Mapping[str, Element]) -> None:
+    deadline = time.monotonic() + LETS_GO_WITHIN_S
+    while still := leaving.keys() & devices_of(domain.XMLDesc(0)).keys():
+        if time.monotonic() > deadline:
+            names = ", ".join(sorted(alias.removeprefix(ALIAS) for alias in still))
+            raise Unavailable(f"The guest was asked to let go of {names}, and has not yet.")
+        time.sleep(LOOK_S)

@@ -1,0 +1,52 @@
+"""What every hypervisor promises, by QEMU."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from engines.hypervisor_contract import HypervisorContract, Rig, guest, nic
+from pileus.engines.hypervisor import Power
+from pileus.engines.verbs import Done
+from real.libvirt_world import BRIDGE, World, says, world
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def host(workshop: Path, tiny: Path) -> Iterator[World]:
+    with world(workshop / "c", tiny) as made:
+        yield made
+
+
+@pytest.fixture
+async def rig(host: World, tmp_path: Path) -> AsyncIterator[Rig]:
+    async with host.rig(tmp_path) as rig:
+        yield rig
+
+
+class TestLibvirt(HypervisorContract):
+    """The engine behind its rim, on a libvirtd of its own."""
+
+    async def test_callers_at_once_about_one_subject_take_turns(self, rig: Rig) -> None:
+        """As the suite does it, with what is quick enough for so many to wait for each other."""
+        domain = await self.made(rig, guest(), Power.ON)
+        said = [rig.hypervisor.ensure_power(domain.id, power, fence=999) for power in (Power.PAUSED, Power.ON) * 4]
+        assert await asyncio.gather(*said) == [Done()] * 8
+
+    async def test_nics_come_and_go_while_it_runs(self, rig: Rig, host: World) -> None:
+        """A guest must let go of what is taken from it, so this one has an operating system."""
+        one, two = (msgspec.structs.replace(nic(), bridge=BRIDGE, mac=f"fa:16:3e:00:00:0{n}") for n in (1, 2))
+        domain = await self.made(rig, host.guest(id=uuid4()), Power.ON)
+        await says(rig.hypervisor, domain.id, "login:")
+        for nics in ((one,), (one, two), (two,), ()):
+            wish = msgspec.structs.replace(domain, nics=nics)
+            assert await rig.hypervisor.ensure_defined(wish, fence=rig.fence()) == Done()
+            facts = await self.facts(rig, domain.id)
+            assert facts is not None
+            assert (facts.power, facts.nics) == (Power.ON, tuple(each.port_id for each in nics))
