@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 import shutil
 import signal
 import socket
+import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +20,21 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from agent import namespaces
+from pileus.agent.relay import Relay
+from pileus.engines.guests import Asked, Told
 from pileus.engines.overlay import Dhcp, Fixed, FloatingIp, Gateway, Group, Leg, Network, Port, Router, Rule
 from pileus.engines.overlay.ovn import links
 from pileus.engines.overlay.ovn.central import Central
-from pileus.engines.overlay.ovn.daemons import Keeper, inside, run
+from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, inside, run
 from pileus.engines.overlay.ovn.engine import OvnOverlay
 from pileus.engines.overlay.ovn.host import External, Host, Underlay
+from pileus.engines.overlay.ovn.metadata import Metadata
 from pileus.engines.verbs import Answer, Change, Done
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Unavailable
 from support.waiting import pause
 
+NOBODY = "65534"
 PATIENCE = 100  # looks
 LOOK_S = 0.1
 LEASE_SCRIPT = """\
@@ -89,6 +95,18 @@ async def comes_true(look: Any, *args: Any) -> bool:
             return True
         await pause(LOOK_S)
     return False
+
+
+async def killed(daemon: Daemon) -> None:
+    """Until it runs again."""
+    pid = daemon.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+    async def runs_again() -> bool:
+        return daemon.pid() not in (None, pid)
+
+    assert await comes_true(runs_again)
 
 
 @dataclass
@@ -199,6 +217,26 @@ class World:
             await links.ip("link", "set", name, "mtu", "1600", "master", "wire", netns=wire)
             await links.ip("link", "set", "phy0", "mtu", "1600", netns=self.named(name))
         await links.ip("link", "set", "wire", "mtu", "1600", "up", netns=wire)
+
+    @asynccontextmanager
+    async def metadata(self, ask: Callable[[Asked], Awaitable[Told]]) -> AsyncIterator[Metadata]:
+        """On h1, answered by `ask`."""
+        home = self.home / "metadata"
+        command = (sys.executable, "-P", "-m", "pileus.agent.metadata")
+        host, south = self.hosts["h1"], self.central.southbound
+        made = Metadata(home, host, south, SystemClock(), lambda directory: (*command, directory, NOBODY))
+        self.namespaces.append(made.netns)
+        home.mkdir()
+        relay = Relay(home / "guests.sock", int(NOBODY), ask)
+        await relay.start()
+        await made.start(self.keeper)
+        try:
+            yield made
+        finally:
+            await made.stop()
+            await self.keeper.stop()
+            await made.daemon.end()
+            await relay.stop()
 
     async def public(self) -> Network:
         return await self.network(subnet("172.24.4.0/24", "172.24.4.1"), mtu=1500, physical_network="public")

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
-from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, run
+from pileus.engines.overlay.ovn.daemons import Keeper, run
 from pileus.engines.overlay.ovn.engine import OvnOverlay
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Unavailable
-from real.overlay_world import Guest, World, comes_true, pinging, rule, subnet, world
+from real.overlay_world import Guest, World, comes_true, killed, pinging, rule, subnet, world
 
 pytestmark = pytest.mark.real
 
 OUT = rule(ingress=False)
 ICMP = rule(protocol="icmp")
-
-
-async def killed(daemon: Daemon) -> None:
-    """Until it runs again."""
-    pid = daemon.pid()
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-
-    async def runs_again() -> bool:
-        return daemon.pid() not in (None, pid)
-
-    assert await comes_true(runs_again)
 
 
 async def test_guests_of_two_hosts_reach_each_other_and_the_outside_through_a_tunnel() -> None:

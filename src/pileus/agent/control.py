@@ -2,8 +2,9 @@
 
 GET  /agent/v1/ca         the authority's certificate: public, and checked by its fingerprint
 POST /agent/v1/join       a join token and a signing request, for a certificate; the token is all that is asked for
-POST /agent/v1/lease      I live, this is what I observe       } by the certificate of a host,
-POST /agent/v1/changed    these jobs have ended                } never by the token of a user
+POST /agent/v1/lease      I live, this is what I observe       }
+POST /agent/v1/changed    these jobs have ended                } by the certificate of a host,
+POST /agent/v1/metadata   a guest of mine asks                 } never by the token of a user
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pileus.agent import tls, wire
+from pileus.engines.guests import Asked, tell_guest
 from pileus.engines.hearing import tell
 from pileus.engines.verbs import Change
 from pileus.kernel import hosts, joins
@@ -92,7 +94,12 @@ class ControlApp:
     ) -> None:
         self._ctx, self._hosts, self._authority = ctx, hosts, authority
         self._told, self._observed, self._local = changed, observed, local
-        self._posts = {"join": self._join, "lease": self._lease, "changed": self._changed}
+        self._posts = {
+            "join": self._join,
+            "lease": self._lease,
+            "changed": self._changed,
+            "metadata": self._metadata,
+        }
 
     async def __call__(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
         request = Request(scope, receive)
@@ -136,6 +143,11 @@ class ControlApp:
         body = wire.decode(await wire.read_body(request), wire.Changed)
         await self._told(self._ctx, body.changes)
         return wire.answer({})
+
+    async def _metadata(self, request: Request) -> Response:
+        host = await self._host(request)
+        asked = wire.decode(await wire.read_body(request), Asked)
+        return wire.answer(await tell_guest(self._ctx, host, asked))
 
     async def _host(self, request: Request) -> str:
         """Who posts. A certificate that was replaced by a newer one is nobody's."""

@@ -12,10 +12,11 @@ import logging
 import os
 import signal
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Unavailable
@@ -120,6 +121,18 @@ def inside(netns: str) -> tuple[str, ...]:
     return ("nsenter", f"--net=/run/netns/{netns}") if netns else ()
 
 
+def begin(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    """Run it beside everything else. It ends when it is cancelled; another end is told to the log."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(tell_end)
+    return task
+
+
+def tell_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("%s has stopped: %r", task.get_name(), error, exc_info=error)
+
+
 class Keeper:
     """Sees to it that daemons run, until it is stopped; then they run on."""
 
@@ -133,7 +146,7 @@ class Keeper:
             await daemon.start()
         else:
             logger.info("A daemon is adopted.", extra={"facts": {"daemon": daemon.name, "pid": daemon.pid()}})
-        self._watching.append(asyncio.create_task(self._watch(daemon), name=f"daemon {daemon.name}"))
+        self._watching.append(begin(self._watch(daemon), f"daemon {daemon.name}"))
 
     async def stop(self) -> None:
         """Watch no more."""

@@ -52,8 +52,12 @@ class Host:
     tls: Tls | None = None
 
     @property
+    def socket(self) -> Path:
+        return self.home / "db.sock"
+
+    @property
     def database(self) -> str:
-        return f"unix:{self.home}/db.sock"
+        return f"unix:{self.socket}"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -56,6 +56,11 @@ async def ensure_veth(switch: End, guest: End) -> None:
         await ip("link", "set", end.device, "up", netns=end.netns)
 
 
+async def names(netns: str = "") -> list[str]:
+    """Of all devices."""
+    return [link["ifname"] for link in json.loads(await ip("-j", "link", "show", netns=netns))]
+
+
 async def mtu(device: str, netns: str = "") -> int | None:
     """None when there is no such device."""
     for link in json.loads(await ip("-j", "link", "show", netns=netns)):

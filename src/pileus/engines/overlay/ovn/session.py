@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+from pileus.engines.overlay.ovn.daemons import begin
 from pileus.engines.overlay.ovn.draft import Draft
 from pileus.engines.overlay.ovn.ovsdb import Connection, Json, OvsdbError
 from pileus.engines.overlay.ovn.replica import Columns, Replica, Uuid, one
@@ -68,7 +69,7 @@ class Session:
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._running = asyncio.create_task(self._run(), name="overlay")
+        self._running = begin(self._run(), "overlay")
 
     async def stop(self) -> None:
         if self._running is not None:
