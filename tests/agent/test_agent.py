@@ -225,7 +225,7 @@ async def test_an_agent_of_this_machine_is_behind_a_unix_socket(plane: ControlPl
 
 
 async def test_another_users_process_is_sent_away_from_a_socket(tmp_path: Path) -> None:
-    async def never(*_: Any) -> None:
+    async def never(scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
         raise AssertionError("it was let in")
 
     listener = Listener(sock=bound_socket(tmp_path / "s"), peers=frozenset({os.geteuid() + 1}))

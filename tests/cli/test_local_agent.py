@@ -82,7 +82,7 @@ async def test_the_machine_is_a_host_and_the_control_process_has_no_rights(up: C
     cloud = up()
     await wait(lambda: host(cloud)["usable"])
     assert host(cloud)["address"] == f"unix:{cloud.state}/run/agent.sock"
-    assert cloud.state.stat().st_mode & 0o067 == 0
+    assert cloud.state.stat().st_mode & 0o066 == 0
     rights = control(cloud)
     if os.geteuid() == 0:
         assert 0 not in (*rights.uids(), *rights.gids())

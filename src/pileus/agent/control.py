@@ -2,6 +2,7 @@
 
 GET  /agent/v1/ca         the authority's certificate: public, and checked by its fingerprint
 POST /agent/v1/join       a join token and a signing request, for a certificate; the token is all that is asked for
+GET, PUT /image/v2/transfers/TOKEN   bytes of images, for who has the token
 POST /agent/v1/lease      I live, this is what I observe       }
 POST /agent/v1/changed    these jobs have ended                } by the certificate of a host,
 POST /agent/v1/metadata   a guest of mine asks                 } never by the token of a user
@@ -27,6 +28,7 @@ from pileus.kernel import hosts, joins
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError, MethodNotAllowed, NotFound, Unauthorized
 from pileus.kernel.hosts import Hosts
+from pileus.kernel.http.exchange import App
 from pileus.kernel.http.server import Listener, Server
 from pileus.kernel.http.unix import bound_socket
 from pileus.kernel.tls import Ca
@@ -36,6 +38,7 @@ logger = logging.getLogger("pileus.agents")
 ChangedHook = Callable[[Ctx, list[Change]], Awaitable[None]]
 Observed = Callable[[str, dict[str, Any]], Awaitable[None]]
 ADDRESS_LENGTH = 300
+TRANSFERS = "/image/v2/transfers/"
 
 
 async def ignore(host: str, observed: dict[str, Any]) -> None:
@@ -56,23 +59,37 @@ class AgentsListener(NamedTuple):
     context: ssl.SSLContext
 
 
-async def listen(ctx: Ctx, hosts: Hosts, host: str, port: int, **hooks: Any) -> AgentsListener:
+async def listen(
+    ctx: Ctx, hosts: Hosts, host: str, port: int, *, api: App | None = None, **hooks: Any
+) -> AgentsListener:
     """Take the posts of agents from now on, until `server.stop()`. `hooks` are ControlApp's. Raises OSError."""
     authority = await joins.open_authority(ctx)
     listens, context = contexts(authority)
-    app = ControlApp(ctx, hosts, authority, **hooks)
+    app = with_transfers(ControlApp(ctx, hosts, authority, **hooks), api)
     server = Server(app, ctx.world.config.http, [Listener(host=host, port=port, tls=listens)])
     ((_, port, *_),) = await server.start()
     return AgentsListener(server, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", context)
 
 
-async def listen_to_local(ctx: Ctx, hosts: Hosts, path: Path, name: str, *, agent: int, **hooks: Any) -> Server:
+async def listen_to_local(
+    ctx: Ctx, hosts: Hosts, path: Path, name: str, *, agent: int, api: App | None = None, **hooks: Any
+) -> Server:
     """Take the posts of the agent of this machine at a Unix socket, until `stop()`. `agent` is its uid. Raises OSError."""
-    app = ControlApp(ctx, hosts, await joins.open_authority(ctx), local=name, **hooks)
+    app = with_transfers(ControlApp(ctx, hosts, await joins.open_authority(ctx), local=name, **hooks), api)
     listener = Listener(sock=bound_socket(path), peers=frozenset({agent}))
     server = Server(app, ctx.world.config.http, [listener])
     await server.start()
     return server
+
+
+def with_transfers(app: App, api: App | None) -> App:
+    """The app; and the API, for what hosts fetch and send by a token that is part of the path."""
+
+    async def answer(scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
+        found = api if api is not None and scope.get("path", "").startswith(TRANSFERS) else app
+        await found(scope, receive, send)
+
+    return answer
 
 
 class ControlApp:

@@ -18,17 +18,12 @@ from urllib.parse import urlsplit
 import httpx
 
 import pileus
-from pileus.agent import join
+from pileus.agent import engines, join
 from pileus.agent.app import AgentApp
 from pileus.agent.report import Reporter
+from pileus.agent.transfers import HttpTransfers
 from pileus.agent.wire import UNIX, AgentError
-from pileus.engines.blocks import Blocks
-from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.files import make_directory
-from pileus.engines.hypervisor import Hypervisor
-from pileus.engines.hypervisor.sim import SimHypervisor
-from pileus.engines.overlay import Overlay
-from pileus.engines.overlay.sim import SimOverlay
 from pileus.engines.rim import Rim
 from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.config import Http
@@ -107,10 +102,7 @@ class RunningAgent:
         await stack.enter_async_context(client)
         reporter = Reporter(client, self.rims, self._clock, extensions)
         reporter.address = self.address
-        self._make_rims(reporter)
-        for rim in self.rims.values():
-            stack.push_async_callback(rim.stop)
-            await rim.resume()
+        await self._make_rims(stack, reporter, HttpTransfers(client, extensions))
         if identity is None:
             listener = Listener(sock=sock, peers=frozenset({os.geteuid(), options.commander or os.geteuid()}))
         else:
@@ -139,19 +131,26 @@ class RunningAgent:
             )
         return identity
 
-    def _make_rims(self, reporter: Reporter) -> None:
-        if not self._options.simulate:
-            raise AgentError("This release has simulated engines only: start the agent with --simulate.")
-        home = self._options.state
-        simulated: list[tuple[type[Any], Any]] = [
-            (Hypervisor, SimHypervisor(home / "sim" / "hypervisor", self._clock)),
-            (Blocks, SimBlocks(home / "sim" / "blocks", self._clock)),
-            (Overlay, SimOverlay(home / "sim" / "overlay", self._clock, changed=reporter.changed)),
-        ]
-        for protocol, sim in simulated:
-            place = home / "engines" / protocol.KIND
-            rim = Rim(protocol, sim, place, self._clock, changed=reporter.changed, durable=True)
+    async def _make_rims(self, stack: AsyncExitStack, reporter: Reporter, transfers: HttpTransfers) -> None:
+        options = self._options
+        place = engines.Place(
+            home=options.state,
+            name=socket.gethostname(),
+            clock=self._clock,
+            transfers=transfers,
+            changed=reporter.changed,
+            central=options.listen.startswith(UNIX),
+        )
+        if options.simulate:
+            served = engines.simulated(place)
+        else:
+            served = await stack.enter_async_context(engines.real(place))
+        for protocol, engine in served:
+            home = options.state / "engines" / protocol.KIND
+            rim = Rim(protocol, engine, home, self._clock, changed=reporter.changed, durable=True)
             self.rims[protocol.KIND] = rim
+            stack.push_async_callback(rim.stop)
+            await rim.resume()
 
     async def _keep_house(self) -> None:
         while True:

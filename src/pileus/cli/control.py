@@ -81,7 +81,9 @@ async def speaking_to_local_agent(cloud: Cloud, agent: LocalAgent) -> AsyncItera
 
     name = host_name()
     await hosts.ensure_behind_socket(cloud.ctx, name, agent.listens)
-    server = await control.listen_to_local(cloud.ctx, cloud.hosts, Path(agent.posts), name, agent=agent.uid)
+    server = await control.listen_to_local(
+        cloud.ctx, cloud.hosts, Path(agent.posts), name, agent=agent.uid, api=cloud.app
+    )
     if cloud.agents is None:
         cloud.trust_agents(None)
     try:

@@ -60,7 +60,7 @@ async def speaking_to_agents(cloud: Cloud, *, listening: bool = False) -> AsyncI
         return
     host, port = address(cloud.config.agents.listen)
     try:
-        listener = await control.listen(cloud.ctx, cloud.hosts, host, port)
+        listener = await control.listen(cloud.ctx, cloud.hosts, host, port, api=cloud.app)
     except OSError as e:
         raise Failure(f"cannot listen for agents on {cloud.config.agents.listen}: {e.strerror}") from e
     cloud.trust_agents(listener.context)

@@ -1,6 +1,6 @@
 """The state directory of a cloud whose host is this machine: who may go where in it.
 
-    DIR/           root's; the user of the control process may pass through, and list nothing
+    DIR/           root's; others may pass through to what is theirs, and list nothing
       lock, clouds.yaml, openrc, keeper.log, agent.log
       run/         sockets of the agent; the same rights
       control/     the control process' own: database, keys, images, its log, the socket at which agents post
@@ -64,7 +64,6 @@ def open_rooms(state: Path, user: User | None) -> Rooms:
     for room in (state, state / "run"):
         room.mkdir(mode=0o700, exist_ok=True)
         if user is not None:
-            os.chown(room, os.geteuid(), user.gid)
             room.chmod(PASS_THROUGH)
     rooms.host.mkdir(mode=0o700, exist_ok=True)
     rooms.control.mkdir(mode=0o700, exist_ok=True)

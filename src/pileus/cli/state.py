@@ -15,8 +15,8 @@ from pileus.cli import Failure
 from pileus.engines.files import write_whole
 
 CLOUD = "pileus"
-PASS_THROUGH = 0o710  # of a state directory through which the group of the control process reaches its own
-OPEN_TO_OTHERS = 0o067
+PASS_THROUGH = 0o711  # of a state directory through which the control process and QEMU reach their own
+OPEN_TO_OTHERS = 0o066  # who may only pass through sees no name
 CLOUDS_YAML = """\
 # Written by `pileus up` at each start.
 clouds:

@@ -13,7 +13,6 @@ import fcntl
 import grp
 import os
 import pwd
-import shutil
 import signal
 import socket
 import time
@@ -30,6 +29,7 @@ from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Unavailable
 
 KVM = Path("/dev/kvm")
+PROGRAMS = ("libvirtd", "qemu-system-x86_64", "qemu-img", "unshare", "nsenter", "prlimit", "mkswap", "mkfs.ext4")
 ROOMS = {
     "etc": "/etc/libvirt",
     "lib": "/var/lib/libvirt",
@@ -208,10 +208,3 @@ def may_use(user: pwd.struct_passwd, device: Path) -> bool:
     found = device.stat()
     groups = os.getgrouplist(user.pw_name, user.pw_gid)
     return found.st_mode & 0o006 == 0o006 or (found.st_gid in groups and found.st_mode & 0o060 == 0o060)
-
-
-def missing_programs() -> list[str]:
-    """What this engine needs and the machine has not."""
-    needed = ("libvirtd", "qemu-system-x86_64", "qemu-img", "unshare", "nsenter", "prlimit", "mkswap", "mkfs.ext4")
-    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    return [program for program in needed if shutil.which(program, path=path) is None]
