@@ -59,6 +59,8 @@ from pileus.services.identity.services import service as services_offered
 from pileus.services.identity.tokens.service import authenticate
 from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
+from pileus.services.image.images import service as images
+from pileus.services.image.routes import api as image_api
 from pileus.services.placement.routes import api as placement_api
 from pileus.services.volume.routes import api as volume_api
 
@@ -72,10 +74,11 @@ ADMIN_PASSWORD = "admin.password"  # noqa: S105 (a file's name)
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
-CHORES = (keys.rotate_when_due,)
+CHORES = (keys.rotate_when_due, images.clean)
 SERVICES: tuple[Service, ...] = (
     identity_api,
     placement_api,
+    image_api,
     volume_api,
     compute_api,
     cloud_api,
@@ -83,6 +86,7 @@ SERVICES: tuple[Service, ...] = (
 )
 CATALOGUE = (
     ("placement", "placement", "/placement"),
+    ("image", "glance", "/image"),
     ("block-storage", "cinder", "/volume/v3"),
     ("volumev3", "cinderv3", "/volume/v3"),
     ("compute", "nova", "/compute/v2.1"),

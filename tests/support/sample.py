@@ -36,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import block_storage, computed, delegation, oauth, placed, served
+from support import block_storage, computed, delegation, imaged, oauth, placed, served
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -213,6 +213,7 @@ REAL: dict[str, Real] = {
     "operation_id": an_operation,
     "option": an_option,
     "group_id": a_group,
+    "image_id": imaged.an_image,
     "implied_id": a_role,
     "prior_id": a_prior_role,
     "policy_id": a_policy,
@@ -230,8 +231,10 @@ REAL: dict[str, Real] = {
     "service_number": computed.a_number_of_a_service,
     "service_provider_id": a_service_provider,
     "tag": a_tag,
+    "tag_value": imaged.a_tag,
     "target_id": a_project,
     "trust_id": delegation.a_trust,
+    "token": imaged.a_transfer,
     "token_id": a_token,
     "trait": placed.a_trait,
     "user_id": a_user,

@@ -48,6 +48,7 @@ class CloudError(Exception):
     title: ClassVar[str] = "Internal Server Error"
     request_id: str = ""  # of the request that failed; set at the HTTP rim, for fault shapes that show it
     details: Mapping[str, Any] = MappingProxyType({})  # what a program may read beside the message
+    accept: str = ""  # what the client wants to read; set at the HTTP rim, for fault shapes that differ by it
     version: tuple[int, int] | None = None  # the microversion of that request, for fault shapes that differ by it
 
     def __init__(self, message: str, *, headers: dict[str, str] | None = None, **facts: Any) -> None:

@@ -6,6 +6,7 @@ random nonce for each seal; a site may seal 2^32 things before two nonces become
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import stat
@@ -31,11 +32,16 @@ class Seal:
         if len(key) != KEY_BYTES:
             raise SealError(f"a site key has {KEY_BYTES} bytes, this one {len(key)}")
         self._cipher = AESGCM(key)
+        self._signs = hmac.digest(key, b"to sign with", "sha256")  # another key, for another use
 
     def seal(self, plain: bytes, *, place: bytes = b"") -> bytes:
         """`plain`, unreadable and unchangeable. `place` names where it is kept: it opens at no other place."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return FORM + nonce + self._cipher.encrypt(nonce, plain, FORM + place)
+
+    def sign(self, text: bytes, *, place: bytes = b"") -> bytes:
+        """32 bytes that only who holds the key can tell: the same each time, for who shows `text` and them again."""
+        return hmac.digest(self._signs, len(place).to_bytes(4) + place + text, "sha256")
 
     def open(self, sealed: bytes, *, place: bytes = b"") -> bytes:
         """What was sealed for this place with this key. Raises SealError."""

@@ -153,8 +153,10 @@ class Call:
         return await self._call(choice, values)
 
     def _unknown(self) -> Rendered:
-        accept = self.headers.get(b"accept", b"").decode("latin-1")
-        return rendered((self.service.unknown if self.service else unknown_route)(accept), 404)
+        return rendered((self.service.unknown if self.service else unknown_route)(self._accepted()), 404)
+
+    def _accepted(self) -> str:
+        return self.headers.get(b"accept", b"").decode("latin-1")
 
     def _no_such_method(self, leaf: Leaf) -> Rendered:
         allowed = leaf.allowed()
@@ -293,7 +295,7 @@ class Call:
     def _fault(self, error: CloudError) -> Rendered:
         """The error in the shape of its service."""
         self.failure = error
-        error.request_id, error.version = self.request_id, self.version
+        error.request_id, error.version, error.accept = self.request_id, self.version, self._accepted()
         said = (self.service.fault if self.service else plain_fault)(error)
         headers = dict(error.headers)
         if error.status == 401:

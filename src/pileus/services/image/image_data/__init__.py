@@ -1,0 +1,1 @@
+"""The bytes of images: up, down, and staged."""

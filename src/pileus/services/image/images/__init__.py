@@ -1,0 +1,1 @@
+"""Images: what there is to boot from."""

@@ -1,0 +1,264 @@
+"""The tables behind images. Only this noun imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.db import Text, metadata
+from pileus.kernel.paging import Condition, Listing, Page, Sort, Step
+from pileus.services.image.images.rules import BUSY, Image
+from pileus.services.image.quotas import MIB
+
+images = sa.Table(
+    "image_image",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("owner", Text),
+    sa.Column("name", Text),
+    sa.Column("status", Text, nullable=False),  # rules.STATUSES; `deleted` until its bytes are gone
+    sa.Column("visibility", Text, nullable=False),
+    sa.Column("disk_format", Text),
+    sa.Column("container_format", Text),
+    sa.Column("size", sa.BigInteger),  # bytes; of what is staged, while nothing else is there
+    sa.Column("virtual_size", sa.BigInteger),
+    sa.Column("min_disk", sa.BigInteger, nullable=False),  # GiB
+    sa.Column("min_ram", sa.BigInteger, nullable=False),  # MiB
+    sa.Column("protected", sa.Boolean, nullable=False),
+    sa.Column("hidden", sa.Boolean, nullable=False),
+    sa.Column("checksum", Text),
+    sa.Column("hash_algo", Text),
+    sa.Column("hash_value", Text),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Column("blob_id", sa.Uuid),  # its bytes, whole and inspected
+    sa.Column("staged_id", sa.Uuid),  # bytes that wait for their import
+    sa.Column("writer_id", sa.Uuid),  # bytes that somebody is writing just now
+    sa.Column("beat", sa.BigInteger, nullable=False),  # moves while that one lives
+    sa.Index("image_image_owner_ix", "owner", "created_at", "id"),
+    sa.Index("image_image_visibility_ix", "visibility", "created_at", "id"),
+    sa.Index("image_image_created_ix", "created_at", "id"),
+)
+properties = sa.Table(
+    "image_property",
+    metadata,
+    sa.Column("image_id", sa.Uuid, primary_key=True),
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("value", Text, nullable=False),
+)
+tags = sa.Table(
+    "image_tag",
+    metadata,
+    sa.Column("image_id", sa.Uuid, primary_key=True),
+    sa.Column("tag", Text, primary_key=True),
+)
+members = sa.Table(
+    "image_member",
+    metadata,
+    sa.Column("image_id", sa.Uuid, primary_key=True),
+    sa.Column("member_id", Text, primary_key=True),
+    sa.Column("status", Text, nullable=False),  # pending | accepted | rejected
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Index("image_member_member_ix", "member_id", "status"),
+)
+
+COLUMNS = [name for name in Image.__struct_fields__ if name in images.c]
+ALL = sa.select(*(images.c[name] for name in COLUMNS))
+SORTS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
+LISTING = Listing(
+    images.c.id,
+    {name: images.c[name] for name in SORTS},
+    default=(Sort("created_at", descending=True),),
+    max_limit=1000,
+)
+THERE = images.c.status != "deleted"
+
+
+# who sees what
+
+
+def seen_by(project_id: str | None, member_status: str = "all") -> Condition:
+    """What a project sees: its own, what is for everybody, and what is shared with it in that way."""
+    open_ = images.c.visibility.in_(["public", "community"])
+    if project_id is None:
+        return sa.and_(THERE, open_)
+    shared = sa.and_(images.c.visibility == "shared", images.c.id.in_(shared_with(project_id, member_status)))
+    return sa.and_(THERE, sa.or_(images.c.owner == project_id, open_, shared))
+
+
+def shared_with(project_id: str, member_status: str) -> sa.Select[Any]:
+    found = sa.select(members.c.image_id).where(members.c.member_id == project_id)
+    return found if member_status == "all" else found.where(members.c.status == member_status)
+
+
+def not_others_community(project_id: str | None) -> Condition:
+    """What is listed unless another visibility is asked for: of the community's images only one's own."""
+    return sa.or_(images.c.visibility != "community", images.c.owner == project_id)
+
+
+def tagged(tag: str) -> Condition:
+    return images.c.id.in_(sa.select(tags.c.image_id).where(tags.c.tag == tag))
+
+
+def has_property(name: str, value: str) -> Condition:
+    found = sa.select(properties.c.image_id).where(properties.c.name == name, properties.c.value == value)
+    return images.c.id.in_(found)
+
+
+# reading
+
+
+async def find(ctx: Ctx, image_id: UUID, *seen: Condition) -> Image | None:
+    found = await complete(ctx, await ctx.execute(ALL.where(images.c.id == image_id, *seen)))
+    return found[0] if found else None
+
+
+async def by_ids(ctx: Ctx, image_ids: Collection[UUID], *seen: Condition) -> dict[UUID, Image]:
+    rows = await ctx.execute(ALL.where(images.c.id.in_(image_ids), *seen))
+    return {image.id: image for image in await complete(ctx, rows)}
+
+
+async def page(
+    ctx: Ctx,
+    *,
+    visible: Condition,
+    narrowed: Sequence[Condition],
+    order: Sequence[Step],
+    limit: int,
+    marker: str | None,
+) -> tuple[list[Image], Page]:
+    async with ctx.read() as ctx:
+        ask = LISTING.ask(limit, marker)
+        found = await LISTING.page(ctx, ALL.where(*narrowed), visible=visible, order=order, ask=ask)
+        return await complete(ctx, found.rows), found
+
+
+async def complete(ctx: Ctx, rows: Iterable[Any]) -> list[Image]:
+    """The images of these rows with their properties and tags: two statements, however many there are."""
+    found = [row._mapping for row in rows]
+    ids = [row["id"] for row in found]
+    if not ids:
+        return []
+    own: dict[UUID, dict[str, str]] = {id_: {} for id_ in ids}
+    named: dict[UUID, list[str]] = {id_: [] for id_ in ids}
+    for row in await ctx.execute(
+        sa.select(properties).where(properties.c.image_id.in_(ids)).order_by(properties.c.name)
+    ):
+        own[row.image_id][row.name] = row.value
+    for row in await ctx.execute(sa.select(tags).where(tags.c.image_id.in_(ids)).order_by(tags.c.tag)):
+        named[row.image_id].append(row.tag)
+    return [Image(**row, properties=own[row["id"]], tags=tuple(named[row["id"]])) for row in found]
+
+
+async def is_member(ctx: Ctx, image_id: UUID, project_id: str) -> bool:
+    mine = sa.and_(members.c.image_id == image_id, members.c.member_id == project_id)
+    return (await ctx.execute(sa.select(members.c.status).where(mine))).first() is not None
+
+
+# writing
+
+
+async def add(ctx: Ctx, image: Image) -> None:
+    """Raises IntegrityError when the id is taken."""
+    row = {name: value for name, value in msgspec.structs.asdict(image).items() if name in images.c}
+    await ctx.execute(images.insert(), row)
+    await set_properties(ctx, image.id, image.properties)
+    await set_tags(ctx, image.id, image.tags)
+
+
+async def change(ctx: Ctx, image_id: UUID, *still: Condition, **columns: Any) -> int:
+    """How many rows that changed: 1, or 0 when it is not as `still` says."""
+    return (await ctx.execute(images.update().where(images.c.id == image_id, *still).values(**columns))).rowcount
+
+
+def written_by(writer_id: UUID) -> Condition:
+    return sa.and_(THERE, images.c.writer_id == writer_id)
+
+
+async def set_properties(ctx: Ctx, image_id: UUID, wanted: Mapping[str, str]) -> None:
+    await ctx.execute(properties.delete().where(properties.c.image_id == image_id))
+    if wanted:
+        await ctx.execute(
+            properties.insert(), [{"image_id": image_id, "name": n, "value": v} for n, v in wanted.items()]
+        )
+
+
+async def set_tags(ctx: Ctx, image_id: UUID, wanted: Iterable[str]) -> None:
+    await ctx.execute(tags.delete().where(tags.c.image_id == image_id))
+    if rows := [{"image_id": image_id, "tag": tag} for tag in dict.fromkeys(wanted)]:
+        await ctx.execute(tags.insert(), rows)
+
+
+async def forget(ctx: Ctx, image_id: UUID) -> None:
+    """Nothing of it is left in any table."""
+    for table in (properties, tags, members):
+        await ctx.execute(table.delete().where(table.c.image_id == image_id))
+    await ctx.execute(images.delete().where(images.c.id == image_id))
+
+
+# what belongs to projects
+
+
+async def count_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many images these projects have, and what a few are called."""
+    called = sa.func.coalesce(images.c.name, sa.cast(images.c.id, sa.Text))
+    mine = sa.select(called, sa.func.count().over()).where(images.c.owner.in_(project_ids))
+    rows = (await ctx.execute(mine.order_by(images.c.id).limit(5))).all()
+    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+
+
+async def undeleted_of(ctx: Ctx, project_ids: Sequence[str], most: int) -> list[UUID]:
+    left = sa.select(images.c.id).where(images.c.owner.in_(project_ids), THERE)
+    return list((await ctx.execute(left.order_by(images.c.id).limit(most))).scalars())
+
+
+# what is counted
+
+
+def owned(owners: Any, *which: Condition) -> Condition:
+    return sa.and_(images.c.owner.in_(owners), THERE, *which)
+
+
+def count(owners: Any) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(images).where(owned(owners))
+
+
+def uploading(owners: Any) -> sa.Select[Any]:
+    return sa.select(sa.func.count()).select_from(images).where(owned(owners, images.c.status.in_(BUSY)))
+
+
+def total_bytes(owners: Any) -> sa.Select[Any]:
+    return sa.select(sa.cast(sa.func.sum(images.c.size), sa.BigInteger)).where(
+        owned(owners, images.c.staged_id.is_(None))
+    )
+
+
+def staged_bytes(owners: Any) -> sa.Select[Any]:
+    staged = images.c.staged_id.is_not(None)
+    return sa.select(sa.cast(sa.func.sum(images.c.size), sa.BigInteger)).where(owned(owners, staged))
+
+
+def in_mib(total: sa.Select[Any]) -> sa.Select[Any]:
+    return sa.select(sa.func.coalesce(total.scalar_subquery(), 0) / sa.literal(MIB, sa.BigInteger()))
+
+
+# bytes
+
+
+async def named_blobs(ctx: Ctx) -> set[UUID]:
+    """Every blob that some row knows of."""
+    columns = (images.c.blob_id, images.c.staged_id, images.c.writer_id)
+    known = sa.union(*(sa.select(column).where(column.is_not(None)) for column in columns))
+    return set((await ctx.execute(known)).scalars())
+
+
+async def writers(ctx: Ctx) -> list[Any]:
+    """(image, writer, beat) of all that are being written."""
+    found = sa.select(images.c.id, images.c.writer_id, images.c.beat).where(images.c.writer_id.is_not(None), THERE)
+    return list((await ctx.execute(found)).all())

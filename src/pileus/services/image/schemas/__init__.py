@@ -1,0 +1,1 @@
+"""Schemas: what documents of Image look like."""
