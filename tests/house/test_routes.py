@@ -44,6 +44,7 @@ OPEN_WITH_A_REASON = {
     "GET /volume/v3/types/{type_id}": "a public volume type is for everybody to see",
     "GET /volume/v3/types/{type_id}/extra_specs": "as above",
     "GET /volume/v3/types/{type_id}/extra_specs/{spec}": "as above",
+    "GET /image/v2/transfers/{token}": "who holds the token may fetch what it was signed for",
     "GET /identity/v3/limits/model": "Keystone's rule is empty: how limits are enforced is no secret",
     "GET /identity/v3/registered_limits": "Keystone's rule is empty: services ask for them as anybody",
     "GET /identity/v3/registered_limits/{registered_limit_id}": "as above",

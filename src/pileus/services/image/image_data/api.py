@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from pileus.kernel.http import Answer, FilePart, Stream
 from pileus.kernel.http.stream import receive_stream
 from pileus.services.image.http import api
 from pileus.services.image.image_data import service
+from pileus.services.image.image_data.service import Incoming
 from pileus.services.image.settings import STORE
 
 OCTETS = "application/octet-stream"
@@ -21,8 +22,8 @@ STAGE = "/v2/images/{image_id}/stage"
 TRANSFER = "/v2/transfers/{token}"
 
 
-def incoming(ctx: Ctx, request: Request) -> AsyncIterator[bytes]:
-    """The pieces of the body. Raises UnsupportedMediaType, BadRequest."""
+def incoming(ctx: Ctx, request: Request) -> Incoming:
+    """The body. Raises UnsupportedMediaType, BadRequest."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != OCTETS:
         raise UnsupportedMediaType(f"Invalid content type {kind[:80]}: this takes {OCTETS}.")
@@ -30,7 +31,8 @@ def incoming(ctx: Ctx, request: Request) -> AsyncIterator[bytes]:
     if store != STORE:
         raise BadRequest(f"Store '{store[:80]}' is not one of this cloud: it has {STORE}.")
     config = ctx.world.config
-    return receive_stream(request, config.image.size_cap_bytes, config.http.body_timeout_s)
+    size = declared(request)
+    return Incoming(receive_stream(request, config.image.size_cap_bytes, config.http.body_timeout_s), size)
 
 
 def declared(request: Request) -> int:
@@ -43,12 +45,12 @@ def declared(request: Request) -> int:
 
 @api.put(FILE, rule="upload_image", late=True, status=204)
 async def upload_image(ctx: Ctx, image_id: UUID, request: Request) -> None:
-    await service.upload(ctx, image_id, incoming(ctx, request), declared(request))
+    await service.upload(ctx, image_id, partial(incoming, ctx, request))
 
 
 @api.put(STAGE, rule="modify_image", late=True, status=204)
 async def stage_image(ctx: Ctx, image_id: UUID, request: Request) -> None:
-    await service.stage(ctx, image_id, incoming(ctx, request), declared(request))
+    await service.stage(ctx, image_id, partial(incoming, ctx, request))
 
 
 @api.get(FILE, rule="download_image", late=True)
@@ -68,4 +70,4 @@ async def fetch_image(ctx: Ctx, token: str) -> Stream:
 
 @api.put(TRANSFER, anonymous=True, status=204)
 async def receive_image(ctx: Ctx, token: str, request: Request) -> None:
-    await service.put(ctx, token, incoming(ctx, request), declared(request))
+    await service.put(ctx, token, partial(incoming, ctx, request))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from pileus.engines.blobs import Blobs, Writer
@@ -29,18 +30,31 @@ def blobs(ctx: Ctx) -> Blobs:
     return found
 
 
-async def upload(ctx: Ctx, image_id: UUID, pieces: AsyncIterator[bytes], declared: int) -> None:
+class Incoming(NamedTuple):
+    """Bytes that come: their pieces, and how many were announced (0: nobody said)."""
+
+    pieces: AsyncIterator[bytes]
+    declared: int
+
+
+Open = Callable[[], Incoming]
+"""Begins to read what comes: called when it is known that the caller may send it."""
+
+
+async def upload(ctx: Ctx, image_id: UUID, body: Open) -> None:
     """Give an image that waits for them its bytes; then it is active. Of what fails nothing is left.
 
     Raises NotFound, Forbidden, Conflict, BadRequest, TooLarge, OverQuota, Refused, Gone.
     """
     image = await images.get(ctx, image_id, "upload_image")
+    pieces, declared = body()
     await take_in(ctx, await images.begin(ctx, image, "saving", declared=declared), pieces)
 
 
-async def stage(ctx: Ctx, image_id: UUID, pieces: AsyncIterator[bytes], declared: int) -> None:
+async def stage(ctx: Ctx, image_id: UUID, body: Open) -> None:
     """Put bytes aside, to be imported later. Raises as `upload` does; what they are is looked at on import."""
     image = await images.get(ctx, image_id, "modify_image")
+    pieces, declared = body()
     await take_in(ctx, await images.begin(ctx, image, "uploading", declared=declared), pieces)
 
 
@@ -102,11 +116,12 @@ async def fetch(ctx: Ctx, token: str) -> tuple[Image, Path]:
     return image, await blobs(ctx).path(str(image.blob_id))
 
 
-async def put(ctx: Ctx, token: str, pieces: AsyncIterator[bytes], declared: int) -> None:
+async def put(ctx: Ctx, token: str, body: Open) -> None:
     """From a host: the bytes of an image that waits for them. One that has them already is as it shall be.
 
     Raises NotFound, and as `upload` does.
     """
     image = await images.to_fill(ctx, token)
     if image.blob_id is None:
+        pieces, declared = body()
         await take_in(ctx, await images.begin(ctx, image, "saving", declared=declared), pieces)

@@ -78,6 +78,7 @@ async def show_image(ctx: Ctx, image_id: UUID) -> dict[str, Any]:
 
 @api.patch(ONE, rule="modify_image", late=True, media=("*/*",))
 async def update_image(ctx: Ctx, image_id: UUID, body: Any, request: Request) -> dict[str, Any]:
+    await service.get(ctx, image_id)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in rules.DRAFTS:
         raise UnsupportedMediaType(
