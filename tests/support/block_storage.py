@@ -124,7 +124,12 @@ def mine(cloud: RunningCloud) -> BlockStorage:
 
 async def a_volume(cloud: RunningCloud) -> str:
     await unlimited(cloud)
-    return str((await mine(cloud).volume())["id"])
+    return str((await mine(cloud).volume(metadata={"encryption_key_id": "1"}))["id"])
+
+
+async def a_snapshot(cloud: RunningCloud) -> str:
+    made = await mine(cloud).snapshot(await a_volume(cloud), metadata={"encryption_key_id": "1"})
+    return str(made["id"])
 
 
 async def a_type(cloud: RunningCloud) -> str:

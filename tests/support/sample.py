@@ -186,6 +186,7 @@ REAL: dict[str, Real] = {
     "encryption_id": block_storage.an_encryption,
     "key": block_storage.a_key,
     "message_id": block_storage.a_message,
+    "snapshot_id": block_storage.a_snapshot,
     "spec": block_storage.a_spec,
     "type_id": block_storage.a_type,
     "volume_id": block_storage.a_volume,

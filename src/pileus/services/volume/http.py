@@ -12,10 +12,11 @@ from msgspec import Meta
 
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import CloudError, NotFound
+from pileus.kernel.errors import BadRequest, CloudError, NotFound
 from pileus.kernel.facts import facts, versions
 from pileus.kernel.http import ApiVersion, Here, Service, VersionDocument
 from pileus.kernel.http.faults import plain_fault
+from pileus.kernel.http.queries import boolean
 
 CODES = {
     400: "badRequest",
@@ -36,6 +37,8 @@ Name = Annotated[str, Meta(max_length=255)] | None
 Key = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9\-_:. /]{1,255}$")]
 Value = Annotated[str, Meta(max_length=255)]
 Pairs = dict[Key, Value]
+Flag = bool | str
+"""Yes or no, as clients of Block Storage may write it: see `flag`."""
 
 
 def fault(error: CloudError) -> dict[str, Any]:
@@ -125,6 +128,19 @@ def visible(ctx: Ctx, project: sa.ColumnElement[Any], *, all_projects: bool) -> 
 def own_project(ctx: Ctx) -> Mapping[str, str | None]:
     """What a rule is asked about that makes things for the caller's own project."""
     return {"project_id": ctx.caller.project_id}
+
+
+def flag(name: str, sent: Flag) -> bool:
+    """Raises BadRequest."""
+    return sent if isinstance(sent, bool) else boolean(name, sent)
+
+
+def only_item(key: str, body: Mapping[str, str]) -> None:
+    """Raises BadRequest unless the body is of that key and of no other."""
+    if key not in body:
+        raise BadRequest("Request body and URI mismatch")
+    if len(body) > 1:
+        raise BadRequest("Request body contains too many items")
 
 
 def time(at: float | None) -> str | None:

@@ -20,6 +20,16 @@ async def transfer(ctx: Ctx, image_id: UUID) -> tuple[str, str]:
     raise NotFound(f"Image {image_id} could not be found.")
 
 
+async def create_for(ctx: Ctx, facts: dict[str, Any]) -> UUID:
+    """A new image whose bytes are to come: name, formats, visibility, protected."""
+    raise NotFound("There is no Image service.")
+
+
+async def receive(ctx: Ctx, image_id: UUID) -> str:
+    """A path at which a host puts the image's bytes; when they are whole it is active. Raises NotFound."""
+    raise NotFound(f"Image {image_id} could not be found.")
+
+
 async def abandon(ctx: Ctx, image_id: UUID) -> None:
     """Nothing will come of an image that was made for a volume's bytes. May be repeated."""
 

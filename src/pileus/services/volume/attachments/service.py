@@ -17,40 +17,42 @@ attachment is gone where that is the end it brings about.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
-
-import sqlalchemy as sa
 
 from pileus.kernel import events
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
 from pileus.kernel.operations import start as operations
-from pileus.kernel.quota import Owners
 from pileus.services.volume.attachments import sagas, store
 from pileus.services.volume.attachments.states import (
     attach_at_once,
+    begin,
     begin_detaching,
     by_id,
     complete,
     connect,
     disconnect,
+    move,
     of_volume,
     release,
     reserve,
     roll_detaching,
+    settle_status,
 )
 from pileus.services.volume.attachments.store import Attachment
 from pileus.services.volume.http import missing, seen, visible
 from pileus.services.volume.lists import Asked, Found
 from pileus.services.volume.volumes import service as volumes
-from pileus.services.volume.volumes.service import Deletion
+from pileus.services.volume.volumes.service import Deletion, Loose
 
 __all__ = [
     "LISTED",
     "Attachment",
     "attach_at_once",
+    "begin",
     "begin_detaching",
     "by_id",
     "complete",
@@ -60,6 +62,8 @@ __all__ = [
     "disconnect",
     "find",
     "get",
+    "in_use",
+    "move",
     "of_servers",
     "of_volume",
     "of_volumes",
@@ -67,9 +71,13 @@ __all__ = [
     "release",
     "reserve",
     "roll_detaching",
+    "settle_status",
 ]
 
 LISTED = store.LISTED
+InUse = Callable[[Ctx, Attachment], Awaitable[bool]]
+_users: list[InUse] = []
+
 WAIT_S = 10.0
 LOOK_S = 0.2
 
@@ -102,13 +110,20 @@ async def connect_now(ctx: Ctx, attachment: Attachment, connector: dict[str, Any
     return await get(ctx, attachment.id)
 
 
+def in_use(call: InUse) -> InUse:
+    """Ask this whether a server really uses an attachment, which then goes only by way of that server. For Compute."""
+    _users.append(call)
+    return call
+
+
 async def delete(ctx: Ctx, attachment: Attachment) -> None:
     """Begin to take it away, whatever it is just doing, and wait for it. Raises Conflict while a server uses it."""
     async with ctx.transaction() as writing:
         held = await operations.holder(writing, attachment.id)
         row = None if held is None else await operations.load(writing, held)
-        if row is not None and not row.saga.startswith("volume."):
-            raise Conflict(f"The attachment {attachment.id} is a server's: detach the volume from the server.")
+        asked = [await call(writing, attachment) for call in _users]
+        if any(asked) or (row is not None and not row.saga.startswith("volume.")):
+            raise Conflict(f"Detach volume from instance {attachment.server_id} using the Compute API")
         operation_id = await sagas.delete_attachment.supersede(writing, attachment.id)
     await ended(ctx, operation_id)
 
@@ -133,20 +148,18 @@ async def _cause(ctx: Ctx, operation_id: UUID) -> str | None:
             await asyncio.wait_for(rung.wait(), LOOK_S)
 
 
-class OfVolumes:
+class OfVolumes(Loose):
     """What attachments have to say when a volume shall go."""
 
     async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
-        return not any(each.status in {"attached", "detaching"} for each in await of_volume(ctx, deletion.volume.id))
+        used = any(each.status in {"attached", "detaching"} for each in await of_volume(ctx, deletion.volume.id))
+        return deletion.with_project or not used
 
-    async def going(self, ctx: Ctx, volume_id: UUID) -> list[str]:
-        return [f"ensure_unexported {each.id}" for each in await of_volume(ctx, volume_id)]
+    async def exports(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
+        return [each.id for each in await of_volume(ctx, volume_id)]
 
     async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
         await store.remove_of(ctx, volume_id)
-
-    def gigabytes(self, owners: Owners, type_id: UUID | None) -> sa.Select[Any] | None:
-        return None
 
 
 volumes.part(OfVolumes())

@@ -66,7 +66,7 @@ async def reserve(
 
 def words(names: Sequence[str]) -> str:
     *most, last = names
-    return f"{', '.join(most)} or {last}"
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 async def connect(op: Op, attachment_id: UUID, host: str) -> Any:
@@ -169,30 +169,59 @@ async def release(ctx: Ctx, attachment_id: UUID) -> None:
 
 async def settle_status(ctx: Ctx, volume_id: UUID) -> None:
     """The status of a volume after one of its attachments has gone."""
-    held = await volumes.hold(ctx, volume_id)
-    if held.status not in {"reserved", "attaching", "detaching", "in-use"}:
-        return
-    left = {each.status for each in await of_volume(ctx, volume_id)}
-    ways = (("attached", "in-use"), ("detaching", "detaching"), ("attaching", "attaching"), ("reserved", "reserved"))
-    await volumes.set_status(ctx, held, next((way for status, way in ways if status in left), "available"))
+    async with ctx.transaction() as ctx:
+        held = await volumes.hold(ctx, volume_id)
+        if held.status not in {"reserved", "attaching", "detaching", "in-use"}:
+            return
+        left = {each.status for each in await of_volume(ctx, volume_id)}
+        ways = {"attached": "in-use", "detaching": "detaching", "attaching": "attaching", "reserved": "reserved"}
+        await volumes.set_status(ctx, held, next((way for status, way in ways.items() if status in left), "available"))
 
 
 async def attach_at_once(ctx: Ctx, volume: Volume, attachment: Attachment) -> None:
     """Note what somebody says who has attached it by other means: an older client. Raises BadRequest."""
     async with ctx.transaction() as ctx:
         held = await volumes.hold(ctx, volume.id)
-        waiting = [each for each in await of_volume(ctx, volume.id) if each.status in {"reserved", "attaching"}]
-        if held.status not in {"available", "attaching", "reserved"} and not held.multiattach:
+        if held.status not in {"available", "attaching", "reserved"} and not (
+            held.multiattach and held.status == "in-use"
+        ):
             raise volumes.invalid(
                 f"Volume {volume.id} status must be 'available' or 'attaching' to attach, currently {held.status}."
             )
         if held.read_only and attachment.mode == "rw":
             raise volumes.invalid(f"Invalid attaching mode 'rw' for volume {volume.id}.")
-        for each in waiting[:1]:
-            await store.remove(ctx, each.id)
+        waiting = [each for each in await of_volume(ctx, volume.id) if each.status in {"reserved", "attaching"}]
+        if waiting:
+            noted = ("server_id", "status", "mode", "mountpoint", "attached_at")
+            await store.change(ctx, waiting[0].id, **{name: getattr(attachment, name) for name in noted})
+            await _tell(ctx, waiting[0])
+        else:
+            await store.add(ctx, attachment)
+            await changed(ctx, KIND, "created", attachment.id, project_id=volume.project_id)
+        await volumes.set_status(ctx, held, "in-use")
+
+
+async def begin(ctx: Ctx, volume: Volume) -> Attachment:
+    """An attachment of an older client, which has said os-reserve or says nothing before it connects. Raises BadRequest."""
+    async with ctx.transaction() as ctx:
+        held = await volumes.hold(ctx, volume.id)
+        if held.status not in {"available", "attaching", "in-use"}:
+            raise volumes.invalid(f"Volume {volume.id} cannot be connected: its status is {held.status}.")
+        attachment = Attachment(
+            id=ctx.world.ids.uuid(), volume_id=volume.id, project_id=volume.project_id, created_at=ctx.now()
+        )
         await store.add(ctx, attachment)
         await changed(ctx, KIND, "created", attachment.id, project_id=volume.project_id)
-        await volumes.set_status(ctx, held, "in-use")
+    return attachment
+
+
+async def move(ctx: Ctx, volume: Volume, expected: Sequence[str], status: str, otherwise: str) -> None:
+    """From one status to the next. Raises BadRequest, whose words have room for what is expected and what is."""
+    async with ctx.transaction() as ctx:
+        held = await volumes.hold(ctx, volume.id)
+        if held.status not in expected:
+            raise volumes.invalid(otherwise.format(words(expected), held.status))
+        await volumes.set_status(ctx, held, status)
 
 
 def by_id(attachments: Collection[Attachment], attachment_id: UUID | None) -> Attachment | None:

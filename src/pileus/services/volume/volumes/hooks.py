@@ -16,27 +16,36 @@ from pileus.kernel.errors import NotFound
 from pileus.kernel.quota import Owners
 from pileus.services.volume.volumes.store import Volume
 
-__all__ = ["Deletion", "Origin", "Part", "extended", "origin", "part"]
+__all__ = ["Deletion", "Loose", "Origin", "Part", "extended", "origin", "part"]
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """How a volume shall go."""
+    """How a volume shall go: alone, with what was made of it, whatever it is doing, or because its project goes."""
 
     volume: Volume
     cascade: bool = False
     force: bool = False
+    with_project: bool = False
 
 
 class Part(Protocol):
     """Things that belong to volumes."""
 
+    async def subjects(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
+        """Those that go along by operations of their own, when the volume goes with all that was made of it."""
+        ...
+
     async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
         """A volume shall go: False when it may not because of these. What goes along is on its way from now on."""
         ...
 
-    async def going(self, ctx: Ctx, volume_id: UUID) -> list[str]:
-        """`verb id` of each that its host must be told of, before the volume goes."""
+    async def waits(self, ctx: Ctx, volume_id: UUID) -> bool:
+        """Whether something that goes along is still there."""
+        ...
+
+    async def exports(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
+        """The attachments by which its host may still give the volume away."""
         ...
 
     async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
@@ -46,6 +55,28 @@ class Part(Protocol):
     def gigabytes(self, owners: Owners, type_id: UUID | None) -> sa.Select[Any] | None:
         """How many GiB of the quota these use, if any."""
         ...
+
+
+class Loose:
+    """Things that have little to say: a Part to be derived from."""
+
+    async def subjects(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
+        return []
+
+    async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
+        return True
+
+    async def waits(self, ctx: Ctx, volume_id: UUID) -> bool:
+        return False
+
+    async def exports(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
+        return []
+
+    async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
+        return None
+
+    def gigabytes(self, owners: Owners, type_id: UUID | None) -> sa.Select[Any] | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +131,19 @@ async def begin_deletion(ctx: Ctx, deletion: Deletion) -> bool:
     return True
 
 
-async def going_with(ctx: Ctx, volume_id: UUID) -> list[str]:
-    return [line for each in _parts for line in await each.going(ctx, volume_id)]
+async def subjects_of(ctx: Ctx, volume_id: UUID) -> list[UUID]:
+    return [id_ for each in _parts for id_ in await each.subjects(ctx, volume_id)]
+
+
+async def waits_for(ctx: Ctx, volume_id: UUID) -> bool:
+    for each in _parts:
+        if await each.waits(ctx, volume_id):
+            return True
+    return False
+
+
+async def exports_of(ctx: Ctx, volume_id: UUID) -> list[UUID]:
+    return [id_ for each in _parts for id_ in await each.exports(ctx, volume_id)]
 
 
 async def forget_with(ctx: Ctx, volume_id: UUID) -> None:

@@ -17,7 +17,8 @@ from pileus.services.volume import images
 from pileus.services.volume.http import missing, seen
 from pileus.services.volume.types import service as types
 from pileus.services.volume.types.service import Type
-from pileus.services.volume.volumes import hooks, quota, rules, store
+from pileus.services.volume.volumes import hooks, rules, store
+from pileus.services.volume.volumes import service_quota as quota
 from pileus.services.volume.volumes.sagas import KIND, create_volume
 from pileus.services.volume.volumes.store import Volume
 

@@ -9,7 +9,7 @@ from pileus.engines.blocks import Source, Volume
 from pileus.engines.verbs import Failed, Going
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.operations import Op, Saga
+from pileus.kernel.operations import Op, Saga, Wait
 from pileus.services.volume import images
 from pileus.services.volume.messages import service as messages
 from pileus.services.volume.pools import service as pools
@@ -122,20 +122,22 @@ delete_volume = Saga("volume.delete_volume")
 
 @delete_volume.rows(point_of_no_return=True)
 async def mark_deleting(op: Op) -> dict[str, Any]:
-    """`snapshots`: those that go with it, all on the same host."""
     volume = await store.find(op.ctx, op.subject_id)
     await store.change(op.ctx, op.subject_id, status="deleting", updated_at=op.ctx.now())
-    gone = await hooks.going_with(op.ctx, op.subject_id)
-    return {"host": volume.host if volume else None, "with": [str(id_) for id_ in gone]}
+    return {"host": volume.host if volume else None}
 
 
-@delete_volume.step(deadline_s=600)
-async def remove_what_goes_along(op: Op) -> Any:
-    """Exports first, then snapshots: `with` names (verb, id) in that order."""
+@delete_volume.step(deadline_s=COPY_S)
+async def await_snapshots(op: Op) -> Wait | None:
+    """What goes along has operations of its own."""
+    return Wait(30.0, note="its snapshots go first") if await hooks.waits_for(op.ctx, op.subject_id) else None
+
+
+@delete_volume.step
+async def close_exports(op: Op) -> Any:
     host = op.memo["mark_deleting"]["host"]
-    for named in op.memo["mark_deleting"]["with"] if host else ():
-        verb, _, id_ = named.partition(" ")
-        answer = await op.settle(host, "blocks", verb, UUID(id_))
+    for attachment_id in await hooks.exports_of(op.ctx, op.subject_id) if host else ():
+        answer = await op.settle(host, "blocks", "ensure_unexported", attachment_id)
         if isinstance(answer, (Going, Failed)):
             return answer
     return None
@@ -255,15 +257,21 @@ async def mark_half_filled(op: Op) -> None:
 upload_volume = Saga("volume.upload_volume")
 
 
-@upload_volume.step(deadline_s=COPY_S)
-async def upload(op: Op) -> Any:
-    url = images.unsealed(op.ctx, op.memo["url"])
-    return await op.engine("blocks", op.memo["host"]).ensure_uploaded(op.subject_id, url, op.memo["format"])
+@upload_volume.step
+async def open_place(op: Op) -> str:
+    """Where the host puts the bytes: the way there is a secret, and kept sealed."""
+    return images.sealed(op.ctx, await images.receive(op.ctx, UUID(op.memo["image_id"])))
 
 
-@upload.undo
+@open_place.undo
 async def give_image_up(op: Op) -> None:
     await images.abandon(op.ctx, UUID(op.memo["image_id"]))
+
+
+@upload_volume.step(deadline_s=COPY_S)
+async def upload(op: Op) -> Any:
+    url = images.unsealed(op.ctx, op.memo["open_place"])
+    return await op.engine("blocks", op.memo["host"]).ensure_uploaded(op.subject_id, url, op.memo["format"])
 
 
 @upload_volume.rows

@@ -6,7 +6,8 @@ and `ensure_deleted(op, "root")` in the undo. It uses volumes by `attachments.se
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from pileus.services.volume.http import missing, seen, visible
 from pileus.services.volume.lists import Asked, Found
 from pileus.services.volume.pools import service as pools
 from pileus.services.volume.types import service as types
-from pileus.services.volume.volumes import hooks, making, quota, rules, sagas, store
-from pileus.services.volume.volumes.hooks import Deletion, Origin, Part, extended, origin, part
+from pileus.services.volume.volumes import hooks, making, rules, sagas, store
+from pileus.services.volume.volumes import service_quota as quota
+from pileus.services.volume.volumes.hooks import Deletion, Loose, Origin, extended, origin, part
 from pileus.services.volume.volumes.making import ZONES, Wanted
 from pileus.services.volume.volumes.store import Volume
 
@@ -30,8 +32,8 @@ __all__ = [
     "METADATA",
     "ZONES",
     "Deletion",
+    "Loose",
     "Origin",
-    "Part",
     "Volume",
     "Wanted",
     "by_ids",
@@ -115,6 +117,39 @@ async def change(
         return await get(ctx, volume.id)
 
 
+async def put_metadata(ctx: Ctx, volume: Volume, pairs: Mapping[str, str], *, replace: bool = False) -> None:
+    """Set these; with `replace` all others go. Raises NotFound."""
+    async with _telling(ctx, volume) as ctx:
+        await METADATA.put(ctx, volume.id, pairs, replace=replace)
+
+
+async def drop_metadata(ctx: Ctx, volume: Volume, key: str) -> None:
+    """May be repeated. Raises NotFound for the volume."""
+    async with _telling(ctx, volume) as ctx:
+        await METADATA.drop(ctx, volume.id, key)
+
+
+async def put_image_metadata(ctx: Ctx, volume: Volume, pairs: Mapping[str, str]) -> None:
+    """What the volume shows of its image. Raises NotFound."""
+    async with _telling(ctx, volume) as ctx:
+        await IMAGE.put(ctx, volume.id, pairs)
+
+
+async def drop_image_metadata(ctx: Ctx, volume: Volume, key: str) -> bool:
+    """Whether there was any of that key. Raises NotFound for the volume."""
+    async with _telling(ctx, volume) as ctx:
+        return await IMAGE.drop(ctx, volume.id, key)
+
+
+@asynccontextmanager
+async def _telling(ctx: Ctx, volume: Volume) -> AsyncIterator[Ctx]:
+    """A transaction that holds the volume and says that it was changed."""
+    async with ctx.transaction() as ctx:
+        await hold(ctx, volume.id)
+        yield ctx
+        await sagas.told(ctx, volume)
+
+
 # on behalf of a server's operation
 
 
@@ -151,11 +186,14 @@ async def delete(ctx: Ctx, volume_id: UUID, *, cascade: bool = False, force: boo
     """
     async with ctx.transaction() as ctx:
         await get(ctx, volume_id)
-        await sagas.delete_volume.supersede(ctx, volume_id)  # first: for the order of locks
+        along = await hooks.subjects_of(ctx, volume_id) if cascade else []
+        for subject_id in sorted([volume_id, *along]):  # the locks of all that goes, in their order
+            await ctx.lock("subject", subject_id)
+        await sagas.delete_volume.supersede(ctx, volume_id)
         volume = await hold(ctx, volume_id)
         if volume.status == "deleting" and not force:
             return
-        used = await store.made_of(ctx, "source_volume_id", volume_id) and not force
+        used = not force and await store.made_of(ctx, "source_volume_id", volume_id)
         right = force or volume.status in rules.DELETABLE
         if used or not right or not await hooks.begin_deletion(ctx, Deletion(volume, cascade, force)):
             raise invalid(
@@ -171,17 +209,22 @@ def words() -> str:
 
 
 async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) -> int:
-    """Begin to delete some of these projects' volumes, with their snapshots. Returns how many."""
+    """Begin to delete some of these projects' volumes: those of which no snapshot is left. Returns how many."""
     begun = 0
     for volume in await store.undeleted_of(ctx, project_ids, most):
-        await sagas.delete_volume.supersede(ctx, volume.id)
-        await hooks.begin_deletion(ctx, Deletion(volume, cascade=True, force=True))
-        await set_status(ctx, volume, "deleting")
-        begun += 1
+        if await hooks.begin_deletion(ctx, Deletion(volume, force=True, with_project=True)):
+            await sagas.delete_volume.supersede(ctx, volume.id)
+            await set_status(ctx, volume, "deleting")
+            begun += 1
     return begun
 
 
 count_of = store.count_of
+
+
+async def being_made_of(ctx: Ctx, snapshot_id: UUID) -> bool:
+    """Whether a volume is just being made of this snapshot."""
+    return await store.made_of(ctx, "snapshot_id", snapshot_id)
 
 
 # grown
@@ -233,15 +276,22 @@ async def refill(
 # copied into an image
 
 
-async def upload(ctx: Ctx, volume: Volume, image_id: UUID, sealed_url: str, disk_format: str) -> None:
+async def upload(ctx: Ctx, volume: Volume, image_id: UUID, disk_format: str) -> None:
     """Begin to send its bytes to an image that was made for them. Raises BadRequest, Conflict."""
     async with ctx.transaction() as ctx:
         begin, host = sagas.upload_volume.start, volume.host
-        await begin(ctx, volume.id, host=host, image_id=image_id, url=sealed_url, format=disk_format)
+        await begin(ctx, volume.id, host=host, image_id=image_id, format=disk_format)
         held = await hold(ctx, volume.id)
         if held.status != volume.status:
             raise Conflict(f"Volume {volume.id} was just changed; its status is {held.status}.")
         await set_status(ctx, held, "uploading", previous_status=held.status)
+
+
+async def check_image(ctx: Ctx, image_id: UUID, size_gib: int) -> None:
+    """Raises NotFound; BadRequest for an image that a volume of that size cannot hold."""
+    ground = await making.ground_of_image(ctx, image_id)
+    if size_gib < ground.least_gib:
+        raise BadRequest(f"Invalid input received: the image needs {ground.least_gib} GiB, the volume has {size_gib}.")
 
 
 # what an administrator says

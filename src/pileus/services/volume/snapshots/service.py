@@ -1,0 +1,222 @@
+"""Snapshots: what the API, the nouns above and Compute may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.changes import changed
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import BadRequest
+from pileus.kernel.operations import refuse_if_busy
+from pileus.kernel.quota import Claim, Owners
+from pileus.services.identity.projects import service as projects
+from pileus.services.volume.http import is_admin, missing, seen, visible
+from pileus.services.volume.lists import Asked, Found
+from pileus.services.volume.pools import service as pools
+from pileus.services.volume.quotas import SNAPSHOTS
+from pileus.services.volume.snapshots import sagas, store
+from pileus.services.volume.snapshots.store import Snapshot
+from pileus.services.volume.types import service as types
+from pileus.services.volume.types.service import Type
+from pileus.services.volume.volumes import service as volumes
+from pileus.services.volume.volumes import service_quota as quota
+from pileus.services.volume.volumes.service import Deletion, Loose, Origin
+
+__all__ = [
+    "LISTED",
+    "METADATA",
+    "Snapshot",
+    "Wanted",
+    "change",
+    "count_of",
+    "create",
+    "delete",
+    "delete_of",
+    "find",
+    "get",
+    "hand_over",
+    "of_volume",
+    "page",
+    "reset",
+    "used",
+]
+
+LISTED, METADATA = store.LISTED, store.METADATA
+DELETABLE = ("available", "error")
+
+find = store.find
+of_volume = store.of_volume
+count_of = store.count_of
+hand_over = store.hand_over
+pools.promised_by(store.promised)
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot to be made. `in_use`: also of a volume that a server uses."""
+
+    volume_id: UUID
+    name: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = {}
+    in_use: bool = False
+
+
+async def page(ctx: Ctx, asked: Asked) -> Found[Snapshot]:
+    """The snapshots that the query string asks for. Raises BadRequest."""
+    return await store.page(ctx, asked, visible(ctx, store.snapshots.c.project_id, all_projects=asked.all_projects))
+
+
+async def get(ctx: Ctx, snapshot_id: UUID) -> Snapshot:
+    """A snapshot that the caller may know of. Raises NotFound."""
+    found = await store.find(ctx, snapshot_id)
+    if found is None or not seen(ctx, found.project_id):
+        raise missing("snapshot_id", snapshot_id)
+    return found
+
+
+def used(type_: Type | None = None) -> Callable[[Owners], sa.Select[Any]]:
+    """How many snapshots, of volumes of one type or of all."""
+    return lambda owners: store.counted(owners, type_.id if type_ else None)
+
+
+async def create(ctx: Ctx, wanted: Wanted) -> Snapshot:
+    """Record it and begin to make it. Raises BadRequest, NotFound, VolumeOverQuota."""
+    project_id = ctx.caller.project_id
+    if project_id is None:
+        raise BadRequest("A snapshot belongs to a project: ask with a token for one.")
+    async with ctx.transaction() as ctx:
+        volume = await volumes.get(ctx, wanted.volume_id)
+        check(volume, wanted)
+        assert volume.host is not None
+        snapshot = described(ctx, volume, wanted, project_id)
+        await sagas.create_snapshot.start(ctx, snapshot.id, host=volume.host)
+        type_ = (await types.by_ids(ctx, [volume.type_id])).get(volume.type_id, types.DEFAULT)
+        claims = [
+            Claim(SNAPSHOTS, 1, used()),
+            Claim(quota.of_type(SNAPSHOTS, type_), 1, used(type_)),
+            *quota.more_gigabytes(type_, volume.size_gib),
+        ]
+        await quota.claim(ctx, project_id, claims, size_gib=0)
+        await projects.hold(ctx, project_id)
+        check(await volumes.hold(ctx, volume.id), wanted)
+        await store.add(ctx, snapshot)
+        await METADATA.put(ctx, snapshot.id, wanted.metadata)
+        await changed(ctx, sagas.KIND, "created", snapshot.id, project_id=project_id)
+    return snapshot
+
+
+def check(volume: volumes.Volume, wanted: Wanted) -> None:
+    """Raises BadRequest when there can be no snapshot of the volume now."""
+    expected = ("available", "in-use") if wanted.in_use else ("available",)
+    if volume.status not in expected or volume.host is None:
+        raise volumes.invalid(
+            f"Volume {volume.id} status must be {', '.join(expected)}, but current status is: {volume.status}."
+        )
+
+
+def described(ctx: Ctx, volume: volumes.Volume, wanted: Wanted, project_id: str) -> Snapshot:
+    return Snapshot(
+        id=ctx.world.ids.uuid(),
+        volume_id=volume.id,
+        project_id=project_id,
+        user_id=ctx.caller.user_id,
+        name=wanted.name,
+        description=wanted.description,
+        size_gib=volume.size_gib,
+        type_id=volume.type_id,
+        zone=volume.zone,
+        host=volume.host or "",
+        created_at=ctx.now(),
+    )
+
+
+async def change(
+    ctx: Ctx, snapshot: Snapshot, columns: Mapping[str, Any], pairs: Mapping[str, str] | None = None, **how: bool
+) -> Snapshot:
+    """Write columns, and some metadata; `replace`: all of it. Raises NotFound."""
+    async with ctx.transaction() as ctx:
+        if await store.hold(ctx, snapshot.id) is None:
+            raise missing("snapshot_id", snapshot.id)
+        await store.change(ctx, snapshot.id, **columns, updated_at=ctx.now())
+        if pairs is not None:
+            await METADATA.put(ctx, snapshot.id, pairs, **how)
+        await sagas.told(ctx, snapshot)
+        return await get(ctx, snapshot.id)
+
+
+async def delete(ctx: Ctx, snapshot_id: UUID, *, force: bool = False) -> None:
+    """Begin to delete it; `force`: whatever it is doing. May be repeated. Raises NotFound; BadRequest while it is used."""
+    async with ctx.transaction() as ctx:
+        await get(ctx, snapshot_id)
+        await sagas.delete_snapshot.supersede(ctx, snapshot_id)  # first: for the order of locks
+        snapshot = await store.hold(ctx, snapshot_id)
+        if snapshot is None or (snapshot.status == "deleting" and not force):
+            return
+        if not force and (snapshot.status not in DELETABLE or await volumes.being_made_of(ctx, snapshot_id)):
+            raise BadRequest(
+                "Invalid snapshot: Snapshot status must be available or error and must not be part of a group, and no "
+                "volume may be just being made of it."
+            )
+        await store.change(ctx, snapshot_id, status="deleting", updated_at=ctx.now())
+        await sagas.told(ctx, snapshot)
+
+
+async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) -> int:
+    """Begin to delete some of these projects' snapshots. Returns how many."""
+    found = await store.undeleted_of(ctx, project_ids, most)
+    for snapshot in found:
+        await sagas.delete_snapshot.supersede(ctx, snapshot.id)
+        await store.change(ctx, snapshot.id, status="deleting")
+    return len(found)
+
+
+async def reset(ctx: Ctx, snapshot: Snapshot, status: str, progress: str | None = None) -> None:
+    """Say what it is, whatever it was. Raises Conflict while an operation is at work on it."""
+    async with ctx.transaction() as ctx:
+        await refuse_if_busy(ctx, [snapshot.id])
+        columns = {"status": status} | ({"progress": progress} if progress else {})
+        await store.change(ctx, snapshot.id, **columns, updated_at=ctx.now())
+        await sagas.told(ctx, snapshot)
+
+
+@volumes.origin
+async def origin(ctx: Ctx, snapshot_id: UUID) -> Origin:
+    """What a volume can be made of. In a transaction, it stays so until that ends. Raises NotFound."""
+    writing = ctx.connection is not None and ctx.connection.writes
+    found = await (store.hold if writing else store.find)(ctx, snapshot_id)
+    if found is None or not seen(ctx, found.project_id):
+        raise missing("snapshot_id", snapshot_id)
+    return Origin(found.id, found.volume_id, found.size_gib, found.host, found.status)
+
+
+class OfVolumes(Loose):
+    """What snapshots have to say when a volume shall go."""
+
+    async def subjects(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
+        return [each.id for each in await of_volume(ctx, volume_id)]
+
+    async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
+        """All of them go along, if that was asked for; one that is busy, or another project's, does not."""
+        found = await of_volume(ctx, deletion.volume.id)
+        mine = is_admin(ctx) or all(each.project_id == deletion.volume.project_id for each in found)
+        free = deletion.force or all(each.status in {*DELETABLE, "deleting"} for each in found)
+        if found and not (deletion.cascade and mine and free):
+            return False
+        for each in found:
+            await sagas.delete_snapshot.supersede(ctx, each.id)
+            await store.change(ctx, each.id, status="deleting", updated_at=ctx.now())
+        return True
+
+    async def waits(self, ctx: Ctx, volume_id: UUID) -> bool:
+        return bool(await of_volume(ctx, volume_id))
+
+    def gigabytes(self, owners: Owners, type_id: UUID | None) -> sa.Select[Any] | None:
+        return store.gigabytes(owners, type_id)
+
+
+volumes.part(OfVolumes())
