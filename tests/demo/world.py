@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.hypervisor.sim import SimHypervisor
 from pileus.kernel.clock import Clock, SteppingClock
 from pileus.kernel.config import Config
@@ -42,11 +43,14 @@ class DemoWorld:
         """The host itself, whether the cloud can reach it or not."""
         return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_disks": JOB_S})
 
+    def blocks(self, host: str) -> SimBlocks:
+        """The same of what holds volumes."""
+        return SimBlocks(self.home / host / "blocks", self.clock, delays_s={"ensure_snapshot": JOB_S})
+
     def engine(self, kind: str, host: str) -> Any:
-        assert kind == "hypervisor"
         if host in self.down:
             raise HostDown(host)
-        return self.hypervisor(host)
+        return {"hypervisor": self.hypervisor, "blocks": self.blocks}[kind](host)
 
     def ctx(self, caller: Caller = MEMBER) -> Ctx:
         return Ctx(self, caller, request_id=self.ids.request())

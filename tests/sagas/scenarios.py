@@ -7,8 +7,6 @@ are counted by what they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,15 +22,17 @@ from demo.volumes import sagas as volume_sagas
 from demo.volumes.store import volumes as volume_table
 from demo.world import DemoWorld
 from pileus.kernel.context import Caller
-from pileus.kernel.operations import Saga, Worker
+from pileus.kernel.operations import Worker
 from pileus.kernel.operations.tables import subjects
 from pileus.services.identity.projects import sagas as project_sagas
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.store import projects as projects_table
 from pileus.services.identity.revision import service as revision
+from sagas.scenario import Scenario, Snapshot
+from sagas.volume_scenarios import VOLUME_SCENARIOS
+from sagas.volume_scenarios import seen as seen_of_volumes
 
 HOSTS = ("h1", "h2")
-Snapshot = dict[str, object]
 ACTIVE: Snapshot = {"machine": "ACTIVE@h1", "volume": "available", "h1": "guest+image on, disk"}
 
 
@@ -54,20 +54,8 @@ async def snapshot(world: DemoWorld) -> Snapshot:
             for facts in (await world.hypervisor(host).observe()).values()
         )
         seen[host] = ", ".join(sorted(guests.elements(), reverse=True)) if guests else ""
+    seen |= await seen_of_volumes(world)
     return {name: text for name, text in seen.items() if text not in ("", "0")}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """`begin` brings the world to where the saga starts, and starts it. The ends are snapshots."""
-
-    saga: Saga
-    begin: Callable[[DemoWorld], Awaitable[UUID]]
-    done: Snapshot
-    undone: Snapshot = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return self.saga.name
 
 
 async def create_machine(world: DemoWorld) -> UUID:
@@ -142,5 +130,6 @@ SCENARIOS = [
     Scenario(volume_sagas.delete_volume, delete_volume, done={}),
     Scenario(project_sagas.delete_project, delete_project, done={}),
     Scenario(network_sagas.converge_network, create_network, done={"network": "ACTIVE", "h1": "disk"}),
+    *VOLUME_SCENARIOS,
 ]
 SEAMS = [(scenario, step) for scenario in SCENARIOS for step in scenario.saga.steps]
