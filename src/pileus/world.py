@@ -61,6 +61,7 @@ from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 from pileus.services.image.images import service as images
 from pileus.services.image.routes import api as image_api
+from pileus.services.network.routes import api as network_api
 from pileus.services.placement.routes import api as placement_api
 from pileus.services.volume.routes import api as volume_api
 
@@ -79,6 +80,7 @@ SERVICES: tuple[Service, ...] = (
     identity_api,
     placement_api,
     image_api,
+    network_api,
     volume_api,
     compute_api,
     cloud_api,
@@ -87,6 +89,7 @@ SERVICES: tuple[Service, ...] = (
 CATALOGUE = (
     ("placement", "placement", "/placement"),
     ("image", "glance", "/image"),
+    ("network", "neutron", "/network"),
     ("block-storage", "cinder", "/volume/v3"),
     ("volumev3", "cinderv3", "/volume/v3"),
     ("compute", "nova", "/compute/v2.1"),

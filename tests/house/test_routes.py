@@ -33,6 +33,7 @@ ANONYMOUS_WITH_A_REASON = {
     "POST /identity/v3/OS-OAUTH1/access_token": "proves itself by its signature, as in Keystone",
     "POST /identity/v3/OS-OAUTH1/request_token": "as above",
     "POST /identity/v3/users/{user_id}/password": "proves itself by the old password, as in Keystone: it may have expired",
+    "GET /network": "version discovery",
     "GET /pileus": "version discovery",
     "GET /placement": "version discovery",
     "GET /volume": "version discovery",

@@ -36,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import block_storage, computed, delegation, imaged, oauth, placed, served
+from support import block_storage, computed, delegation, imaged, networked, oauth, placed, served
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -211,6 +211,7 @@ REAL: dict[str, Real] = {
     "mapping_id": a_mapping,
     "limit_id": a_limit,
     "name": a_checkpoint,
+    "network_id": networked.a_network,
     "operation_id": an_operation,
     "option": an_option,
     "group_id": a_group,
@@ -220,6 +221,7 @@ REAL: dict[str, Real] = {
     "policy_id": a_policy,
     "provider_id": placed.a_provider,
     "project_id": a_project,
+    "port_id": networked.a_port,
     "protocol_id": a_protocol,
     "region_id": a_region,
     "registered_limit_id": a_registered_limit,
@@ -231,6 +233,7 @@ REAL: dict[str, Real] = {
     "service_id": a_service,
     "service_number": computed.a_number_of_a_service,
     "service_provider_id": a_service_provider,
+    "subnet_id": networked.a_subnet,
     "tag": a_tag,
     "tag_value": imaged.a_tag,
     "target_id": a_project,

@@ -24,7 +24,7 @@ What a step may rely on, and must do:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -174,7 +174,11 @@ class Converge(Saga):
 
         Wakes an operation that waits for its next try, and one that is parked.
         """
-        await want(ctx, self, subject_id)
+        await want(ctx, self, [subject_id])
+
+    async def want_each(self, ctx: Ctx, subject_ids: Sequence[uuid.UUID]) -> None:
+        """The same of several rows, in as many statements as for one."""
+        await want(ctx, self, subject_ids)
 
     def may_return(self, step_name: str) -> bool:
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -202,16 +202,23 @@ def insert_for(ctx: Ctx, table: sa.Table) -> Any:
     return (sqlite if ctx.world.db.dialect == "sqlite" else postgresql).insert(table)
 
 
-async def want(ctx: Ctx, saga: Any, subject_id: uuid.UUID) -> None:
-    """See `Converge.want`. The row first, then the operation: the order in which the worker locks them too."""
-    row = saga.table.c.id == subject_id
-    await ctx.execute(saga.table.update().where(row).values(wanted_generation=saga.table.c.wanted_generation + 1))
-    new = new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {})
-    added = await ctx.execute(insert_for(ctx, operations).values(**new).on_conflict_do_nothing())
-    if added.rowcount:
-        await note(ctx, new["id"], new["step"], "started")
-    else:
-        same = sa.and_(operations.c.saga == saga.key, operations.c.subject_id == subject_id, is_converging)
+async def want(ctx: Ctx, saga: Any, subject_ids: Sequence[uuid.UUID]) -> None:
+    """See `Converge.want_each`. The rows first, then the operations: the order in which the worker locks them too."""
+    if not subject_ids:
+        return
+    ids = sorted(subject_ids)
+    more = {"wanted_generation": saga.table.c.wanted_generation + 1}
+    await ctx.execute(saga.table.update().where(saga.table.c.id.in_(ids)).values(**more))
+    new = [new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {}) for subject_id in ids]
+    added = insert_for(ctx, operations).values(new).on_conflict_do_nothing().returning(operations.c.subject_id)
+    begun = set((await ctx.execute(added)).scalars())
+    if begun:
+        said = {"at": ctx.now(), "event": "started", "took_ms": 0.0, "note": None}
+        lines = [{**said, "operation_id": row["id"], "step": row["step"]} for row in new if row["subject_id"] in begun]
+        await ctx.execute(NOTE, lines)
+    if len(begun) < len(ids):
+        others = [subject_id for subject_id in ids if subject_id not in begun]
+        same = sa.and_(operations.c.saga == saga.key, operations.c.subject_id.in_(others), is_converging)
         await ctx.execute(operations.update().where(same).values(state="running", **AT_ONCE))
     ctx.after_commit(ctx.world.doorbell.ring)
 

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Forbidden, NotFound
 
 Condition = sa.ColumnElement[bool]
 
@@ -27,6 +28,19 @@ def seen(ctx: Ctx, rule: str, project_id: sa.ColumnElement[Any], *shared: Condit
     if shared and allows(rule, caller, {**owned_by(None), "shared": True}):
         grounds += shared
     return sa.or_(sa.false(), *grounds)
+
+
+def require(ctx: Ctx, project_id: str, missing: NotFound, **more: Any) -> None:
+    """The route's rule, for a thing of that project. What is another's reads as missing; what is one's own is refused.
+
+    Raises NotFound, Forbidden.
+    """
+    try:
+        ctx.require({**owned_by(project_id), **more})
+    except Forbidden:
+        if project_id != ctx.caller.project_id:
+            raise missing from None
+        raise
 
 
 def owned_by(project_id: str | None) -> dict[str, str | None]:

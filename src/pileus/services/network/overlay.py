@@ -1,0 +1,34 @@
+"""The overlay of this cloud, as operations reach it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pileus.kernel import hosts
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import Unavailable
+from pileus.kernel.operations import Op
+
+KIND = "overlay"
+
+
+async def controller(ctx: Ctx) -> str:
+    """The host whose agent writes the overlay: `network.controller`, or the first by name. Raises Unavailable."""
+    named = ctx.world.config.network.controller
+    if named:
+        return named
+    found = [host.name for host in await hosts.list_all(ctx) if not host.fenced]
+    if not found:
+        raise Unavailable("There is no host yet that could hold networks.")
+    return found[0]
+
+
+async def overlay(op: Op) -> Any:
+    """The engine of this operation. Raises Unavailable, HostDown."""
+    return op.engine(KIND, await controller(op.ctx))
+
+
+async def gone(op: Op, verb: str, subject_id: UUID) -> Any:
+    """Say that a thing is gone. A controller that is down is waited for: there is no other that could hold it."""
+    return await getattr(await overlay(op), verb)(subject_id)

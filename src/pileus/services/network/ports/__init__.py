@@ -1,0 +1,1 @@
+"""Ports: where devices are plugged into a network."""

@@ -1,0 +1,130 @@
+"""What other nouns and services do with ports, whoever asks: no policy is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from pileus.engines.hearing import hears
+from pileus.engines.verbs import Change
+from pileus.kernel.changes import changed
+from pileus.kernel.context import Ctx
+from pileus.services.network.hooks import Hook
+from pileus.services.network.http import no_such
+from pileus.services.network.ports import sagas, store
+from pileus.services.network.ports.sagas import KIND
+from pileus.services.network.ports.store import Port
+from pileus.services.network.tags import service as tags
+
+going: Hook[[Ctx, Sequence[Port]]] = Hook()
+"""In the transaction in which ports go: takes along what stands on them."""
+
+Given = dict[str, Any]
+
+
+async def by_ids(ctx: Ctx, port_ids: Collection[UUID]) -> dict[UUID, Port]:
+    """Those that are there."""
+    return {port.id: port for port in await store.listed(ctx, store.ports.c.id.in_(list(port_ids)))} if port_ids else {}
+
+
+async def of_devices(ctx: Ctx, device_ids: Collection[str]) -> dict[str, list[Port]]:
+    """The ports of each device, the oldest first; no entry for one without."""
+    found: dict[str, list[Port]] = {}
+    if device_ids:
+        for port in await store.listed(ctx, store.ports.c.device_id.in_(list(device_ids))):
+            found.setdefault(port.device_id, []).append(port)
+    return found
+
+
+async def of_owners(ctx: Ctx, network_ids: Collection[UUID], device_owners: Collection[str]) -> list[Port]:
+    """The ports of these networks with these owners."""
+    columns = store.ports.c
+    within = (columns.network_id.in_(list(network_ids)), columns.device_owner.in_(list(device_owners)))
+    return await store.listed(ctx, *within)
+
+
+async def in_groups(ctx: Ctx, group_ids: Collection[UUID], most: int | None = None) -> list[Port]:
+    """The ports that are in one of these security groups."""
+    return await store.listed(ctx, store.in_groups(group_ids), most=most)
+
+
+async def held(ctx: Ctx, port_id: UUID) -> Port:
+    """In the open transaction: the port, which nobody else changes until it ends. Raises NotFound."""
+    await store.hold_rows(ctx, [port_id])
+    found = await store.find(ctx, port_id)
+    if found is None:
+        raise no_such("port", port_id)
+    return found
+
+
+async def bind(
+    ctx: Ctx, port_id: UUID, *, host: str, device_id: str | None = None, device_owner: str | None = None
+) -> Port:
+    """In the open transaction: its device is (to be) plugged on that host. Raises NotFound."""
+    before = await held(ctx, port_id)
+    changes: Given = {"host": host}
+    if before.host != host:
+        changes["up"] = False
+    if device_id is not None:
+        changes["device_id"] = device_id
+    if device_owner is not None:
+        changes["device_owner"] = device_owner
+    return await _set(ctx, before, changes)
+
+
+async def unbind(ctx: Ctx, port_id: UUID, *, keep_device: bool = False) -> Port:
+    """In the open transaction: it has no device any more (`keep_device`: but is still of one). Raises NotFound."""
+    before = await held(ctx, port_id)
+    changes: Given = {"host": None, "profile": {}, "up": False}
+    if not keep_device:
+        changes |= {"device_id": "", "device_owner": ""}
+    return await _set(ctx, before, changes)
+
+
+async def _set(ctx: Ctx, before: Port, changes: Given) -> Port:
+    if all(getattr(before, name) == value for name, value in changes.items()):
+        return before
+    await store.change(ctx, [before.id], **changes)
+    await touch(ctx, before.id)
+    await want(ctx, [before.id])
+    return await held(ctx, before.id)
+
+
+async def remove(ctx: Ctx, ports: Sequence[Port]) -> None:
+    """In the open transaction: they are gone for everybody; their addresses are free once the overlay has none of them."""
+    if not ports:
+        return
+    await going.run(ctx, ports)
+    ids = [port.id for port in ports]
+    await store.hold_rows(ctx, ids)
+    await store.leave(ctx, ids)
+    await store.change(ctx, ids, deleted=True, up=False)
+    await store.release(ctx, ids)
+    await tags.forget(ctx, ids)
+    await want(ctx, ids)
+    for port in ports:
+        await changed(ctx, KIND, "deleted", port.id, project_id=port.project_id or None)
+
+
+async def touch(ctx: Ctx, port_id: UUID) -> None:
+    """In the open transaction: its revision goes up, and it is told of."""
+    await store.touch(ctx, port_id)
+    found = await store.find(ctx, port_id)
+    if found is not None:
+        await changed(ctx, KIND, "updated", port_id, project_id=found.project_id or None)
+
+
+async def want(ctx: Ctx, port_ids: Collection[UUID]) -> None:
+    """In the open transaction: what these ports are in the overlay has changed."""
+    await sagas.converge_port.want_each(ctx, list(port_ids))
+
+
+@hears("overlay", "port_up", "port_down")
+async def device_changed(ctx: Ctx, change: Change) -> None:
+    """The overlay says that the device of a port works, or works no more."""
+    port_id, up = UUID(change.subject), change.verb == "port_up"
+    port = await store.find(ctx, port_id)
+    if port is not None and port.up != up and not (up and port.host is None):
+        await store.change(ctx, [port_id], up=up)
+        await changed(ctx, KIND, "updated", port_id, project_id=port.project_id or None)

@@ -1,0 +1,396 @@
+"""The tables behind ports and their addresses. Only this noun imports this module."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
+from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.filters import contains
+from pileus.kernel.http import Query
+from pileus.kernel.quota import Owners, Used
+from pileus.services.network import standard
+from pileus.services.network.addresses import place, read_address
+from pileus.services.network.lists import Condition, Field, Found, Listed
+from pileus.services.network.standard import Standard
+from pileus.services.network.tags import service as tags
+
+ports = sa.Table(
+    "network_port",
+    metadata,
+    *standard.columns(),
+    sa.Column("network_id", sa.Uuid, nullable=False, index=True),
+    sa.Column("mac_address", Text, nullable=False),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False),
+    sa.Column("device_id", Text, nullable=False, index=True),
+    sa.Column("device_owner", Text, nullable=False),
+    sa.Column("host", Text, index=True),  # where it is bound
+    sa.Column("vnic_type", Text, nullable=False),
+    sa.Column("profile", JSON, nullable=False),
+    sa.Column("port_security", sa.Boolean, nullable=False),
+    sa.Column("address_pairs", JSON, nullable=False),
+    sa.Column("dhcp_options", JSON, nullable=False),
+    sa.Column("dns_name", Text, nullable=False),
+    sa.Column("dns_domain", Text, nullable=False),
+    sa.Column("up", sa.Boolean, nullable=False),  # the overlay said so: its device works
+    sa.Column("cause", Text),  # why the overlay has it not: its status is ERROR
+    sa.Column("deleted", sa.Boolean, nullable=False),  # gone for everybody; the overlay may still have it
+    sa.Column("wanted_generation", sa.BigInteger, nullable=False),
+    sa.Column("done_generation", sa.BigInteger, nullable=False),
+    sa.Index(
+        "network_port_mac_uq",
+        "network_id",
+        "mac_address",
+        unique=True,
+        sqlite_where=sa.text("NOT deleted"),
+        postgresql_where=sa.text("NOT deleted"),
+    ),
+)
+
+allocations = sa.Table(
+    "network_allocation",
+    metadata,
+    sa.Column("port_id", sa.Uuid, primary_key=True),
+    sa.Column("subnet_id", sa.Uuid, primary_key=True),
+    sa.Column("place", Text, primary_key=True),  # of the address, see `addresses.place`
+    sa.Column("address", Text, nullable=False, index=True),
+    sa.Column("ordinal", sa.Integer, nullable=False),  # in the port's list
+    sa.Column("released", sa.BigInteger),  # from this generation of the port on it is not the port's any more
+    sa.Index(
+        "network_allocation_address_uq",
+        "subnet_id",
+        "place",
+        unique=True,
+        sqlite_where=sa.text("released IS NULL"),
+        postgresql_where=sa.text("released IS NULL"),
+    ),
+    sa.Index("network_allocation_place_ix", "subnet_id", "place"),
+)
+
+members = sa.Table(
+    "network_port_group",
+    metadata,
+    sa.Column("port_id", sa.Uuid, primary_key=True),
+    sa.Column("group_id", sa.Uuid, primary_key=True),
+    sa.Index("network_port_group_group_ix", "group_id"),
+)
+LIVE = ports.c.deleted.is_(False)
+NEVER = 2**62  # no generation comes to that
+HELD = allocations.c.released.is_(None)
+
+
+class Fixed(msgspec.Struct, frozen=True):
+    """An address of a port."""
+
+    subnet_id: UUID
+    address: str
+
+
+class Port(Standard, frozen=True, kw_only=True):
+    """A row."""
+
+    network_id: UUID
+    mac_address: str
+    admin_state_up: bool = True
+    device_id: str = ""
+    device_owner: str = ""
+    host: str | None = None
+    vnic_type: str = "normal"
+    profile: dict[str, Any] = msgspec.field(default_factory=dict)
+    port_security: bool = True
+    address_pairs: list[dict[str, str]] = msgspec.field(default_factory=list)
+    dhcp_options: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    dns_name: str = ""
+    dns_domain: str = ""
+    up: bool = False
+    cause: str | None = None
+    deleted: bool = False
+    wanted_generation: int = 0
+    done_generation: int = 0
+    fixed: list[Fixed] = msgspec.field(default_factory=list)
+    groups: list[UUID] = msgspec.field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return "ERROR" if self.cause is not None else "ACTIVE" if self.up and self.admin_state_up else "DOWN"
+
+
+COLUMNS = tuple(name for name in Port.__struct_fields__ if name not in ("fixed", "groups"))
+ALL = sa.select(*(ports.c[name] for name in COLUMNS))
+STATUS = sa.case(
+    (ports.c.cause.is_not(None), "ERROR"), (sa.and_(ports.c.up, ports.c.admin_state_up), "ACTIVE"), else_="DOWN"
+)
+
+
+def holding(*conditions: Condition) -> Condition:
+    """The ports with an address like this."""
+    return ports.c.id.in_(sa.select(allocations.c.port_id).where(HELD, *conditions))
+
+
+def by_fixed(values: Sequence[str]) -> Condition:
+    """`fixed_ips=ip_address=10.0.0.3`, `subnet_id=…`, `ip_address_substr=…`; of each kind any, of several kinds all."""
+    known = {
+        "ip_address": lambda words: holding(allocations.c.address.in_(words)),
+        "ip_address_substr": lambda words: holding(sa.or_(*(contains(allocations.c.address, word) for word in words))),
+        "subnet_id": lambda words: holding(sa.cast(allocations.c.subnet_id, sa.Uuid).in_(words)),
+    }
+    asked: dict[str, list[Any]] = {}
+    for value in values:
+        kind, _, word = value.partition("=")
+        if kind in known:
+            asked.setdefault(kind, []).append(word)
+    if "subnet_id" in asked:
+        asked["subnet_id"] = [found for word in asked["subnet_id"] if (found := uuid_or_none(word)) is not None]
+    return sa.and_(sa.true(), *(known[kind](words) for kind, words in asked.items()))
+
+
+def by_group(values: Sequence[str]) -> Condition:
+    """`security_groups=…`, again and again: any of them."""
+    ids = [found for value in values for word in value.split(",") if (found := uuid_or_none(word)) is not None]
+    return ports.c.id.in_(sa.select(members.c.port_id).where(members.c.group_id.in_(ids)))
+
+
+def uuid_or_none(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+LISTED = Listed(
+    "port",
+    Port,
+    ALL,
+    ports.c.id,
+    filters={
+        **standard.filters(ports),
+        "network_id": Field(ports.c.network_id, "uuid"),
+        "mac_address": Field(ports.c.mac_address),
+        "admin_state_up": Field(ports.c.admin_state_up, "boolean"),
+        "device_id": Field(ports.c.device_id),
+        "device_owner": Field(ports.c.device_owner),
+        "binding:host_id": Field(sa.func.coalesce(ports.c.host, "")),
+        "binding:vnic_type": Field(ports.c.vnic_type),
+        "port_security_enabled": Field(ports.c.port_security, "boolean"),
+        "dns_name": Field(ports.c.dns_name),
+    },
+    more={
+        "status": lambda values: STATUS.in_(values),
+        "fixed_ips": by_fixed,
+        "security_groups": by_group,
+        **tags.filters(ports.c.id),
+    },
+    sorts=(
+        "name",
+        "network_id",
+        "mac_address",
+        "admin_state_up",
+        "device_id",
+        "device_owner",
+        "tenant_id",
+        "project_id",
+        "created_at",
+        "updated_at",
+    ),
+)
+
+
+async def whole(ctx: Ctx, bare: Sequence[Port]) -> list[Port]:
+    """These ports with their addresses and groups."""
+    ids = [port.id for port in bare]
+    if not ids:
+        return []
+    fixed: dict[UUID, list[Fixed]] = {id_: [] for id_ in ids}
+    query = sa.select(allocations.c.port_id, allocations.c.subnet_id, allocations.c.address).where(HELD)
+    for row in await ctx.execute(query.where(allocations.c.port_id.in_(ids)).order_by(allocations.c.ordinal)):
+        fixed[row.port_id].append(Fixed(row.subnet_id, row.address))
+    groups: dict[UUID, list[UUID]] = {id_: [] for id_ in ids}
+    listed = sa.select(members).where(members.c.port_id.in_(ids)).order_by(members.c.group_id)
+    for row in await ctx.execute(listed):
+        groups[row.port_id].append(row.group_id)
+    return [msgspec.structs.replace(port, fixed=fixed[port.id], groups=groups[port.id]) for port in bare]
+
+
+async def listed(ctx: Ctx, *conditions: Condition, most: int | None = None) -> list[Port]:
+    """Those that are not deleted and meet these, the oldest first."""
+    query = ALL.where(LIVE, *conditions).order_by(ports.c.created_at, ports.c.id).limit(most)
+    return await whole(ctx, [Port(**row._mapping) for row in await ctx.execute(query)])
+
+
+async def find(ctx: Ctx, port_id: UUID, *visible: Condition) -> Port | None:
+    found = await listed(ctx, ports.c.id == port_id, *visible)
+    return found[0] if found else None
+
+
+async def row_of(ctx: Ctx, port_id: UUID) -> Port | None:
+    """One that may be deleted."""
+    row = (await ctx.execute(ALL.where(ports.c.id == port_id))).one_or_none()
+    return None if row is None else (await whole(ctx, [Port(**row._mapping)]))[0]
+
+
+async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Port]:
+    found = await LISTED.page(ctx, query, LIVE, *visible)
+    return Found(await whole(ctx, found.items), found.page, found.limited)
+
+
+async def add(ctx: Ctx, new: Sequence[Port]) -> None:
+    rows = [{name: getattr(port, name) for name in COLUMNS} for port in new]
+    await ctx.execute(ports.insert(), rows)
+    await hold(ctx, [(port.id, port.fixed) for port in new])
+    await join(ctx, [(port.id, group_id) for port in new for group_id in port.groups])
+
+
+async def change(ctx: Ctx, port_ids: Collection[UUID], **columns: Any) -> None:
+    await ctx.execute(ports.update().where(ports.c.id.in_(list(port_ids))).values(**columns))
+
+
+async def hold_rows(ctx: Ctx, port_ids: Collection[UUID]) -> None:
+    """Nobody else changes these ports until the transaction ends."""
+    query = sa.select(ports.c.id).where(ports.c.id.in_(list(port_ids))).order_by(ports.c.id)
+    await ctx.execute(query.with_for_update())
+
+
+async def touch(ctx: Ctx, port_id: UUID) -> None:
+    await change(ctx, [port_id], **standard.touched(ctx, ports))
+
+
+async def remove(ctx: Ctx, port_id: UUID) -> None:
+    """The row of one that is deleted, and all that it held."""
+    await ctx.execute(ports.delete().where(ports.c.id == port_id, ports.c.deleted))
+    await ctx.execute(allocations.delete().where(allocations.c.port_id == port_id))
+
+
+# addresses
+
+
+async def hold(ctx: Ctx, held: Iterable[tuple[UUID, Sequence[Fixed]]]) -> None:
+    """These ports have these addresses, in this order. Raises sa.exc.IntegrityError for one that is taken."""
+    rows = [
+        {
+            "port_id": port_id,
+            "subnet_id": each.subnet_id,
+            "place": place_of(each.address),
+            "address": each.address,
+            "ordinal": ordinal,
+            "released": None,
+        }
+        for port_id, fixed in held
+        for ordinal, each in enumerate(fixed)
+    ]
+    if rows:
+        await ctx.execute(allocations.insert(), rows)
+
+
+async def rehold(ctx: Ctx, port_id: UUID, fixed: Sequence[Fixed], *, generation: int) -> None:
+    """The port has these addresses from `generation` on; others that it had stay out of use until the overlay knows."""
+    mine = allocations.c.port_id == port_id
+    kept = sa.tuple_(allocations.c.subnet_id, allocations.c.place).in_(
+        [(each.subnet_id, place_of(each.address)) for each in fixed]
+    )
+    await ctx.execute(allocations.delete().where(mine, kept))
+    await ctx.execute(allocations.update().where(mine, HELD).values(released=generation))
+    await hold(ctx, [(port_id, fixed)])
+
+
+async def release(ctx: Ctx, port_ids: Collection[UUID]) -> None:
+    """All addresses of ports that go: out of use until the overlay knows, and the rows go."""
+    mine = allocations.c.port_id.in_(list(port_ids))
+    await ctx.execute(allocations.update().where(mine, HELD).values(released=NEVER))
+
+
+async def forget_released(ctx: Ctx, port_id: UUID, generation: int) -> None:
+    """The overlay has seen this generation: what was released by then is free."""
+    gone = sa.and_(allocations.c.port_id == port_id, allocations.c.released <= generation)
+    await ctx.execute(allocations.delete().where(gone))
+
+
+async def taken(ctx: Ctx, subnet_id: UUID, first: str, last: str, most: int) -> list[str]:
+    """The places in use between two, in order, also those that are about to be free."""
+    query = sa.select(allocations.c.place).where(
+        allocations.c.subnet_id == subnet_id, allocations.c.place >= first, allocations.c.place <= last
+    )
+    return list((await ctx.execute(query.distinct().order_by(allocations.c.place).limit(most))).scalars())
+
+
+async def count_taken(ctx: Ctx, subnet_id: UUID, first: str, last: str) -> int:
+    query = sa.select(sa.func.count(sa.distinct(allocations.c.place))).where(
+        allocations.c.subnet_id == subnet_id, allocations.c.place >= first, allocations.c.place <= last
+    )
+    return int((await ctx.execute(query)).scalar_one())
+
+
+async def holders(ctx: Ctx, fixed: Collection[Fixed]) -> dict[Fixed, UUID]:
+    """Whose each of these addresses is; no entry for one that is free, or about to be."""
+    if not fixed:
+        return {}
+    columns = (allocations.c.subnet_id, allocations.c.address, allocations.c.port_id)
+    query = sa.select(*columns).where(
+        HELD,
+        allocations.c.subnet_id.in_({each.subnet_id for each in fixed}),
+        allocations.c.place.in_({place_of(each.address) for each in fixed}),
+    )
+    return {Fixed(row.subnet_id, row.address): row.port_id for row in await ctx.execute(query)}
+
+
+async def must_wait(ctx: Ctx, port_id: UUID) -> bool:
+    """Whether the overlay may still have an address of this port, or its MAC address, on a port that had it before."""
+    mine, theirs = allocations.alias(), allocations.alias()
+    same = sa.and_(theirs.c.subnet_id == mine.c.subnet_id, theirs.c.place == mine.c.place)
+    held = sa.select(sa.literal(1)).where(mine.c.port_id == port_id, mine.c.released.is_(None))
+    query = held.where(same, theirs.c.port_id != port_id, theirs.c.released.is_not(None)).limit(1)
+    if (await ctx.execute(query)).first() is not None:
+        return True
+    me, other = ports.alias(), ports.alias()
+    twin = sa.and_(other.c.network_id == me.c.network_id, other.c.mac_address == me.c.mac_address, other.c.deleted)
+    query = sa.select(sa.literal(1)).where(me.c.id == port_id, twin, other.c.id != port_id).limit(1)
+    return (await ctx.execute(query)).first() is not None
+
+
+async def macs_among(ctx: Ctx, network_id: UUID, macs: Collection[str]) -> set[str]:
+    """Those of these that are in use on the network."""
+    query = sa.select(ports.c.mac_address).where(
+        ports.c.network_id == network_id, ports.c.mac_address.in_(list(macs)), LIVE
+    )
+    return set((await ctx.execute(query)).scalars())
+
+
+def place_of(address: str) -> str:
+    return place(read_address(address, "ip_address"))
+
+
+# groups
+
+
+async def join(ctx: Ctx, rows: Sequence[tuple[UUID, UUID]]) -> None:
+    if rows:
+        await ctx.execute(members.insert(), [{"port_id": port_id, "group_id": group_id} for port_id, group_id in rows])
+
+
+async def leave(ctx: Ctx, port_ids: Collection[UUID]) -> None:
+    await ctx.execute(members.delete().where(members.c.port_id.in_(list(port_ids))))
+
+
+def in_groups(group_ids: Collection[UUID]) -> Condition:
+    return ports.c.id.in_(sa.select(members.c.port_id).where(members.c.group_id.in_(list(group_ids))))
+
+
+def count_of(owners: Owners) -> Used:
+    return sa.select(sa.func.count()).where(ports.c.project_id.in_(owners), LIVE)
+
+
+async def projects_on(ctx: Ctx, network_id: UUID) -> set[str]:
+    """Whose ports are on the network."""
+    query = sa.select(ports.c.project_id).where(ports.c.network_id == network_id, LIVE).distinct()
+    return set((await ctx.execute(query)).scalars())
+
+
+async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many these projects have, on their way out too, and the names of a few."""
+    query = sa.select(ports.c.name, sa.func.count().over()).where(ports.c.project_id.in_(project_ids))
+    rows = (await ctx.execute(query.order_by(ports.c.name).limit(5))).all()
+    return (rows[0][1] if rows else 0), [row[0] for row in rows]
