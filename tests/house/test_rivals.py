@@ -45,6 +45,7 @@ from pileus.services.placement.allocations.service import Claim
 from pileus.services.placement.inventories import service as inventories
 from pileus.services.placement.inventories.service import Inventory
 from pileus.services.placement.resource_providers import service as providers
+from pileus.services.volume.types import service as volume_types
 from support.cloud import RunningCloud
 from support.computed import PUBLIC_KEY
 
@@ -92,6 +93,10 @@ async def one_application_credential_name(ctx: Ctx, _: int) -> Any:
         access_rules=[rule],
     )
     return await application_credentials.create(replace(ctx, caller=caller), new)
+
+
+async def one_volume_type_name(ctx: Ctx, _: int) -> Any:
+    return await volume_types.create(ctx, volume_types.Type(id=ctx.world.ids.uuid(), name="the only one"), {})
 
 
 async def one_registered_limit(ctx: Ctx, _: int) -> Any:
@@ -188,6 +193,7 @@ DECISIONS: list[Decide] = [
     one_limit_of_a_project,
     one_limit_of_a_domain,
     one_user_name,
+    one_volume_type_name,
     one_project_name,
     one_domain_name,
     one_role_name,
@@ -222,6 +228,7 @@ HELD = {
     "identity_user(domain_id, name)": one_user_name,
     "placement_provider(name)": one_provider_name,
     "operation(saga, subject_id)": "one converge operation: tests/kernel/operations/test_operations_converge.py",
+    "volume_type(name)": one_volume_type_name,
 }
 """Every unique index that is no primary key, and what tries it with rivals."""
 

@@ -13,6 +13,7 @@ from support.cloud import Client, RunningCloud
 
 SERVERS = "/compute/v2.1/servers"
 TINY = "42"  # a flavor that every cloud has: 1 vCPU, 192 MiB, 1 GiB
+HOST = "h1"  # that it has an engine: other tests make hosts that have none
 
 
 def caller_of(client: Client) -> Caller:
@@ -27,7 +28,9 @@ def ctx_of(cloud: RunningCloud, client: Client | None = None) -> Ctx:
 
 async def made(cloud: RunningCloud, client: Client | None = None, **more: Any) -> Server:
     """A server that runs."""
-    wanted = WantedServer(**{"name": uuid4().hex, "flavor_id": TINY, "image_id": uuid4(), "networks": "none", **more})
+    wanted = WantedServer(
+        **{"name": uuid4().hex, "flavor_id": TINY, "image_id": uuid4(), "networks": "none", "host": HOST, **more}
+    )
     found = await servers.create(ctx_of(cloud, client), wanted)
     await cloud.settle()
     return found.servers[0]
