@@ -123,9 +123,9 @@ class World:
     namespaces: list[str] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
-    async def add_host(self, name: str, **more: Any) -> Host:
+    async def add_host(self, name: str, room: str = "", **more: Any) -> Host:
         netns = self.named(name)
-        host = Host(self.home / name, name, f"unix:{self.central.southbound}", netns=netns, **more)
+        host = Host(self.home / (room or name), name, f"unix:{self.central.southbound}", netns=netns, **more)
         self.hosts[name] = host
         await host.start(self.keeper)
         return host
@@ -251,13 +251,16 @@ def rule(*, ingress: bool = True, ethertype: str = "IPv4", **more: Any) -> Rule:
 
 
 @asynccontextmanager
-async def world(*, cabled: bool = False) -> AsyncIterator[World]:
-    """With one host, h1, which reaches the physical network `public`; `cabled`: and h2, by a tunnel."""
+async def world(*, cabled: bool = False, external: External = External(), rooms: bool = False) -> AsyncIterator[World]:
+    """With one host, h1, which reaches the physical network `public`; `cabled`: and h2, by a tunnel.
+
+    `rooms`: as `pileus up` has them, with the host's part and the central one in the agent's room.
+    """
     home = Path(tempfile.mkdtemp(prefix="pileus", dir="/tmp"))  # short: sockets are below it
     (home / "lease.sh").write_text(LEASE_SCRIPT)
     (home / "lease.sh").chmod(0o755)
     clock, changes = SystemClock(), list[Change]()
-    central = Central(home / "central")
+    central = Central(home / "host" / "ovn" if rooms else home / "central")
     overlay = OvnOverlay(central.northbound, central.southbound, clock, changed=changes.append)
     made = World(home, central, Keeper(clock), overlay, changes)
     try:
@@ -267,7 +270,7 @@ async def world(*, cabled: bool = False) -> AsyncIterator[World]:
             await made.cable("h1", "h2")
             await made.add_host("h2", underlay=Underlay("phy0", "172.31.0.2/24"))
         underlay = Underlay("phy0", "172.31.0.1/24") if cabled else None
-        await made.add_host("h1", external=External(), underlay=underlay)
+        await made.add_host("h1", "host/ovs" if rooms else "h1", external=external, underlay=underlay)
         yield made
     finally:
         await overlay.stop()
@@ -275,7 +278,7 @@ async def world(*, cabled: bool = False) -> AsyncIterator[World]:
         daemons = [daemon for each in (*made.hosts.values(), central) for daemon in each.daemons]
         await asyncio.gather(*(daemon.end() for daemon in daemons))
         await asyncio.gather(*map(links.ensure_netns_gone, made.namespaces))
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @dataclass

@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pileus {pileus.__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _up(commands)
+    _down(commands)
     _serve(commands)
     _database(commands)
     _config(commands)
@@ -76,6 +77,12 @@ def _up(commands: Any) -> None:
     up.add_argument(
         "--seed", type=int, metavar="N", help="of a simulated cloud: the same requests get the same ids and times"
     )
+
+
+def _down(commands: Any) -> None:
+    down = _add(commands, "down", "down:run", "End whatever runs for a cloud on this machine, guests too.")
+    down.add_argument("--state", metavar="DIR", help="of the cloud; else where `pileus up` keeps it")
+    down.add_argument("--purge", action="store_true", help="and remove all that it has kept: nothing is left")
 
 
 def _serve(commands: Any) -> None:

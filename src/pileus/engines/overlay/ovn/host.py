@@ -7,10 +7,13 @@ it is below `home` and can be found there again by who comes after us.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_interface
 from pathlib import Path
 from uuid import UUID
 
-from pileus.engines.files import make_directory
+import msgspec
+
+from pileus.engines.files import make_directory, write_whole
 from pileus.engines.overlay.ovn import links
 from pileus.engines.overlay.ovn.central import Tls, ensure_database, where
 from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, run
@@ -19,7 +22,17 @@ from pileus.kernel.errors import Conflict
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 INTEGRATION, EXTERNAL, UNDERLAY = "br-int", "br-ex", "br-phy"
 DATAPATH = "ovs-netdev"  # the device of a userspace datapath, which a namespace has once
+MADE = "made.json"
+TABLE = "pileus"  # of nftables
 KEEP_FLOWS_MS = 4000  # of an ovn-controller that starts again: until it knows all, the old flows carry the packets
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host has outside of its folder. Devices of a switch are persistent: they stay when its daemons are gone."""
+
+    netns: str
+    devices: tuple[str, ...]
+    masquerades: bool
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ class Host:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """What stays when the daemons are gone: its devices are persistent."""
+        """That it makes in its namespace, or may make."""
         return (INTEGRATION, EXTERNAL, UNDERLAY, DATAPATH)
 
     @property
@@ -97,7 +110,7 @@ class Host:
             await ensure_database(self.home / "conf.db", SCHEMA)
         await keeper.ensure(database)
         await self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", *self._words())
-        (self.home / "made").touch()
+        self._note()
         await keeper.ensure(switch)
         await self._bridges()
         await self._keep_flows(0 if afresh else KEEP_FLOWS_MS)
@@ -121,9 +134,16 @@ class Host:
         """It is nobody's."""
         await self.vsctl("--if-exists", "del-port", INTEGRATION, device)
 
+    def _note(self) -> None:
+        """Before it is there: what is made outside of `home`, for who takes it away."""
+        made = Made(
+            netns=self.netns, devices=self.devices, masquerades=bool(self.external and self.external.masquerade)
+        )
+        write_whole(self.home / MADE, msgspec.json.encode(made), durable=True)
+
     async def _refuse_to_share(self) -> None:
         """Whatever an earlier switch of ours has left may be used again; of another's nothing may be touched."""
-        if not (self.home / "made").exists() and await links.exists(DATAPATH, self.netns):
+        if not (self.home / MADE).exists() and await links.exists(DATAPATH, self.netns):
             raise Conflict(
                 "Another Open vSwitch with a userspace datapath runs in this network namespace: stop it, "
                 "or give Pileus a namespace of its own."
@@ -151,8 +171,22 @@ class Host:
             for address in self.external.addresses:
                 await links.ip("addr", "replace", address, "dev", EXTERNAL, netns=self.netns)
             await links.ip("link", "set", EXTERNAL, "up", netns=self.netns)
+            if self.external.masquerade:
+                await self._masquerade(self.external)
         if self.underlay is not None:
             await self._underlay(self.underlay)
+
+    async def _masquerade(self, external: External) -> None:
+        """What comes from the physical network and leaves the machine elsewhere carries the machine's address."""
+        rules = [
+            f"add rule ip {TABLE} out ip saddr {ip_interface(address).network} oifname != {EXTERNAL} masquerade"
+            for address in external.addresses
+            if ":" not in address
+        ]
+        chain = f"add chain ip {TABLE} out {{ type nat hook postrouting priority srcnat; }}"
+        anew = (f"add table ip {TABLE}", f"delete table ip {TABLE}", f"add table ip {TABLE}", chain, *rules)
+        await run("nft", "; ".join(anew), netns=self.netns)
+        await run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", netns=self.netns)
 
     async def _underlay(self, underlay: Underlay) -> None:
         """A tunnel of a userspace datapath leaves by a bridge that has its address and holds the device."""

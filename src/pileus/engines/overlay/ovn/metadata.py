@@ -65,6 +65,11 @@ class Place:
         return f"in{self.port_id.hex[:12]}"
 
 
+def metadata_netns(netns: str) -> str:
+    """The namespace beside that of a host's switch."""
+    return f"{netns or 'pileus'}-metadata"
+
+
 class Metadata:
     """Devices come and go with the guests' networks. `command` starts the process on a directory."""
 
@@ -72,7 +77,7 @@ class Metadata:
         self, home: Path, host: Host, southbound: Path, clock: Clock, command: Callable[[str], Sequence[str]]
     ) -> None:
         self.home, self._host, self._southbound, self._clock = home, host, southbound, clock
-        self.netns = f"{host.netns or 'pileus'}-metadata"
+        self.netns = metadata_netns(host.netns)
         self.daemon = Daemon("metadata", home, command(str(home)), self.netns)
         self._places: frozenset[Place] | None = None  # not known yet
         self._following: asyncio.Task[None] | None = None
