@@ -43,8 +43,16 @@ async def patched(client: Any, image_id: str, *changes: dict[str, Any], media: s
 
 
 async def an_image(cloud: Any) -> str:
-    """Of the administrator, active; with the tag that `a_tag` names."""
-    return str((await uploaded(cloud, tags=["there"], visibility="private"))["id"])
+    """Of the administrator, active; with the tag that `a_tag` names, and shared with `a_member`."""
+    image = await uploaded(cloud, tags=["there"])
+    answer = await cloud.post(f"/image/v2/images/{image['id']}/members", json={"member": await a_member(cloud)})
+    assert answer.status_code == 200, answer.text
+    return str(image["id"])
+
+
+async def a_member(cloud: Any) -> str:
+    """The project with which `an_image` is shared."""
+    return "a project that was"
 
 
 async def a_tag(cloud: Any) -> str:

@@ -216,6 +216,7 @@ REAL: dict[str, Real] = {
     "option": an_option,
     "group_id": a_group,
     "image_id": imaged.an_image,
+    "member_id": imaged.a_member,
     "implied_id": a_role,
     "prior_id": a_prior_role,
     "policy_id": a_policy,

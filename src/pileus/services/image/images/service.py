@@ -29,6 +29,7 @@ from pileus.services.image.images import rules, sagas, store
 from pileus.services.image.images.listing import asked
 from pileus.services.image.images.rules import Change, Image
 from pileus.services.image.images.store import count_of
+from pileus.services.image.images.store import members as member_table
 from pileus.services.image.images.tokens import Token, nothing, read, token_of
 from pileus.services.image.images.writers import DIGESTS, Writing, Written, beat, begin, clean, filled, give_up
 from pileus.services.image.quotas import COUNT
@@ -54,14 +55,18 @@ __all__ = [
     "give_up",
     "is_admin",
     "may",
+    "member_table",
     "of_token",
     "page",
     "patch",
     "put_tags",
     "receive",
+    "sees_all",
     "set_status",
+    "target",
     "to_fill",
     "transfer",
+    "usage",
 ]
 
 IMAGE = "image.image"
@@ -286,6 +291,11 @@ async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) ->
     for image_id in sorted(found):
         await remove(ctx, found[image_id])
     return len(found)
+
+
+async def usage(ctx: Ctx, project_id: str) -> dict[str, int]:
+    """How much of each limited resource a project uses."""
+    return await store.usage(ctx, project_id)
 
 
 # bytes for hosts

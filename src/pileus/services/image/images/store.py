@@ -156,11 +156,6 @@ async def complete(ctx: Ctx, rows: Iterable[Any]) -> list[Image]:
     return [Image(**row, properties=own[row["id"]], tags=tuple(named[row["id"]])) for row in found]
 
 
-async def is_member(ctx: Ctx, image_id: UUID, project_id: str) -> bool:
-    mine = sa.and_(members.c.image_id == image_id, members.c.member_id == project_id)
-    return (await ctx.execute(sa.select(members.c.status).where(mine))).first() is not None
-
-
 # writing
 
 
@@ -246,6 +241,18 @@ def staged_bytes(owners: Any) -> sa.Select[Any]:
 
 def in_mib(total: sa.Select[Any]) -> sa.Select[Any]:
     return sa.select(sa.func.coalesce(total.scalar_subquery(), 0) / sa.literal(MIB, sa.BigInteger()))
+
+
+async def usage(ctx: Ctx, project_id: str) -> dict[str, int]:
+    own = [project_id]
+    counted = {
+        "image_size_total": in_mib(total_bytes(own)),
+        "image_stage_total": in_mib(staged_bytes(own)),
+        "image_count_total": count(own),
+        "image_count_uploading": uploading(own),
+    }
+    row = (await ctx.execute(sa.select(*(each.scalar_subquery().label(name) for name, each in counted.items())))).one()
+    return {name: int(value) for name, value in row._mapping.items()}
 
 
 # bytes

@@ -1,0 +1,1 @@
+"""What this Image can do, and how much of it is used."""

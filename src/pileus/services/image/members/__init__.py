@@ -1,0 +1,1 @@
+"""Members: projects with which an image is shared."""
