@@ -57,7 +57,7 @@ def test_files_that_others_can_read(up: Up) -> None:
     found = doctor("--state", cloud.state)
     assert (found["file modes"]["seen"], found["file modes"]["serious"]) == (f"{cloud.state}/openrc is 0640", False)
     (cloud.state / "openrc").chmod(0o600)
-    cloud.state.chmod(0o711)
+    cloud.state.chmod(0o755)
     assert doctor("--state", cloud.state)["file modes"]["mend"] == f"chmod 700 {cloud.state}"
 
 
@@ -104,3 +104,19 @@ def test_a_disk_that_cannot_be_written(tmp_path: Path) -> None:
     found = doctor("--state", "/proc/none")
     assert found["disk"]["serious"]
     assert found["disk"]["seen"].startswith("/proc cannot be written")
+
+
+def test_what_guests_would_run_on(tmp_path: Path) -> None:
+    found = doctor("--state", tmp_path / "none")
+    assert found["qemu"]["seen"]
+    assert not any(found[about]["serious"] for about in ("qemu", "libvirt", "kvm") if about in found)
+    none = subprocess.run(
+        [PILEUS, "doctor", "--json", "--state", tmp_path / "none"],
+        capture_output=True,
+        text=True,
+        env=environment(PATH="/nonexistent"),
+        check=False,
+    )
+    [qemu] = [finding for finding in json.loads(none.stdout) if finding["about"] == "qemu"]
+    assert "libvirtd" in qemu["seen"]
+    assert qemu["mend"] == "script/setup --real"

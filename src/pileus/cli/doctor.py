@@ -18,9 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
+
+from pileus.cli import doctor_guests
+from pileus.cli.finding import Finding
+from pileus.cli.rooms import control_state
 from pileus.cli.settings import configuration
 from pileus.cli.state import OPEN_TO_OTHERS
 from pileus.kernel.config import Config, address, database_url
@@ -34,17 +39,6 @@ SKEW_S = 5.0
 CLOCK_UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 STATUS_OFFSET = 40  # of `status` in struct timex, on 64 bits
 SECRETS = ("site.key", "admin.password", "clouds.yaml", "openrc", "ca/*.key")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at. With `why` and `mend` something is wrong; `serious`: the cloud will not work."""
-
-    about: str
-    seen: str
-    why: str = ""
-    mend: str = ""
-    serious: bool = False
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -121,7 +115,10 @@ def modes(config: Config) -> Iterator[Finding]:
     if not state.exists():
         yield Finding("file modes", f"{state} is not there yet")
         return
-    wrong = [p for p in (state, *(p for glob in SECRETS for p in state.glob(glob))) if open_to_others(p)]
+    rooms = {state, control_state(state)}
+    wrong = [
+        p for p in (*rooms, *(p for room in rooms for glob in SECRETS for p in room.glob(glob))) if open_to_others(p)
+    ]
     for path in wrong:
         mode = f"{stat.S_IMODE(path.stat().st_mode):04o}"
         mend = f"chmod {'700' if path.is_dir() else '600'} {shlex.quote(str(path))}"
@@ -136,7 +133,7 @@ def open_to_others(path: Path) -> bool:
 
 
 def database(config: Config) -> Iterator[Finding]:
-    url = database_url(config)
+    url = database_url(msgspec.structs.replace(config, state=str(control_state(Path(config.state)))))
     if not url.startswith("postgres"):
         path = Path(url.removeprefix("sqlite:///"))
         yield Finding("database", f"{path}" if path.exists() else f"{path} will be made")
@@ -232,4 +229,5 @@ LOOKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     port,
     clock,
     open_files,
+    *doctor_guests.LOOKS,
 )
