@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 
@@ -20,6 +21,7 @@ from pileus.engines.blobs.files import FileBlobs
 from pileus.engines.blobs.sim import SimBlobs
 from pileus.engines.blocks import Blocks
 from pileus.engines.blocks.sim import SimBlocks
+from pileus.engines.consoles import Console, SimConsole
 from pileus.engines.files import read_or_none, write_whole
 from pileus.engines.hearing import tell
 from pileus.engines.hypervisor import Hypervisor
@@ -138,10 +140,25 @@ class Cloud:
         rim = self.rims.get((kind, host))
         if rim is not None:
             return rim.engine
+        return self._agents(host).engine(kind, host)
+
+    def _agents(self, host: str) -> Agents:
         if self.agents is None:
             self.hosts.address(host)
             raise Unavailable(f"The host {host} is on another machine, and this process speaks to none.", host=host)
-        return self.agents.engine(kind, host)
+        return self.agents
+
+    @asynccontextmanager
+    async def console(self, host: str, guest_id: UUID, kind: str) -> AsyncIterator[Console]:
+        """A console of a guest, open inside the block. Raises HostDown, Unavailable, NotFound, Conflict."""
+        rim = self.rims.get((Hypervisor.KIND, host))
+        if rim is None:
+            agents = self._agents(host)
+            async with agents.console(host, guest_id, kind) as console:
+                yield console
+            return
+        await rim.engine.screen(guest_id, kind)
+        yield SimConsole(kind, await rim.engine.console_log(guest_id, None))
 
     def trust_agents(self, context: ssl.SSLContext | None) -> None:
         """Speak to agents: to those on other machines with this certificate, to the one behind a Unix socket without."""

@@ -3,6 +3,7 @@
     GET /v1/engines                              {kind: protocol version}
     GET /v1/engines/{kind}/{question}            what is; the body holds the arguments, if there are any
     PUT /v1/engines/{kind}/{verb}/{subject}      say an end state; the body holds the arguments, the fence among them
+    GET /v1/consoles/{guest}/{kind}              a websocket: see `consoles`
 
 Whoever asks must be the control plane, by its certificate. Behind a Unix socket whoever may open the file is.
 """
@@ -19,9 +20,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pileus.agent import tls, wire
+from pileus.agent.consoles import MESSAGE_BYTES, refuse
+from pileus.engines.consoles import Console, connect, relay
+from pileus.engines.hearing import as_uuid
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import StaleFence
 from pileus.kernel.errors import BadRequest, CloudError, Forbidden, MethodNotAllowed, NotAcceptable, NotFound
+from pileus.kernel.http.ws import WebSocket
 from pileus.kernel.tls import peer_name
 
 logger = logging.getLogger("pileus.agent")
@@ -35,8 +40,33 @@ class AgentApp:
         self._trusted = trusted
 
     async def __call__(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
+        if scope["type"] == "websocket":
+            await self._relay(scope, receive, send)
+            return
         response = await self._respond(Request(scope, receive), scope)
         await response(scope, receive, send)
+
+    async def _relay(self, scope: wire.Scope, receive: wire.Receive, send: wire.Send) -> None:
+        """A console of a guest, as a websocket."""
+        try:
+            if not self._trusted:
+                self._require_control(scope)
+            console = await self._console([unquote(part) for part in scope["path"].strip("/").split("/")])
+        except CloudError as e:
+            await refuse(receive, send, e)
+            return
+        socket = WebSocket(receive, send)
+        try:
+            await socket.accept(scope, max_bytes=MESSAGE_BYTES)
+            await relay(socket, console)
+        finally:
+            await console.close()
+
+    async def _console(self, parts: list[str]) -> Console:
+        match parts:
+            case ["v1", "consoles", guest, kind] if "hypervisor" in self._rims and (guest_id := as_uuid(guest)):
+                return await connect(await self._rims["hypervisor"].engine.screen(guest_id, kind))
+        raise NotFound("The agent has no such path.")
 
     async def _respond(self, request: Request, scope: wire.Scope) -> Response:
         try:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 import msgspec
 
 from pileus.agent import wire
+from pileus.agent.consoles import console
+from pileus.engines.consoles import Console
 from pileus.engines.kinds import PROTOCOLS
 from pileus.engines.reflect import Verb, facade
 from pileus.engines.verbs import VERB_ANSWERS_WITHIN_S
@@ -95,6 +99,13 @@ class Agents:
 
     def engine(self, kind: str, host: str) -> Any:
         """The engine of that kind on that host. Raises HostDown, Unavailable for a host not seen yet, KeyError."""
+        return self._agent(host).engine(PROTOCOLS[kind])
+
+    def console(self, host: str, guest_id: UUID, kind: str) -> AbstractAsyncContextManager[Console]:
+        """A console of a guest on that host. Raises as `engine` does; opening it raises NotFound, Conflict, Unavailable."""
+        return console(host, self._hosts.address(host), self._context, guest_id, kind)
+
+    def _agent(self, host: str) -> Agent:
         address = self._hosts.address(host)
         agent = self._agents.get(host)
         if agent is None or agent.address != address:
@@ -103,7 +114,7 @@ class Agents:
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
             agent = self._agents[host] = Agent(host, address, self._context)
-        return agent.engine(PROTOCOLS[kind])
+        return agent
 
     async def close(self) -> None:
         """Close every connection."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from pileus.agent.wire import AgentError
 from pileus.engines.blocks import Blocks
@@ -21,6 +23,7 @@ from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Change
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import CloudError
+from pileus.kernel.http.unix import LONGEST_PATH
 
 logger = logging.getLogger("pileus.agent")
 
@@ -101,6 +104,9 @@ async def guests(place: Place, stack: AsyncExitStack, environment: dict[str, str
     accelerator = "kvm" if await kvm.boots_guests() else "tcg"
     logger.info("guests run", extra={"facts": {"accelerator": accelerator}})
     home = place.home / "hypervisor"
+    longest = home / "guests" / str(UUID(int=0)) / "sockets" / "serial"
+    if len(os.fsencode(longest)) > LONGEST_PATH:
+        raise AgentError(f"The path of the state is too long for the sockets of guests below it: {place.home}")
     daemon = Libvirtd(home / "libvirt", place.home / "tls" / "nbd", kvm=accelerator == "kvm", environment=environment)
     site = Site(accelerator, place.home / "blocks")
     made = LibvirtHypervisor(

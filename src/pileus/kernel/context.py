@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -47,6 +48,10 @@ class World(Protocol):
 
     def engine(self, kind: str, host: str) -> Any:
         """The engine of that kind on that host, or HostDown when the host's lease has run out."""
+        ...
+
+    def console(self, host: str, guest_id: UUID, kind: str) -> AbstractAsyncContextManager[Any]:
+        """A console (`pileus.engines.consoles`) of a guest there, open inside the block; raises as engines do."""
         ...
 
 

@@ -206,6 +206,13 @@ class _WebSocket(WebSocketsSansIOProtocol):
         super().__init__(config, site.state, {})
         self._left = site.left
 
+    async def run_asgi(self) -> None:
+        """With who is at the other end, as TLS has verified it."""
+        tls = self.transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.scope["extensions"]["tls"] = {"client_certificate": tls.getpeercert(binary_form=True)}
+        await super().run_asgi()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._left()
