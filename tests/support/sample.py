@@ -36,7 +36,7 @@ from pileus.services.identity.service_providers import service as service_provid
 from pileus.services.identity.service_providers.service import ServiceProvider
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
-from support import block_storage, computed, delegation, imaged, networked, oauth, placed, served
+from support import block_storage, computed, delegation, imaged, networked, oauth, placed, routed, served
 from support.cloud import RunningCloud
 
 Real = Callable[[RunningCloud], Awaitable[str]]
@@ -212,6 +212,13 @@ REAL: dict[str, Real] = {
     "limit_id": a_limit,
     "name": a_checkpoint,
     "network_id": networked.a_network,
+    "rbac_policy_id": routed.an_rbac_policy,
+    "floatingip_id": routed.a_floating_ip,
+    "router_id": routed.a_router,
+    "security_group_rule_id": routed.a_security_group_rule,
+    "security_group_id": routed.a_security_group,
+    "address_scope_id": routed.an_address_scope,
+    "address_group_id": routed.an_address_group,
     "operation_id": an_operation,
     "option": an_option,
     "group_id": a_group,

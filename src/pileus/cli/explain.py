@@ -10,6 +10,7 @@ from pileus.cli import Failure
 from pileus.cli.remote import remote, say
 
 MARKS = {True: "yes", False: "no", None: "open"}
+REACHES = {True: "reached", False: "not reached", None: "not known"}
 ANSWERS = {True: "yes", False: "no", None: "it depends on the target"}
 
 
@@ -19,6 +20,28 @@ def policy(asked: argparse.Namespace) -> int:
         return say(found)
     print("\n".join(told(found)))
     return 0
+
+
+def reach(asked: argparse.Namespace) -> int:
+    body = {"port_id": asked.port, "source": asked.source, "protocol": asked.protocol, "port": asked.number}
+    said = {name: value for name, value in body.items() if value is not None}
+    found = remote(asked).ask("POST", "/explain/reach", {"reach": said})["explanation"]
+    if asked.json:
+        return say(found)
+    print("\n".join(on_the_way(asked.port, found)))
+    return 0
+
+
+def on_the_way(port: str, found: dict[str, Any]) -> Iterator[str]:
+    """The answer as people read it: the verdict, each thing on the way, what would mend it, and what the overlay does."""
+    yield f"{REACHES[found['reached']]}: {port}"
+    for each in found["findings"]:
+        yield f"  {MARKS[each['passes']]:4} {each['what']}: {each['why']}"
+        if each["mends"]:
+            yield f"       {'':{len(each['what'])}}  {each['mends']}"
+    if found["trace"]:
+        yield ""
+        yield from found["trace"]
 
 
 def question(asked: argparse.Namespace) -> dict[str, Any]:

@@ -197,6 +197,15 @@ def _explain(commands: Any) -> None:
     )
     _cloud(policy)
     _form(policy)
+    reach = _add(explain, "reach", "explain:reach", "Whether packets get to a port, and what is in their way.")
+    reach.add_argument("port", metavar="PORT", help="the port's id")
+    reach.add_argument(
+        "--from", dest="source", metavar="WHERE", help="an address, or another port's id; else somewhere outside"
+    )
+    reach.add_argument("--protocol", metavar="NAME", help="as groups have it: tcp, udp, icmp, a number")
+    reach.add_argument("--port", dest="number", type=int, metavar="NUMBER", help="of tcp and udp")
+    _cloud(reach)
+    _form(reach)
 
 
 def _doctor(commands: Any) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from support.cloud import RunningCloud
-from support.networks import ROOT, error, network, port
+from support.networks import ROOT, error, external, floating_ip, made, network, port, router
 
 
 async def test_tags_of_each_noun(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     network_id, subnet_id = await network(member)
     port_id = (await port(member, network_id))["id"]
+    router_id = (await router(member))["id"]
+    floatingip_id = (await floating_ip(member, (await external(cloud))[0]))["id"]
+    group_id = (await made(member, f"{ROOT}/security-groups", "security_group", {"name": "web"}))["id"]
     everything = {
+        f"/network/v2.0/routers/{router_id}/tags": f"/network/v2.0/routers/{router_id}/tags/red",
+        f"/network/v2.0/floatingips/{floatingip_id}/tags": f"/network/v2.0/floatingips/{floatingip_id}/tags/red",
+        f"/network/v2.0/security-groups/{group_id}/tags": f"/network/v2.0/security-groups/{group_id}/tags/red",
         f"/network/v2.0/networks/{network_id}/tags": f"/network/v2.0/networks/{network_id}/tags/red",
         f"/network/v2.0/subnets/{subnet_id}/tags": f"/network/v2.0/subnets/{subnet_id}/tags/red",
         f"/network/v2.0/ports/{port_id}/tags": f"/network/v2.0/ports/{port_id}/tags/red",

@@ -33,6 +33,15 @@ TYPES = {
     501: "HTTPNotImplemented",
     503: "HTTPServiceUnavailable",
 }
+SPELLED = {
+    "floatingip": ("FloatingIPNotFound", "Floating IP {} could not be found"),
+    "rbac_policy": ("RbacPolicyNotFound", "RBAC policy of type unknown with ID {} not found"),
+    "router": ("RouterNotFound", "Router {} could not be found"),
+    "security_group": ("SecurityGroupNotFound", "Security group {} does not exist"),
+    "security_group_rule": ("SecurityGroupRuleNotFound", "Security group rule {} does not exist"),
+}
+"""How Neutron says that these are not there; the others it says alike."""
+
 NOT_FOUND = "The resource could not be found."
 
 
@@ -51,6 +60,9 @@ def unknown(accept: str) -> Answer:
 
 def no_such(noun: str, id_: object) -> NotFound:
     """`port`, 1234 -> "Port 1234 could not be found.", a PortNotFound."""
+    if noun in SPELLED:
+        kind, text = SPELLED[noun]
+        return NotFound(text.format(id_), type=kind)
     words = noun.replace("_", " ")
     kind = words.title().replace(" ", "")
     return NotFound(f"{words.capitalize()} {id_} could not be found.", type=f"{kind}NotFound")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from pileus.kernel.context import Caller, Ctx
 from pileus.services.cloud.explanations import service
 from pileus.services.cloud.explanations.service import UserRef, WantedScope
 from pileus.services.cloud.http import api
+from pileus.services.network.reach import service as reach
 
 
 class Question(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,6 +22,15 @@ class Question(msgspec.Struct, forbid_unknown_fields=True):
     user: UserRef | None = None
     scope: WantedScope | UnsetType = UNSET
     target: dict[str, Any] | None = None
+
+
+class Reach(msgspec.Struct, forbid_unknown_fields=True):
+    """Does a packet get to the port? From an address, or from another port; without either, from somewhere outside."""
+
+    port_id: UUID
+    source: Annotated[str, Meta(max_length=64)] | None = None
+    protocol: Annotated[str, Meta(max_length=16)] | None = None
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
 
 
 def shown(caller: Caller) -> dict[str, Any]:
@@ -40,4 +51,15 @@ async def explain_policy(ctx: Ctx, body: Question) -> dict[str, Any]:
         "why": found.why.as_dict(),
         "role": found.role,
         "looks_at": found.looks_at,
+    }
+
+
+@api.post("/v1/explain/reach", rule="pileus:explain:reach", wrap_body="reach", wrap="explanation", atomic=False)
+async def explain_reach(ctx: Ctx, body: Reach) -> dict[str, Any]:
+    asked = reach.Question(port_id=body.port_id, source=body.source, protocol=body.protocol, port=body.port)
+    found = await reach.explain(ctx, asked)
+    return {
+        "reached": found.reached,
+        "findings": [msgspec.structs.asdict(each) for each in found.findings],
+        "trace": found.trace,
     }

@@ -23,12 +23,14 @@ from pileus.services.network.networks import rules, sagas, store
 from pileus.services.network.networks.sagas import parts
 from pileus.services.network.networks.store import Hold, Network, by_ids, count_of, names_of
 from pileus.services.network.quotas import NETWORKS
+from pileus.services.network.rbac_policies import service as rbac
 from pileus.services.network.tags import service as tags
 from pileus.services.network.tags.service import Taggable
 
 __all__ = [
     "KIND",
     "TAGGED",
+    "TYPE",
     "Network",
     "New",
     "by_ids",
@@ -44,6 +46,7 @@ __all__ = [
     "hold",
     "ids_of_project",
     "ids_seen",
+    "lend",
     "made",
     "names_of",
     "page",
@@ -56,7 +59,7 @@ __all__ = [
     "want",
 ]
 
-KIND = "network.network"
+KIND, TYPE = "network.network", "network"
 WINDOW = 256
 
 made: Hook[[Ctx, Sequence[Network]]] = Hook()
@@ -101,21 +104,28 @@ def target(network: Network) -> dict[str, Any]:
 
 def visible(ctx: Ctx) -> Condition:
     """Which rows the caller may see."""
-    columns = store.networks.c
-    return grounds.seen(ctx, "get_network", columns.project_id, columns.shared, columns.external)
+    columns, project_id = store.networks.c, ctx.caller.project_id
+    lent = [columns.id.in_(rbac.objects_for(TYPE, action, project_id)) for action in (rbac.SHARED, rbac.EXTERNAL)]
+    return grounds.seen(ctx, "get_network", columns.project_id, columns.shared, columns.external, *lent)
+
+
+async def as_seen(ctx: Ctx, found: Mapping[UUID, Network]) -> dict[UUID, Network]:
+    """These networks as the caller sees them: what is shared with the project is shared."""
+    shared = await rbac.shared_among(ctx, TYPE, [id_ for id_, network in found.items() if not network.shared])
+    return {id_: msgspec.structs.replace(each, shared=True) if id_ in shared else each for id_, each in found.items()}
 
 
 async def get(ctx: Ctx, network_id: UUID) -> Network:
     """One that the caller may see. Raises NotFound."""
-    found = await store.find(ctx, network_id, visible(ctx))
-    if found is None:
-        raise no_such("network", network_id)
-    return found
+    return (await seen(ctx, [network_id]))[network_id]
 
 
 async def page(ctx: Ctx, query: Query) -> Found[Network]:
     """Those that the caller may see and the query string asks for. Raises BadRequest."""
-    return await store.page(ctx, query, visible(ctx))
+    async with ctx.read() as ctx:
+        found = await store.page(ctx, query, visible(ctx))
+        known = await as_seen(ctx, {network.id: network for network in found.items})
+        return Found([known[network.id] for network in found.items], found.page, found.limited)
 
 
 async def create(ctx: Ctx, wanted: Sequence[New]) -> list[Network]:
@@ -266,7 +276,7 @@ async def hold(ctx: Ctx, network_ids: Collection[UUID], how: Hold = "stays") -> 
     for network_id in network_ids:
         if network_id not in found:
             raise no_such("network", network_id)
-    return found
+    return await as_seen(ctx, found)
 
 
 async def held(ctx: Ctx, network_id: UUID) -> Network:
@@ -291,7 +301,13 @@ async def seen(ctx: Ctx, network_ids: Collection[UUID]) -> dict[UUID, Network]:
     for network_id in network_ids:
         if network_id not in found:
             raise no_such("network", network_id)
-    return found
+    return await as_seen(ctx, found)
+
+
+async def lend(ctx: Ctx, network_id: UUID, *, shared: bool, external: bool) -> None:
+    """In the open transaction: whom its policies let use it has changed. `shared`, `external`: everybody, as such."""
+    await store.change(ctx, network_id, shared=shared, external=external)
+    await touch(ctx, network_id)
 
 
 async def touch(ctx: Ctx, network_id: UUID) -> None:

@@ -20,6 +20,9 @@ from pileus.services.network.tags import service as tags
 going: Hook[[Ctx, Sequence[Port]]] = Hook()
 """In the transaction in which ports go: takes along what stands on them."""
 
+changing: Hook[[Ctx, Port, Port]] = Hook()
+"""In the transaction that changes one: (as it was, as it shall be). May refuse."""
+
 Given = dict[str, Any]
 
 
@@ -80,6 +83,11 @@ async def unbind(ctx: Ctx, port_id: UUID, *, keep_device: bool = False) -> Port:
     if not keep_device:
         changes |= {"device_id": "", "device_owner": ""}
     return await _set(ctx, before, changes)
+
+
+async def become(ctx: Ctx, port_id: UUID, *, device_id: str, device_owner: str) -> Port:
+    """In the open transaction: the port is a part of that device, which is the network's own. Raises NotFound."""
+    return await _set(ctx, await held(ctx, port_id), {"device_id": device_id, "device_owner": device_owner})
 
 
 async def _set(ctx: Ctx, before: Port, changes: Given) -> Port:

@@ -14,6 +14,7 @@ from pileus.services.network.networks.service import Network
 from pileus.services.network.ports import inside, rules, store
 from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add
+from pileus.services.network.ports.sharing import users
 from pileus.services.network.ports.store import Fixed, Port
 from pileus.services.network.subnets import service as subnets
 from pileus.services.network.subnets.service import Subnet
@@ -74,7 +75,7 @@ async def keep_shared(ctx: Ctx, before: Network, after: Network) -> None:
 
 async def unused_by_others(ctx: Ctx, network: Network) -> set[str]:
     """The projects other than its own that have ports on it."""
-    return {id_ for id_ in await store.projects_on(ctx, network.id) if id_ not in ("", network.project_id)}
+    return await users(ctx, network.id) - {network.project_id}
 
 
 @subnets.made
@@ -138,6 +139,23 @@ async def leave_it(ctx: Ctx, subnet: Subnet) -> None:
             )
     for port in ports:
         await refix(ctx, port, [each for each in port.fixed if each.subnet_id != subnet.id])
+
+
+async def readdress(ctx: Ctx, port: Port, wishes: Sequence[Wish]) -> Port:
+    """In the open transaction: the port has these addresses, of which it may have some already.
+
+    Raises BadRequest, NotFound; Conflict when one is taken.
+    """
+    asked = Asked(
+        network_id=port.network_id,
+        mac=port.mac_address,
+        device_owner=port.device_owner,
+        wishes=wishes,
+        keeps=port.fixed,
+    )
+    (fixed,) = await allocate(ctx, [asked], await subnets.of_networks(ctx, [port.network_id]), port_id=port.id)
+    await refix(ctx, port, fixed)
+    return await inside.held(ctx, port.id)
 
 
 async def refix(ctx: Ctx, port: Port, fixed: Sequence[Fixed]) -> None:

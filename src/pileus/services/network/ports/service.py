@@ -20,9 +20,12 @@ from pileus.services.network.networks.service import Network
 from pileus.services.network.ports import inside, rules, store
 from pileus.services.network.ports.groups import GroupSource, group_hook
 from pileus.services.network.ports.inside import (
+    become,
     bind,
     by_ids,
+    changing,
     going,
+    held,
     in_groups,
     of_devices,
     of_owners,
@@ -33,7 +36,7 @@ from pileus.services.network.ports.inside import (
 )
 from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add, create, mac_in_use, target
-from pileus.services.network.ports.parts import refix
+from pileus.services.network.ports.parts import readdress, refix
 from pileus.services.network.ports.sagas import KIND
 from pileus.services.network.ports.store import Fixed, Port, count_of, names_of
 from pileus.services.network.ports.wiring import Address, Wiring, wiring
@@ -51,9 +54,11 @@ __all__ = [
     "Wiring",
     "Wish",
     "add",
+    "become",
     "bind",
     "by_ids",
     "change",
+    "changing",
     "count_of",
     "create",
     "delete",
@@ -61,11 +66,13 @@ __all__ = [
     "get",
     "going",
     "group_hook",
+    "held",
     "in_groups",
     "names_of",
     "of_devices",
     "of_owners",
     "page",
+    "readdress",
     "refix",
     "remove",
     "target",
@@ -116,6 +123,7 @@ async def change(ctx: Ctx, port_id: UUID, changes: Mapping[str, Any], named: Col
         about = target(before.project_id, on, changes.get("device_owner", before.device_owner))
         require(ctx, "update_port", about, named)
         after = await _changed(ctx, before, dict(changes), on)
+        await inside.changing.run(ctx, before, after)
         await _write(ctx, before, after)
         await touch(ctx, port_id)
         await want(ctx, [port_id])

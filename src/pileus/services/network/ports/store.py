@@ -17,6 +17,7 @@ from pileus.kernel.quota import Owners, Used
 from pileus.services.network import standard
 from pileus.services.network.addresses import place, read_address
 from pileus.services.network.lists import Condition, Field, Found, Listed
+from pileus.services.network.ports.rules import FLOATING
 from pileus.services.network.standard import Standard
 from pileus.services.network.tags import service as tags
 
@@ -117,13 +118,17 @@ class Port(Standard, frozen=True, kw_only=True):
 
     @property
     def status(self) -> str:
-        return "ERROR" if self.cause is not None else "ACTIVE" if self.up and self.admin_state_up else "DOWN"
+        known = "ERROR" if self.cause is not None else "ACTIVE" if self.up and self.admin_state_up else "DOWN"
+        return known if self.device_owner != FLOATING else "N/A"
 
 
 COLUMNS = tuple(name for name in Port.__struct_fields__ if name not in ("fixed", "groups"))
 ALL = sa.select(*(ports.c[name] for name in COLUMNS))
 STATUS = sa.case(
-    (ports.c.cause.is_not(None), "ERROR"), (sa.and_(ports.c.up, ports.c.admin_state_up), "ACTIVE"), else_="DOWN"
+    (ports.c.device_owner == FLOATING, "N/A"),
+    (ports.c.cause.is_not(None), "ERROR"),
+    (sa.and_(ports.c.up, ports.c.admin_state_up), "ACTIVE"),
+    else_="DOWN",
 )
 
 
@@ -361,9 +366,6 @@ async def macs_among(ctx: Ctx, network_id: UUID, macs: Collection[str]) -> set[s
 
 def place_of(address: str) -> str:
     return place(read_address(address, "ip_address"))
-
-
-# groups
 
 
 async def join(ctx: Ctx, rows: Sequence[tuple[UUID, UUID]]) -> None:

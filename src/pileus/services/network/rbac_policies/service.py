@@ -25,17 +25,28 @@ from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict, NotFound
 from pileus.kernel.events import Verb
+from pileus.kernel.http import Query
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
-from pileus.services.network.grounds import is_admin, seen
+from pileus.services.network.grounds import is_admin, owned_by, require, seen
+from pileus.services.network.http import no_such
+from pileus.services.network.lists import Found
 from pileus.services.network.quotas import RBAC_POLICIES
 from pileus.services.network.rbac_policies import store
 from pileus.services.network.rbac_policies.rules import EXTERNAL, SHARED, check_action, check_target, invalid, read_type
-from pileus.services.network.rbac_policies.store import EVERYBODY, RbacPolicy, count_of, objects_for, remove_of
+from pileus.services.network.rbac_policies.store import (
+    EVERYBODY,
+    RbacPolicy,
+    count_of,
+    names_of,
+    objects_for,
+    remove_of,
+)
 
 __all__ = [
     "EVERYBODY",
     "EXTERNAL",
+    "KIND",
     "SHARED",
     "RbacPolicy",
     "count_of",
@@ -43,7 +54,10 @@ __all__ = [
     "delete",
     "delete_of",
     "get",
+    "names_of",
     "objects_for",
+    "page",
+    "policies_of",
     "read_type",
     "remove_of",
     "retarget",
@@ -102,24 +116,36 @@ async def get(ctx: Ctx, policy_id: UUID) -> RbacPolicy:
 
 
 def missing(policy_id: object) -> NotFound:
-    return NotFound(f"RBAC policy of type unknown with ID {policy_id} not found", type="RbacPolicyNotFound")
+    return no_such("rbac_policy", policy_id)
 
 
-async def create(ctx: Ctx, policy: RbacPolicy) -> RbacPolicy:
-    """Let others use what belongs to the caller's project; an administrator may for anybody.
+async def page(ctx: Ctx, query: Query) -> Found[RbacPolicy]:
+    """Those that the caller may see and the query string asks for. Raises BadRequest."""
+    return await store.page(ctx, query, seen(ctx, "get_rbac_policy", store.policies.c.project_id))
+
+
+async def create(ctx: Ctx, several: Sequence[RbacPolicy]) -> list[RbacPolicy]:
+    """Let others use what belongs to the caller's project; an administrator may for anybody. All of it or nothing.
 
     Raises BadRequest, NotFound, Forbidden, Conflict, OverQuota.
     """
+    async with ctx.transaction() as ctx:
+        for policy in several:
+            await _create(ctx, policy)
+    return list(several)
+
+
+async def _create(ctx: Ctx, policy: RbacPolicy) -> None:
     check_action(policy.object_type, policy.action)
     check_target(policy.target_project)
     async with ctx.transaction() as ctx:
+        ctx.require(owned_by(policy.project_id))
         _check_wildcard(ctx, "create", policy)
         await _check_owner(ctx, policy)
         await projects.hold(ctx, policy.project_id)
         await claim(ctx, RBAC_POLICIES, policy.project_id, wanted=1, used=count_of)
         await _hold(ctx, policy)
         await _add(ctx, policy)
-    return policy
 
 
 async def retarget(ctx: Ctx, policy_id: UUID, target_project: str) -> RbacPolicy:
@@ -128,7 +154,7 @@ async def retarget(ctx: Ctx, policy_id: UUID, target_project: str) -> RbacPolicy
     async with ctx.transaction() as ctx:
         before = await get(ctx, policy_id)
         after = msgspec.structs.replace(before, target_project=target_project)
-        ctx.require({"project_id": before.project_id})
+        require(ctx, before.project_id, missing(policy_id))
         _check_wildcard(ctx, "update", after)
         await _check_owner(ctx, before)
         await _hold(ctx, before)
@@ -145,7 +171,7 @@ async def delete(ctx: Ctx, policy_id: UUID) -> None:
     """Raises NotFound, Forbidden; Conflict when a project uses the object and could not without it."""
     async with ctx.transaction() as ctx:
         policy = await get(ctx, policy_id)
-        ctx.require({"project_id": policy.project_id})
+        require(ctx, policy.project_id, missing(policy_id))
         await _hold(ctx, policy)
         await _check_unused(ctx, policy)
         await _remove(ctx, policy)
@@ -220,8 +246,13 @@ async def _touch(ctx: Ctx, policy: RbacPolicy, verb: Verb) -> None:
 # For the nouns whose things can be shared
 
 
-async def share(ctx: Ctx, object_type: str, object_id: UUID, project_id: str, action: str = SHARED) -> None:
-    """In the open transaction: everybody may use the thing, which is new or `project_id`'s. May be repeated."""
+async def share(
+    ctx: Ctx, object_type: str, object_id: UUID, project_id: str, action: str = SHARED, *, new: bool = False
+) -> None:
+    """In the open transaction: everybody may use the thing, which is `project_id`'s. May be repeated.
+
+    `new`: it was just made so, and need not be touched.
+    """
     policy = RbacPolicy(
         id=ctx.world.ids.uuid(),
         project_id=project_id,
@@ -230,6 +261,10 @@ async def share(ctx: Ctx, object_type: str, object_id: UUID, project_id: str, ac
         action=action,
         target_project=EVERYBODY,
     )
+    if new:
+        await store.add(ctx, policy)
+        await changed(ctx, KIND, "created", policy.id, project_id=project_id)
+        return
     await _hold(ctx, policy)
     if await store.same(ctx, policy) is None:
         await _add(ctx, policy)
@@ -253,6 +288,11 @@ async def shared_among(
     targets = {EVERYBODY} if everybody else {EVERYBODY, ctx.caller.project_id}
     found = await store.of_objects(ctx, object_type, object_ids)
     return {each.object_id for each in found if each.action == action and each.target_project in targets}
+
+
+async def policies_of(ctx: Ctx, object_type: str, object_ids: Collection[UUID]) -> list[RbacPolicy]:
+    """The policies about these things, whoever asks."""
+    return await store.of_objects(ctx, object_type, object_ids)
 
 
 async def delete_of(ctx: Ctx, project_ids: Sequence[str]) -> int:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
-from pileus.kernel.filters import Condition
+from pileus.kernel.http import Query
+from pileus.services.network.lists import Condition, Field, Found, Listed
 
 EVERYBODY = "*"
 
@@ -46,6 +47,27 @@ BY_ID = ALL.where(policies.c.id == sa.bindparam("id_"))
 
 def policy_of(row: Any) -> RbacPolicy:
     return RbacPolicy(**row._mapping)
+
+
+LISTED = Listed(
+    "rbac_policy",
+    RbacPolicy,
+    ALL,
+    policies.c.id,
+    filters={
+        "project_id": Field(policies.c.project_id),
+        "tenant_id": Field(policies.c.project_id),
+        "object_type": Field(policies.c.object_type),
+        "object_id": Field(policies.c.object_id, "uuid"),
+        "action": Field(policies.c.action),
+        "target_project": Field(policies.c.target_project),
+        "target_tenant": Field(policies.c.target_project),
+    },
+)
+
+
+async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[RbacPolicy]:
+    return await LISTED.page(ctx, query, *visible)
 
 
 async def find(ctx: Ctx, policy_id: UUID, visible: Condition) -> RbacPolicy | None:
@@ -96,3 +118,10 @@ def count_of(owners: Any) -> sa.Select[Any]:
 
 async def delete_of(ctx: Ctx, project_ids: Sequence[str]) -> int:
     return (await ctx.execute(policies.delete().where(policies.c.project_id.in_(project_ids)))).rowcount
+
+
+async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
+    """How many these projects have, and the ids of a few: they have no names."""
+    query = sa.select(policies.c.id, sa.func.count().over()).where(policies.c.project_id.in_(project_ids)).limit(5)
+    rows = (await ctx.execute(query)).all()
+    return (rows[0][1] if rows else 0), [str(row[0]) for row in rows]

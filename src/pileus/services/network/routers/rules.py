@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pileus.kernel.errors import BadRequest
+from pileus.services.network.addresses import read_address, wrong
 
 
 class Route(msgspec.Struct, frozen=True, order=True):
@@ -60,19 +61,20 @@ def read_route(destination: str, nexthop: str) -> Route:
         if "/" not in destination or "%" in destination or network.is_loopback:
             raise ValueError(destination)
     except ValueError:
-        raise bad_input("routes", f"'{destination[:80]}' is not a valid CIDR.") from None
-    try:
-        if "%" in nexthop:
-            raise ValueError(nexthop)
-        hop = ip_address(nexthop)
-    except ValueError:
-        raise bad_input("routes", f"'{nexthop[:80]}' is not a valid IP address.") from None
+        raise wrong("routes", f"'{destination[:80]}' is not a valid CIDR.") from None
+    hop = read_address(nexthop, "routes")
+    if hop.version != network.version:
+        raise wrong("routes", f"'{nexthop[:80]}' is of another IP version than '{destination[:80]}'.")
     return Route(str(network), str(hop))
 
 
-def bad_input(field: str, reason: str) -> BadRequest:
-    """How Networking says that a field is not what it should be."""
-    return BadRequest(f"Invalid input for {field}. Reason: {reason}", type="HTTPBadRequest", field=field)
+def read_routes(several: Iterable[tuple[str, str]]) -> tuple[Route, ...]:
+    """Raises BadRequest, also for one that is there twice."""
+    routes = [read_route(*each) for each in several]
+    for n, route in enumerate(routes):
+        if route in routes[:n]:
+            raise wrong("routes", f"Duplicate hostroute '{route.destination}'.")
+    return tuple(routes)
 
 
 def check_routes(routes: Sequence[Route], cidrs: Collection[str], own: Collection[str]) -> None:

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
+from pileus.kernel.http import Query
+from pileus.services.network.lists import Condition, Field, Found, Listed
 from pileus.services.network.security_group_rules.rules import Match, network_of
 
 rules = sa.Table(
@@ -33,11 +35,11 @@ rules = sa.Table(
     sa.Column("remote_ip_prefix", Text),
     sa.Column("normalized_cidr", Text),
     sa.Column("remote_group_id", sa.Uuid, sa.ForeignKey("network_security_group.id", ondelete="CASCADE"), index=True),
-    sa.Column("remote_address_group_id", sa.Uuid, index=True),
+    sa.Column("remote_address_group_id", sa.Uuid, sa.ForeignKey("network_address_group.id"), index=True),
     sa.Column("description", Text, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),  # seconds since the epoch
     sa.Column("updated_at", sa.Double, nullable=False),
-    sa.Column("revision_number", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
 )
 
 
@@ -50,7 +52,7 @@ class Rule(Match, frozen=True, kw_only=True):
     description: str = ""
     created_at: float = 0.0
     updated_at: float = 0.0
-    revision_number: int = 0
+    revision: int = 0
 
 
 ALL = sa.select(*(rules.c[name] for name in Rule.__struct_fields__))
@@ -58,6 +60,42 @@ BY_ID = ALL.where(rules.c.id == sa.bindparam("id_"))
 OF_GROUPS = ALL.where(rules.c.security_group_id.in_(sa.bindparam("ids", expanding=True))).order_by(
     rules.c.created_at, rules.c.id
 )
+
+
+LISTED = Listed(
+    "security_group_rule",
+    Rule,
+    ALL,
+    rules.c.id,
+    filters={
+        "project_id": Field(rules.c.project_id),
+        "tenant_id": Field(rules.c.project_id),
+        "security_group_id": Field(rules.c.security_group_id, "uuid"),
+        "remote_group_id": Field(rules.c.remote_group_id, "uuid"),
+        "remote_address_group_id": Field(rules.c.remote_address_group_id, "uuid"),
+        "direction": Field(rules.c.direction),
+        "ethertype": Field(rules.c.ethertype),
+        "protocol": Field(rules.c.protocol),
+        "port_range_min": Field(rules.c.port_range_min, "integer"),
+        "port_range_max": Field(rules.c.port_range_max, "integer"),
+        "remote_ip_prefix": Field(rules.c.remote_ip_prefix),
+        "normalized_cidr": Field(rules.c.normalized_cidr),
+        "description": Field(rules.c.description),
+        "revision_number": Field(rules.c.revision, "integer"),
+        "created_at": Field(rules.c.created_at, "time"),
+        "updated_at": Field(rules.c.updated_at, "time"),
+        "changed_since": Field(rules.c.updated_at, "time", fixed="gte"),
+    },
+)
+
+
+async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Rule]:
+    return await LISTED.page(ctx, query, *visible)
+
+
+def of_any(groups: sa.Select[Any]) -> Condition:
+    """Those of these groups."""
+    return rules.c.security_group_id.in_(groups)
 
 
 def rule_of(row: Sequence[Any]) -> Rule:

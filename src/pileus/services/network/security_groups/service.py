@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import replace
+import sqlalchemy as sa
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Conflict, NotFound
+from pileus.kernel.errors import Conflict
 from pileus.kernel.filters import Condition
+from pileus.kernel.http import Query
+from pileus.kernel.http.queries import boolean
 from pileus.kernel.quota import Claim, claim_all
 from pileus.services.identity.projects import service as projects
-from pileus.services.network.grounds import is_admin, seen
+from pileus.services.network.grounds import is_admin, owned_by, require
+from pileus.services.network.lists import Found, last
 from pileus.services.network.quotas import SECURITY_GROUP_RULES, SECURITY_GROUPS
 from pileus.services.network.rbac_policies import service as rbac
 from pileus.services.network.security_group_rules import service as rules
-from pileus.services.network.security_group_rules.service import Match, Rule
-from pileus.services.network.security_groups import store
-from pileus.services.network.security_groups.store import SecurityGroup, in_groups
-
-KIND, RULE_KIND = "network.security_group", "network.security_group_rule"
-DEFAULT = "default"
-"""The name of the group that each project has, and that ports are in of which nothing else is said."""
-
-EVERYTHING = (Match(direction="egress", ethertype="IPv4"), Match(direction="egress", ethertype="IPv6"))
-
-
-def visible(ctx: Ctx) -> Condition:
-    """Those that the caller may see: the project's own, and those that are shared with it."""
-    shared = store.groups.c.id.in_(rbac.objects_for("security_group", rbac.SHARED, ctx.caller.project_id))
-    return store.is_there & seen(ctx, "get_security_group", store.groups.c.project_id, shared)
+from pileus.services.network.security_group_rules.service import Rule
+from pileus.services.network.security_groups import sagas, store
+from pileus.services.network.security_groups.found import KIND, TYPE, get, hold, missing, shared_with, touch, visible
+from pileus.services.network.security_groups.making import DEFAULT, EVERYTHING, add, ensure_default
+from pileus.services.network.security_groups.members import is_used, names_of, users
+from pileus.services.network.security_groups.ruling import Ruled, add_rules, delete_rule, get_rule, page_of_rules
+from pileus.services.network.security_groups.store import SecurityGroup
+from pileus.services.network.tags import service as tags
+from pileus.services.network.tags.service import Taggable
 
 
-def missing(*group_ids: object) -> NotFound:
-    return NotFound(f"Security group {', '.join(map(str, group_ids))} does not exist", type="SecurityGroupNotFound")
+class Whole(msgspec.Struct, frozen=True):
+    """A group with all that is shown of it."""
 
-
-async def get(ctx: Ctx, group_id: UUID) -> SecurityGroup:
-    """One that the caller may see. Raises NotFound."""
-    found = await store.find(ctx, group_id, visible(ctx))
-    if found is None:
-        raise missing(group_id)
-    return found
+    group: SecurityGroup
+    rules: list[Rule]
+    tags: set[str]
+    shared: bool
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, SecurityGroup]:
@@ -53,81 +47,83 @@ async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, SecurityGroup]:
     return await store.by_ids(ctx, ids, visible(ctx))
 
 
+async def whole(ctx: Ctx, several: Sequence[SecurityGroup]) -> list[Whole]:
+    """These groups with all that is shown of them."""
+    ids = [group.id for group in several]
+    async with ctx.read() as ctx:
+        its, words = await rules.of_groups(ctx, ids), await tags.of(ctx, ids)
+        shared = await rbac.shared_among(ctx, TYPE, ids)
+    return [Whole(each, its[each.id], words.get(each.id, set()), each.id in shared) for each in several]
+
+
+async def show(ctx: Ctx, group_id: UUID) -> Whole:
+    """Raises NotFound."""
+    async with ctx.read() as ctx:
+        return (await whole(ctx, [await get(ctx, group_id)]))[0]
+
+
+async def page(ctx: Ctx, query: Query) -> Found[Whole]:
+    """Those that the caller may see and the query string asks for. The project's default one is made if it has none.
+
+    Raises BadRequest.
+    """
+    asked = {name: values for name, values in query.items() if name != "shared"}
+    project_id = last(query, "project_id") or last(query, "tenant_id") or ctx.caller.project_id
+    if project_id and (project_id == ctx.caller.project_id or (is_admin(ctx) and await projects.find(ctx, project_id))):
+        await ensure_default(ctx, project_id)
+    async with ctx.read() as ctx:
+        found = await store.page(ctx, asked, visible(ctx), *_as_shared(ctx, query.get("shared", ())))
+        return Found(await whole(ctx, found.items), found.page, found.limited)
+
+
+def _as_shared(ctx: Ctx, values: Sequence[str]) -> list[Condition]:
+    """What `shared=True` and `shared=False` choose."""
+    shared = shared_with(ctx.caller.project_id)
+    ways = {boolean("shared", value) for value in values}
+    return [sa.or_(*(shared if way else ~shared for way in sorted(ways)))] if ways else []
+
+
 # Making, changing, deleting
 
 
-async def create(ctx: Ctx, group: SecurityGroup) -> SecurityGroup:
-    """A group that lets out everything. The project's default one comes first, if it has none.
+async def create(ctx: Ctx, several: Sequence[SecurityGroup]) -> list[Whole]:
+    """Groups that let out everything, all or none. Whoever had no default one gets it, too.
 
-    Raises Conflict for the name of the default one, OverQuota.
+    Raises Forbidden; Conflict for the name of the default one; OverQuota.
     """
-    if group.name.lower() == DEFAULT:
+    async with ctx.transaction() as ctx:
+        for project_id in sorted({group.project_id for group in several}):
+            ctx.require(owned_by(project_id))
+            mine = [group for group in several if group.project_id == project_id]
+            claims = [
+                Claim(SECURITY_GROUPS, len(mine), store.count_of),
+                Claim(SECURITY_GROUP_RULES, len(mine) * len(EVERYTHING), rules.count_of),
+            ]
+            await claim_all(ctx, project_id, claims)
+            await ensure_default(ctx, project_id)
+        for group in several:
+            _refuse_default_name(group.name)
+        return await whole(ctx, [await add(ctx, group) for group in several])
+
+
+def _refuse_default_name(name: str) -> None:
+    if name.lower() == DEFAULT:
         raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
-    async with ctx.transaction() as ctx:
-        await ensure_default(ctx, group.project_id)
-        claims = [
-            Claim(SECURITY_GROUPS, 1, store.count_of),
-            Claim(SECURITY_GROUP_RULES, len(EVERYTHING), rules.count_of),
-        ]
-        await claim_all(ctx, group.project_id, claims)
-        return await _add(ctx, group, EVERYTHING)
 
 
-async def ensure_default(ctx: Ctx, project_id: str) -> UUID:
-    """The project's default group, made when it is asked for first: its members may talk to each other."""
-    found = await store.default_of(ctx, project_id)
-    if found is not None:
-        return found
-    async with ctx.transaction() as ctx:
-        await ctx.lock("network_default_group", project_id)
-        if (found := await store.default_of(ctx, project_id)) is not None:
-            return found
-        group = SecurityGroup(
-            id=ctx.world.ids.uuid(),
-            project_id=project_id,
-            name=DEFAULT,
-            description="Default security group",
-            is_default=True,
-        )
-        inside = [Match(direction="ingress", ethertype=each.ethertype, remote_group_id=group.id) for each in EVERYTHING]
-        return (await _add(ctx, group, [*EVERYTHING, *inside])).id
-
-
-async def _add(ctx: Ctx, group: SecurityGroup, matches: Sequence[Match]) -> SecurityGroup:
-    await projects.hold(ctx, group.project_id)
-    group = replace(group, created_at=ctx.now(), updated_at=ctx.now(), revision_number=1)
-    await store.add(ctx, group)
-    await rules.add(ctx, [_rule(ctx, match, group) for match in matches])
-    await changed(ctx, KIND, "created", group.id, project_id=group.project_id)
-    return group
-
-
-def _rule(ctx: Ctx, match: Match, group: SecurityGroup) -> Rule:
-    of_group = Rule(
-        id=ctx.world.ids.uuid(),
-        project_id=group.project_id,
-        security_group_id=group.id,
-        direction=match.direction,
-        created_at=ctx.now(),
-        updated_at=ctx.now(),
-    )
-    return replace(of_group, **msgspec.structs.asdict(match))
-
-
-async def change(ctx: Ctx, group_id: UUID, columns: dict[str, Any]) -> SecurityGroup:
+async def change(ctx: Ctx, group_id: UUID, columns: dict[str, Any]) -> Whole:
     """Raises NotFound, Forbidden; Conflict for the name of the default one, and for `stateful` of one in use."""
     async with ctx.transaction() as ctx:
-        await _hold(ctx, [group_id])
+        await hold(ctx, [group_id])
         group = await get(ctx, group_id)
-        ctx.require({"project_id": group.project_id})
+        require(ctx, group.project_id, missing(group_id))
         if group.is_default and "name" in columns:
             raise Conflict("Updating default security group not allowed.", type="SecurityGroupCannotUpdateDefault")
-        if columns.get("name", "").lower() == DEFAULT:
-            raise Conflict("Default security group already exists.", type="SecurityGroupDefaultAlreadyExists")
-        if columns.get("stateful", group.stateful) != group.stateful and await store.is_used(ctx, group_id):
+        _refuse_default_name(columns.get("name", ""))
+        if columns.get("stateful", group.stateful) != group.stateful and await is_used(ctx, group_id):
             raise in_use(group_id)
-        await _touch(ctx, group, **columns)
-        return await get(ctx, group_id)
+        await touch(ctx, group, **columns)
+        return await show(ctx, group_id)
 
 
 def in_use(group_id: UUID) -> Conflict:
@@ -137,10 +133,10 @@ def in_use(group_id: UUID) -> Conflict:
 async def delete(ctx: Ctx, group_id: UUID) -> None:
     """With its rules, and those that name it. Raises NotFound, Forbidden; Conflict when a port is in it."""
     async with ctx.transaction() as ctx:
-        await _hold(ctx, [group_id])
+        await hold(ctx, [group_id])
         group = await get(ctx, group_id)
-        ctx.require({"project_id": group.project_id})
-        if await store.is_used(ctx, group_id):
+        require(ctx, group.project_id, missing(group_id))
+        if await is_used(ctx, group_id):
             raise in_use(group_id)
         if group.is_default and not is_admin(ctx):
             raise Conflict(
@@ -153,175 +149,40 @@ async def _delete(ctx: Ctx, group: SecurityGroup) -> None:
     for other_id in await rules.naming_group(ctx, group.id):
         if other_id != group.id:
             await store.change(ctx, other_id)
+            await sagas.converge_group.want(ctx, other_id)
     await rules.remove_of(ctx, group.id)
-    await rbac.remove_of(ctx, "security_group", group.id)
+    await rbac.remove_of(ctx, TYPE, group.id)
+    await tags.forget(ctx, [group.id])
     await store.change(ctx, group.id, deleted=True)
+    await sagas.converge_group.want(ctx, group.id)
     await changed(ctx, KIND, "deleted", group.id, project_id=group.project_id)
 
 
-async def _hold(ctx: Ctx, group_ids: Iterable[UUID]) -> None:
-    """Who decides on the rules and members of these groups comes one after the other."""
-    for group_id in sorted(set(group_ids)):
-        await ctx.lock("security_group", group_id)
+# Sharing and tags
 
 
-async def _touch(ctx: Ctx, group: SecurityGroup, **columns: Any) -> None:
-    await store.change(ctx, group.id, **columns)
-    await changed(ctx, KIND, "updated", group.id, project_id=group.project_id)
-
-
-# Rules
-
-
-async def add_rules(ctx: Ctx, several: Sequence[Rule]) -> list[Rule]:
-    """New rules of one group, all or none; each in the form in which it is kept.
-
-    Raises NotFound, Forbidden, BadRequest; Conflict for one that says what another does; OverQuota.
-    """
-    group_ids = {rule.security_group_id for rule in several}
-    owners = {rule.project_id for rule in several}
-    if len(group_ids) > 1:
-        raise BadRequest(
-            "Only allowed to update rules for one security profile at a time", type="SecurityGroupNotSingleGroupRules"
-        )
-    if len(owners) > 1:
-        raise BadRequest(
-            "Multiple project_ids in bulk security group rule create not allowed",
-            type="SecurityGroupRulesNotSingleProject",
-        )
-    [group_id], [project_id] = group_ids, owners
-    async with ctx.transaction() as ctx:
-        await projects.hold(ctx, project_id)
-        await claim_all(ctx, project_id, [Claim(SECURITY_GROUP_RULES, len(several), rules.count_of)])
-        await _hold(ctx, [group_id])
-        group = await get(ctx, group_id)
-        ctx.require({"project_id": project_id, "security_group:project_id": group.project_id})
-        made = [await _checked(ctx, rule) for rule in several]
-        _refuse_same(made, (await rules.of_groups(ctx, [group_id]))[group_id])
-        await rules.add(ctx, made)
-        for rule in made:
-            await changed(ctx, RULE_KIND, "created", rule.id, project_id=group.project_id)
-        await _touch(ctx, group)
-    return made
-
-
-async def _checked(ctx: Ctx, rule: Rule) -> Rule:
-    rule = rules.normalised(rule)
-    if rule.remote_group_id is not None:
-        await get(ctx, rule.remote_group_id)
-    return replace(rule, created_at=ctx.now(), updated_at=ctx.now())
-
-
-def _refuse_same(made: Sequence[Rule], known: Sequence[Rule]) -> None:
-    for n, rule in enumerate(made):
-        if rules.same_as(rule, made[:n]) is not None:
-            raise Conflict("Duplicate Security Group Rule in POST.", type="DuplicateSecurityGroupRuleInPost")
-        if (other := rules.same_as(rule, known)) is not None:
-            raise Conflict(
-                f"Security group rule already exists. Rule id is {other.id}.", type="SecurityGroupRuleExists"
-            )
-
-
-def missing_rule(rule_id: object) -> NotFound:
-    return NotFound(f"Security group rule {rule_id} does not exist", type="SecurityGroupRuleNotFound")
-
-
-async def get_rule(ctx: Ctx, rule_id: UUID) -> tuple[Rule, SecurityGroup]:
-    """A rule of a group whose rules the caller may see. Raises NotFound."""
-    rule = await rules.find(ctx, rule_id)
-    if rule is None:
-        raise missing_rule(rule_id)
-    group = await store.find(ctx, rule.security_group_id, store.is_there & owned(ctx))
-    if group is None:
-        raise missing_rule(rule_id)
-    return rule, group
-
-
-def owned(ctx: Ctx) -> Condition:
-    """The groups whose rules the caller may see one by one: the project's own."""
-    return seen(ctx, "get_security_group_rule", store.groups.c.project_id)
-
-
-async def delete_rule(ctx: Ctx, rule_id: UUID) -> None:
-    """Raises NotFound, Forbidden."""
-    async with ctx.transaction() as ctx:
-        rule, group = await get_rule(ctx, rule_id)
-        ctx.require({"project_id": rule.project_id, "security_group:project_id": group.project_id})
-        await rules.remove(ctx, rule_id)
-        await changed(ctx, RULE_KIND, "deleted", rule_id, project_id=group.project_id)
-        await _touch(ctx, group)
-
-
-# Ports
-
-
-async def for_port(ctx: Ctx, project_id: str, group_ids: Collection[UUID]) -> list[UUID]:
-    """In the open transaction: these groups, for a port of that project; they stay until it ends.
-
-    Raises NotFound for one that the project may not use, Conflict for stateful and stateless ones together.
-    """
-    wanted = sorted(set(group_ids))
-    await _hold(ctx, wanted)
-    mine = store.groups.c.project_id == project_id
-    shared = store.groups.c.id.in_(rbac.objects_for("security_group", rbac.SHARED, project_id))
-    found = await store.by_ids(ctx, wanted, store.is_there if is_admin(ctx) else store.is_there & (mine | shared))
-    if unknown := [group_id for group_id in wanted if group_id not in found]:
-        raise missing(*unknown)
-    if len({group.stateful for group in found.values()}) > 1:
-        raise Conflict(
-            "Error Cannot apply both stateful and stateless security groups on the same port at the same time while "
-            "attempting the operation.",
-            type="SecurityGroupConflict",
-        )
-    return wanted
-
-
-async def put_in(ctx: Ctx, port_id: UUID, project_id: str, group_ids: Collection[UUID]) -> bool:
-    """In the open transaction: the port, which is that project's, is in these groups (of `for_port`) and no others.
-
-    Returns whether that is new.
-    A port that is deleted is in none.
-    """
-    before = {row[1] for row in await store.of_ports(ctx, [port_id])}
-    wanted = set(group_ids)
-    await store.leave(ctx, port_id, before - wanted)
-    await store.join(ctx, port_id, project_id, wanted - before)
-    return before != wanted
-
-
-async def of_ports(ctx: Ctx, port_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
-    """The groups that each of these ports is in, by id."""
-    found: dict[UUID, list[UUID]] = {port_id: [] for port_id in port_ids}
-    for port_id, group_id, _ in await store.of_ports(ctx, found):
-        found[port_id].append(group_id)
-    return found
-
-
-async def names_of(ctx: Ctx, port_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
-    """The names of the groups that each of these ports is in."""
-    found: dict[UUID, list[str]] = {port_id: [] for port_id in port_ids}
-    for port_id, _, name in await store.of_ports(ctx, found):
-        found[port_id].append(name)
-    return found
-
-
-# Sharing
-
-
-@rbac.shares("security_group")
+@rbac.shares(TYPE)
 async def owner(ctx: Ctx, group_id: UUID) -> str | None:
     found = await store.find(ctx, group_id)
     return None if found is None else found.project_id
 
 
-@owner.users
-async def users(ctx: Ctx, group_id: UUID) -> set[str]:
-    return await store.users(ctx, group_id)
+owner.users(users)
 
 
 @owner.touched
-async def touch(ctx: Ctx, group_id: UUID) -> None:
+async def bump(ctx: Ctx, group_id: UUID) -> None:
     await store.change(ctx, group_id)
+
+
+async def target(ctx: Ctx, group_id: UUID) -> dict[str, Any]:
+    """What rules about its tags are asked of. Raises NotFound."""
+    async with ctx.read() as ctx:
+        found = await show(ctx, group_id)
+    return {"project_id": found.group.project_id, "shared": found.shared}
+
+
+TAGGED = Taggable("security-groups", "security_group", target, bump)
 
 
 # Projects
@@ -341,7 +202,11 @@ async def delete_of(ctx: Ctx, project_ids: Sequence[str]) -> int:
 
 
 __all__ = [
+    "KIND",
+    "TAGGED",
+    "Ruled",
     "SecurityGroup",
+    "Whole",
     "add_rules",
     "by_ids",
     "change",
@@ -351,14 +216,13 @@ __all__ = [
     "delete_of",
     "delete_rule",
     "ensure_default",
-    "for_port",
     "get",
     "get_rule",
-    "in_groups",
     "missing",
-    "missing_rule",
     "names_of",
-    "of_ports",
-    "put_in",
+    "page",
+    "page_of_rules",
+    "show",
     "visible",
+    "whole",
 ]

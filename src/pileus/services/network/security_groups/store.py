@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,25 +10,26 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import metadata
 from pileus.kernel.filters import Condition
+from pileus.kernel.http import Query
+from pileus.kernel.operations.start import insert_for
+from pileus.services.network import standard
+from pileus.services.network.lists import Field, Found, Listed
+from pileus.services.network.standard import Standard
+from pileus.services.network.tags import service as tags
 
 groups = sa.Table(
     "network_security_group",
     metadata,
-    sa.Column("id", sa.Uuid, primary_key=True),
-    sa.Column("project_id", Text, nullable=False, index=True),
-    sa.Column("name", Text, nullable=False),
-    sa.Column("description", Text, nullable=False),
+    *standard.columns(),
     sa.Column("stateful", sa.Boolean, nullable=False),
     sa.Column("is_default", sa.Boolean, nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False),  # and not yet gone from the overlay
-    sa.Column("created_at", sa.Double, nullable=False),  # seconds since the epoch
-    sa.Column("updated_at", sa.Double, nullable=False),
-    sa.Column("revision_number", sa.BigInteger, nullable=False),
     sa.Column("wanted_generation", sa.BigInteger, nullable=False),
     sa.Column("done_generation", sa.BigInteger, nullable=False),
 )
+ANY = sa.true()
 is_there = groups.c.deleted.is_(False)
 is_the_default = sa.and_(groups.c.is_default, is_there)
 sa.Index(
@@ -39,44 +40,43 @@ sa.Index(
     postgresql_where=is_the_default,
 )
 
-members = sa.Table(
-    "network_security_group_member",
-    metadata,
-    sa.Column("port_id", sa.Uuid, primary_key=True),
-    sa.Column("security_group_id", sa.Uuid, sa.ForeignKey("network_security_group.id"), primary_key=True, index=True),
-    sa.Column("project_id", Text, nullable=False),  # the port's
-)
 
-
-class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+class SecurityGroup(Standard, frozen=True, kw_only=True):
     """A row."""
 
-    id: UUID
-    project_id: str
-    name: str
-    description: str = ""
     stateful: bool = True
     is_default: bool = False
     deleted: bool = False
-    created_at: float = 0.0
-    updated_at: float = 0.0
-    revision_number: int = 0
 
 
 ALL = sa.select(*(groups.c[name] for name in SecurityGroup.__struct_fields__))
 THERE = ALL.where(is_there)
 BY_ID = ALL.where(groups.c.id == sa.bindparam("id_"))
 DEFAULT_OF = sa.select(groups.c.id).where(groups.c.project_id == sa.bindparam("project_"), is_the_default)
-OF_PORTS = (
-    sa.select(members.c.port_id, groups.c.id, groups.c.name)
-    .join(groups, groups.c.id == members.c.security_group_id)
-    .where(members.c.port_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(members.c.port_id, groups.c.id)
-)
 
 
 def group_of(row: Sequence[Any]) -> SecurityGroup:
     return SecurityGroup(**dict(zip(SecurityGroup.__struct_fields__, row, strict=True)))
+
+
+LISTED = Listed(
+    "security_group",
+    SecurityGroup,
+    THERE,
+    groups.c.id,
+    filters={**standard.filters(groups), "stateful": Field(groups.c.stateful, "boolean")},
+    more=tags.filters(groups.c.id),
+    sorts=("name", "tenant_id", "project_id", "created_at", "updated_at"),
+)
+
+
+async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[SecurityGroup]:
+    return await LISTED.page(ctx, query, *visible)
+
+
+def ids_of_those(condition: Condition) -> sa.Select[Any]:
+    """The ids of the groups that meet this: what stands in an IN."""
+    return sa.select(groups.c.id).where(condition)
 
 
 async def find(ctx: Ctx, group_id: UUID, visible: Condition = is_there) -> SecurityGroup | None:
@@ -90,6 +90,13 @@ async def by_ids(ctx: Ctx, ids: Collection[UUID], visible: Condition = is_there)
     return {row[0]: group_of(row) for row in await ctx.execute(query)}
 
 
+async def hold(ctx: Ctx, ids: Collection[UUID]) -> None:
+    """Nobody else changes these rows, or holds them, until the transaction ends."""
+    if ids:
+        query = sa.select(groups.c.id).where(groups.c.id.in_(list(ids))).order_by(groups.c.id)
+        await ctx.execute(query.with_for_update())
+
+
 async def default_of(ctx: Ctx, project_id: str) -> UUID | None:
     return (await ctx.execute(DEFAULT_OF, {"project_": project_id})).scalar()
 
@@ -99,9 +106,15 @@ async def add(ctx: Ctx, group: SecurityGroup) -> None:
     await ctx.execute(groups.insert(), row)
 
 
+async def claim_default(ctx: Ctx, group: SecurityGroup) -> bool:
+    """Add the default group of a project; False when it has one: of rivals one gets True, the others see its row."""
+    row = {**msgspec.structs.asdict(group), "wanted_generation": 0, "done_generation": 0}
+    return bool((await ctx.execute(insert_for(ctx, groups).values(**row).on_conflict_do_nothing())).rowcount)
+
+
 async def change(ctx: Ctx, group_id: UUID, **columns: Any) -> None:
     """Write these columns, and raise the revision."""
-    values = {**columns, "updated_at": ctx.now(), "revision_number": groups.c.revision_number + 1}
+    values = {**columns, **standard.touched(ctx, groups)}
     await ctx.execute(groups.update().where(groups.c.id == group_id).values(**values))
 
 
@@ -122,46 +135,5 @@ async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]
 
 
 async def ids_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:
-    query = sa.select(groups.c.id).where(groups.c.project_id.in_(project_ids), is_there, ~has_members())
+    query = sa.select(groups.c.id).where(groups.c.project_id.in_(project_ids), is_there)
     return list((await ctx.execute(query.order_by(groups.c.id))).scalars())
-
-
-# Members
-
-
-def has_members() -> sa.ColumnElement[bool]:
-    return sa.exists().where(members.c.security_group_id == groups.c.id)
-
-
-async def is_used(ctx: Ctx, group_id: UUID) -> bool:
-    query = sa.select(members.c.port_id).where(members.c.security_group_id == group_id).limit(1)
-    return (await ctx.execute(query)).first() is not None
-
-
-async def of_ports(ctx: Ctx, port_ids: Iterable[UUID]) -> Sequence[sa.Row[Any]]:
-    """(port, group, name of the group), in order."""
-    return (await ctx.execute(OF_PORTS, {"ids": list(port_ids)})).all()
-
-
-async def join(ctx: Ctx, port_id: UUID, project_id: str, group_ids: Collection[UUID]) -> None:
-    if group_ids:
-        port = {"port_id": port_id, "project_id": project_id}
-        rows = [{**port, "security_group_id": group_id} for group_id in group_ids]
-        await ctx.execute(members.insert(), rows)
-
-
-async def leave(ctx: Ctx, port_id: UUID, group_ids: Collection[UUID]) -> None:
-    if group_ids:
-        mine = sa.and_(members.c.port_id == port_id, members.c.security_group_id.in_(list(group_ids)))
-        await ctx.execute(members.delete().where(mine))
-
-
-async def users(ctx: Ctx, group_id: UUID) -> set[str]:
-    """The projects with a port in the group."""
-    query = sa.select(members.c.project_id).where(members.c.security_group_id == group_id).distinct()
-    return set((await ctx.execute(query)).scalars())
-
-
-def in_groups(group_ids: Sequence[UUID]) -> sa.Select[Any]:
-    """The ids of ports that are in one of these groups: what stands in an IN."""
-    return sa.select(members.c.port_id).where(members.c.security_group_id.in_(list(group_ids)))

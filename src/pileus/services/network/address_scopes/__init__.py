@@ -1,0 +1,1 @@
+"""Address scopes: within one, no address is used twice."""

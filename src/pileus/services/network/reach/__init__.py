@@ -1,0 +1,1 @@
+"""Whether a port can be reached, and what is in the way."""
