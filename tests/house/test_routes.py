@@ -42,6 +42,8 @@ ANONYMOUS_WITH_A_REASON = {
 }
 
 OPEN_WITH_A_REASON = {
+    "GET /compute/v2.1/extensions/{extension_alias}": "what a cloud can do is no secret",
+    "GET /compute/v2.1/os-quota-sets/{quota_project}/defaults": "Nova's rule is empty: it tells the same of any id",
     "GET /volume/v3/types/{type_id}": "a public volume type is for everybody to see",
     "GET /volume/v3/types/{type_id}/extra_specs": "as above",
     "GET /volume/v3/types/{type_id}/extra_specs/{spec}": "as above",
@@ -60,7 +62,7 @@ OPEN_WITH_A_REASON = {
 }
 """Where a stranger may learn that something exists."""
 
-REFUSALS = {401, 403, 404}
+REFUSALS = {401, 403, 404, 410}
 
 
 def title(route: Route) -> str:

@@ -14,7 +14,6 @@ from pileus.kernel import config
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
 from pileus.kernel.operations import Worker
-from pileus.services.compute.flavors import service as flavors
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import Assignment
 from pileus.services.identity.bootstrap import bootstrap
@@ -26,7 +25,7 @@ from pileus.services.identity.roles import service as roles
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
-from pileus.world import Cloud, open_cloud
+from pileus.world import Cloud, offer_services, open_cloud
 
 ROLES = ("manager", "member", "reader", "service")
 BASE = "http://cloud.test"
@@ -118,8 +117,7 @@ async def running_cloud(
     state.mkdir(mode=0o700)
     world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, seed=SEED)
     await bootstrap(world.ctx, PASSWORD)
-    async with world.ctx.transaction() as ctx:
-        await flavors.seed(ctx)
+    await offer_services(world)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url=BASE, timeout=30)
     try:
         yield await peopled(world, http)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from pileus.kernel import hosts
 from pileus.kernel.context import Ctx
 from pileus.services.compute.aggregates import service as aggregates
@@ -14,6 +16,8 @@ from pileus.services.compute.flavors.service import Flavor
 from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.hypervisors.service import Guest
 from pileus.services.compute.keypairs import service as keypairs
+from pileus.services.compute.server_groups import store as server_group_rows
+from pileus.services.compute.server_groups.service import Group
 from support.cloud import RunningCloud
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrTT08dIICgTMTgIhoXZZ+i4hAc6BjLuMsTZItMCBCO somebody@example"
@@ -88,6 +92,30 @@ async def a_service_of_a_host(cloud: RunningCloud) -> str:
     return (await hypervisors.named(cloud.ctx(), [name]))[name].service_id
 
 
+async def a_server_group(cloud: RunningCloud) -> str:
+    """Of the admin; past the quota."""
+    group = Group(id=uuid4(), project_id=cloud.project_id, user_id=cloud.user_id, name="g", policy="affinity")
+    async with cloud.ctx().transaction() as ctx:
+        await ctx.execute(server_group_rows.groups.insert().values(**msgspec.structs.asdict(group)))
+    return str(group.id)
+
+
+async def the_default(cloud: RunningCloud) -> str:
+    return "default"
+
+
+async def an_extension(cloud: RunningCloud) -> str:
+    return "os-keypairs"
+
+
+async def what_is_gone(cloud: RunningCloud) -> str:
+    return "x"
+
+
+async def a_moment(cloud: RunningCloud) -> str:
+    return "2026-11-28 14:00:00"
+
+
 async def a_new_aggregate(cloud: RunningCloud) -> Any:
     return {"aggregate": {"name": uuid4().hex}}
 
@@ -117,7 +145,12 @@ async def the_one(cloud: RunningCloud) -> Any:
 
 ACTION = "POST /compute/v2.1/flavors/{flavor_id}/action"
 AGGREGATE = "/compute/v2.1/os-aggregates/{aggregate_id}"
+GROUPS, EVENTS = "POST /compute/v2.1/os-server-groups", "POST /compute/v2.1/os-server-external-events"
+EVENT = {"name": "network-changed", "server_uuid": "70a599e0-31e7-49b7-b260-868f441e862b"}
 BODIES: dict[str, Any] = {
+    f"{GROUPS} 2.1-2.14": {"server_group": {"name": "once", "policies": ["affinity"]}},
+    f"{GROUPS} 2.15-2.63": {"server_group": {"name": "once", "policies": ["affinity"]}},
+    EVENTS: {"events": [EVENT]},
     "POST /compute/v2.1/os-aggregates": a_new_aggregate,
     f"POST {AGGREGATE}/images": {"cache": [{"id": "70a599e0-31e7-49b7-b260-868f441e862b"}]},
     f"PUT {AGGREGATE}": {"aggregate": {"availability_zone": "north"}},

@@ -1,11 +1,13 @@
-"""What Compute limits, and how it says that a limit is reached."""
+"""What Compute limits, how it says that a limit is reached, and who counts what is in use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pileus.kernel.errors import OverQuota
-from pileus.kernel.quota import Excess, QuotaKind, noted
+from pileus.kernel.quota import Excess, Owners, QuotaKind, Used, noted
+
+Count = Callable[[Owners], Used]
 
 
 class ComputeOverQuota(OverQuota):
@@ -29,3 +31,11 @@ RAM_MIB = QuotaKind("compute", "ram", fault)
 KEY_PAIRS = QuotaKind("compute", "key_pairs", fault)  # of a user
 SERVER_GROUPS = QuotaKind("compute", "server_groups", fault)
 SERVER_GROUP_MEMBERS = QuotaKind("compute", "server_group_members", fault)  # of a group
+
+counts: dict[str, Count] = {}
+"""By resource: a SELECT of how much some projects use. What is limited for each user or group alone is not counted so."""
+
+
+def counted(kind: QuotaKind, count: Count) -> None:
+    """This counts what projects use of a resource. Said by the noun that has the rows, at import."""
+    counts[kind.resource] = count

@@ -1,24 +1,46 @@
 """Every route of Compute: importing this module declares them on `api`."""
 
 from pileus.services.compute.aggregates import api as aggregates
+from pileus.services.compute.audit_log import api as audit_log
 from pileus.services.compute.availability_zones import api as availability_zones
+from pileus.services.compute.extensions import api as extensions
+from pileus.services.compute.external_events import api as external_events
 from pileus.services.compute.flavors import api as flavors
+from pileus.services.compute.gone import api as gone
 from pileus.services.compute.hosts import api as hosts
 from pileus.services.compute.http import api
 from pileus.services.compute.hypervisors import api as hypervisors
 from pileus.services.compute.keypairs import api as keypairs
+from pileus.services.compute.limits import api as limits
+from pileus.services.compute.migrations import api as migrations
+from pileus.services.compute.quota_class_sets import api as quota_class_sets
+from pileus.services.compute.quota_sets import api as quota_sets
+from pileus.services.compute.server_groups import api as server_groups
 from pileus.services.compute.servers import api as servers
+from pileus.services.compute.servers import reports as servers_reports
 from pileus.services.compute.services import api as services
+from pileus.services.compute.usages import api as usages
 
 NOUNS = (
     aggregates,
+    audit_log,
     availability_zones,
+    extensions,
+    external_events,
     flavors,
+    gone,
     hosts,
     hypervisors,
     keypairs,
+    limits,
+    migrations,
+    quota_class_sets,
+    quota_sets,
+    server_groups,
     servers,
+    servers_reports,
     services,
+    usages,
 )
 
 __all__ = ["NOUNS", "api"]

@@ -21,7 +21,7 @@ from pileus.services.identity.registered_limits import service as registered_lim
 from pileus.services.identity.registered_limits.service import RegisteredLimit
 from pileus.services.identity.revision import service as revision
 
-__all__ = ["Limit", "Wanted", "change", "create", "delete", "domain_of", "get", "model", "page", "shown"]
+__all__ = ["Limit", "Wanted", "change", "create", "delete", "domain_of", "get", "model", "of_project", "page", "shown"]
 
 LIMIT = "identity.limit"
 MODELS = {
@@ -68,6 +68,11 @@ async def of_projects(ctx: Ctx, ids: Collection[str]) -> dict[str, list[dict[str
     for limit in await store.of_projects(ctx, ids):
         found.setdefault(limit.owner, []).append(shown(limit))
     return found
+
+
+async def of_project(ctx: Ctx, project_id: str) -> list[Limit]:
+    """The limits of a project."""
+    return await store.of_projects(ctx, [project_id])
 
 
 def shown(limit: Limit) -> dict[str, Any]:

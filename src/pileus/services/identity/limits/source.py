@@ -33,13 +33,11 @@ class UnifiedLimits:
     async def bounds(
         self, ctx: Ctx, service: str, resources: Collection[str], owner: str
     ) -> Mapping[str, Sequence[Bound]]:
-        known = facts(service, "quotas")
-        types = known.get("service_types", [service.replace("_", "-")])
-        names = {each: [known.get("registered", {}).get(each, each), each] for each in resources}
+        names = names_of(service, resources)
         owners = await line(ctx, owner)
         rows = await store.rows_for(
             ctx,
-            services.ids_of_types(types),
+            services.ids_of_types(types_of(service)),
             {name for both in names.values() for name in both},
             owners,
             ctx.world.config.api.region,
@@ -52,6 +50,18 @@ class UnifiedLimits:
         """Of one resource: the limit of each owner, the nearest first; none when it is not registered."""
         own = {row.owner: row.resource_limit for row in rows if row.resource_limit is not None}
         return [Bound(own.get(each, rows[0].default_limit), together(ctx, each)) for each in owners if rows]
+
+
+def types_of(service: str) -> list[str]:
+    """The types under which the catalogue may have a service (the name of its folder)."""
+    types: list[str] = facts(service, "quotas").get("service_types", [service.replace("_", "-")])
+    return types
+
+
+def names_of(service: str, resources: Collection[str]) -> dict[str, list[str]]:
+    """The names under which each resource of the service may be registered: the first that is there counts."""
+    registered = facts(service, "quotas").get("registered", {})
+    return {each: [registered.get(each, each), each] for each in resources}
 
 
 async def line(ctx: Ctx, owner: str) -> list[str]:

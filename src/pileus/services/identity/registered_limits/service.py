@@ -28,6 +28,7 @@ __all__ = [
     "get",
     "of_services",
     "page",
+    "set_default",
     "used_by",
 ]
 
@@ -99,6 +100,14 @@ async def change(ctx: Ctx, id_: str, wanted: Mapping[str, Any]) -> RegisteredLim
             await store.change(ctx, id_, wanted)
         await changed(ctx, REGISTERED, "updated", id_, project_id=None)
     return after
+
+
+async def set_default(ctx: Ctx, id_: str, limit: int) -> None:
+    """Write what counts for who has no limit of its own. Unlike `change` also where limits rest on it: those stay."""
+    async with revision.turn(ctx) as ctx:
+        await get(ctx, id_)
+        await store.change(ctx, id_, {"default_limit": limit})
+        await changed(ctx, REGISTERED, "updated", id_, project_id=None)
 
 
 async def delete(ctx: Ctx, id_: str) -> None:

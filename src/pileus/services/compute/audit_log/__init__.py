@@ -1,0 +1,1 @@
+"""The audit log of usage: what Nova kept of its audits, where usage is derived instead."""

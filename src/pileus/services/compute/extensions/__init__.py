@@ -1,0 +1,1 @@
+"""Extensions: what the first version of the API called its parts."""

@@ -1,0 +1,1 @@
+"""What Compute had once: each of these answers that it is gone."""

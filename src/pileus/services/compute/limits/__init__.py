@@ -1,0 +1,1 @@
+"""Limits: how much a project may use and uses, for its users."""

@@ -1,0 +1,1 @@
+"""Migrations: how servers went from host to host."""

@@ -1,0 +1,1 @@
+"""Quota sets: how much of what a project may use, as Compute says it."""

@@ -1,0 +1,1 @@
+"""Server groups: servers that shall be together, or apart."""

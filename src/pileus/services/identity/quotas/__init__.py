@@ -1,0 +1,1 @@
+"""Quotas as the services say them, kept as limits."""
