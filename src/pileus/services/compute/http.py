@@ -35,7 +35,7 @@ PROJECT = re.compile(r"[0-9a-f-]{1,64}")
 MISSING = {
     "server_id": "Instance {} could not be found.",
     "flavor_id": "Flavor {} could not be found.",
-    "aggregate_id": "Aggregate {} could not be found.",
+    "server_group_id": "Instance group {} could not be found.",
 }
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]

@@ -8,8 +8,8 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Query
 from pileus.services.compute.http import api, asked
+from pileus.services.compute.quota_names import Wanted, read, told
 from pileus.services.compute.quota_sets import service
-from pileus.services.compute.quota_sets.wire import Wanted, read, told
 
 ONE = "/v2.1/os-quota-class-sets/{quota_class}"
 RULES = "os_compute_api:os-quota-class-sets"

@@ -9,8 +9,8 @@ from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Query
 from pileus.kernel.http.queries import boolean
 from pileus.services.compute.http import api, asked, is_admin
+from pileus.services.compute.quota_names import Wanted, read, told
 from pileus.services.compute.quota_sets import service
-from pileus.services.compute.quota_sets.wire import Wanted, read, told
 
 ONE = "/v2.1/os-quota-sets/{quota_project}"
 RULES = "os_compute_api:os-quota-sets"

@@ -13,7 +13,6 @@ from pileus.services.compute.quotas import SERVER_GROUP_MEMBERS, SERVER_GROUPS, 
 from pileus.services.compute.server_groups import store
 from pileus.services.compute.server_groups.store import Group
 from pileus.services.identity.projects import service as projects
-from pileus.services.identity.projects.owners import BATCH, NAMES
 
 __all__ = [
     "Group",
@@ -29,6 +28,7 @@ __all__ = [
 ]
 
 GROUP = "compute.server_group"
+NAMES, BATCH = 5, 500
 
 Members = Callable[[Ctx, Sequence[UUID]], Awaitable[Mapping[UUID, Sequence[UUID]]]]
 Deleted = Callable[[Ctx, Sequence[UUID]], Awaitable[None]]

@@ -21,7 +21,23 @@ from pileus.services.identity.registered_limits import service as registered_lim
 from pileus.services.identity.registered_limits.service import RegisteredLimit
 from pileus.services.identity.revision import service as revision
 
-__all__ = ["Limit", "Wanted", "change", "create", "delete", "domain_of", "get", "model", "of_project", "page", "shown"]
+__all__ = [
+    "Limit",
+    "Wanted",
+    "change",
+    "create",
+    "delete",
+    "domain_of",
+    "get",
+    "model",
+    "names_of",
+    "of_project",
+    "page",
+    "shown",
+    "types_of",
+]
+
+names_of, types_of = source.names_of, source.types_of
 
 LIMIT = "identity.limit"
 MODELS = {

@@ -11,8 +11,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
 from pileus.kernel.quota import default_limits
 from pileus.services.identity.limits import service as limits
-from pileus.services.identity.limits.service import Wanted
-from pileus.services.identity.limits.source import names_of, types_of
+from pileus.services.identity.limits.service import Wanted, names_of, types_of
 from pileus.services.identity.registered_limits import service as registered_limits
 from pileus.services.identity.registered_limits.service import RegisteredLimit
 from pileus.services.identity.revision import service as revision
