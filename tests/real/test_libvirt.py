@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from pileus.engines.blocks import Connection
-from pileus.engines.hypervisor import ConfigDrive, Domain, Nic, Power, VolumeDisk
+from pileus.engines.hypervisor import ConfigDrive, Domain, Image, Nic, Power, VolumeDisk
 from pileus.engines.hypervisor.libvirt import kvm
 from pileus.engines.hypervisor.libvirt.engine import LibvirtHypervisor
 from pileus.engines.verbs import Change, Done, Failed
@@ -165,6 +165,24 @@ async def test_an_image_that_is_not_what_was_promised_is_not_used(engine: Libvir
     answer = await engine.ensure_disks(small, fence=1)
     assert isinstance(answer, Failed)
     assert "GiB" in answer.cause
+
+
+async def test_an_image_that_reaches_for_other_files_is_not_used(engine: LibvirtHypervisor, host: World) -> None:
+    """Looked at on upload, and once more here."""
+    path = host.shelf.folder / "reaches"
+    create = ("qemu-img", "create", "-q", "-f", "qcow2")
+    subprocess.run([*create, "-b", "/etc/passwd", "-F", "raw", path, "1M"], check=True)
+    host.shelf.files["/reaches"] = path
+    guest = host.guest()
+    [root] = guest.disks
+    size = path.stat().st_size
+    for said in ("qcow2", "raw"):
+        image = Image(id=uuid4(), url="/reaches", format=said, size=size)
+        liar = msgspec.structs.replace(guest, disks=(msgspec.structs.replace(root, image=image),))
+        answer = await engine.ensure_disks(liar, fence=1)
+        assert isinstance(answer, Failed)
+        assert "cannot be used" in answer.cause
+    assert (await engine.observe()).get(guest.id) is None
 
 
 async def test_a_probe_tells_who_boots_guests() -> None:
