@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID
 
 import msgspec
 from starlette.requests import Request
@@ -22,7 +24,6 @@ from starlette.responses import Response
 from pileus.agent import tls, wire
 from pileus.agent.consoles import MESSAGE_BYTES, refuse
 from pileus.engines.consoles import Console, connect, relay
-from pileus.engines.hearing import as_uuid
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import StaleFence
 from pileus.kernel.errors import BadRequest, CloudError, Forbidden, MethodNotAllowed, NotAcceptable, NotFound
@@ -64,8 +65,9 @@ class AgentApp:
 
     async def _console(self, parts: list[str]) -> Console:
         match parts:
-            case ["v1", "consoles", guest, kind] if "hypervisor" in self._rims and (guest_id := as_uuid(guest)):
-                return await connect(await self._rims["hypervisor"].engine.screen(guest_id, kind))
+            case ["v1", "consoles", guest, kind] if "hypervisor" in self._rims:
+                with suppress(ValueError):
+                    return await connect(await self._rims["hypervisor"].engine.screen(UUID(guest), kind))
         raise NotFound("The agent has no such path.")
 
     async def _respond(self, request: Request, scope: wire.Scope) -> Response:
