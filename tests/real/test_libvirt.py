@@ -17,6 +17,7 @@ from pileus.engines.blocks import Connection
 from pileus.engines.hypervisor import ConfigDrive, Domain, Image, Nic, Power, VolumeDisk
 from pileus.engines.hypervisor.libvirt import kvm
 from pileus.engines.hypervisor.libvirt.engine import LibvirtHypervisor
+from pileus.engines.hypervisor.libvirt.plugging import devices_of, slots_of
 from pileus.engines.verbs import Change, Done, Failed
 from pileus.kernel.errors import Unavailable
 from real.libvirt_world import BRIDGE, World, on, says, until, world
@@ -97,6 +98,37 @@ async def test_disks_and_nics_come_to_a_guest_that_runs(engine: LibvirtHyperviso
     assert await engine.ensure_defined(guest, fence=1) == Done()
     facts = (await engine.observe())[guest.id]
     assert (facts.volumes, facts.nics, facts.power) == ((), (), Power.ON)
+
+
+def devices(host: World, guest: Domain) -> dict[str, tuple[str, str]]:
+    """Name for the guest and address of each disk and NIC, by alias."""
+    words = ("virsh", "-c", host.daemon.uri, "dumpxml", str(guest.id))
+    xml = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    slots = slots_of(devices_of(xml))
+    return {alias: (slots.taken.get(alias, ""), str(found.attrib)) for alias, found in slots.addresses.items()}
+
+
+async def test_what_was_there_stays_where_it_was(engine: LibvirtHypervisor, host: World) -> None:
+    """Else a guest would call its NIC by another name after its next start."""
+    nic = Nic(port_id=uuid4(), mac="fa:16:3e:00:00:0a", mtu=1400, bridge=BRIDGE)
+    guest, one = host.guest(nics=(nic,)), volume(host)
+    assert await engine.ensure_disks(guest, fence=1) == Done()
+    assert await engine.ensure_defined(guest, fence=1) == Done()
+    assert await engine.ensure_power(guest.id, Power.ON, fence=1) == Done()
+    before = devices(host, guest)
+    more = msgspec.structs.replace(guest, disks=(*guest.disks, one))
+    assert await engine.ensure_defined(more, fence=1) == Done()
+    with_volume = devices(host, guest)
+    assert with_volume.items() > before.items()
+    assert await engine.ensure_restarted(guest.id, uuid4(), fence=1) == Done()
+    assert devices(host, guest) == with_volume
+    assert await engine.ensure_power(guest.id, Power.OFF, fence=1) == Done()
+    [root] = guest.disks
+    rescue = msgspec.structs.replace(root, name="rescue")  # type: ignore[call-overload]
+    rescued = msgspec.structs.replace(guest, disks=(rescue, root, one))
+    assert await engine.ensure_disks(rescued, fence=1) == Done()
+    assert await engine.ensure_defined(rescued, fence=1) == Done()
+    assert devices(host, guest)["ua-rescue"][0] == "vda"
 
 
 async def test_a_guest_runs_on_when_libvirtd_and_its_agent_are_killed(host: World) -> None:

@@ -79,7 +79,18 @@ def run_with_agent(config: Config, origins: Mapping[str, str], stack: contextlib
     inside = msgspec.structs.replace(config, state=str(rooms.control))
     control = Control(Orders(config=inside, agent=local, user=user, keeper=os.getpid()))
     agent = Agent(rooms, state / "agent.log", simulate, user.uid if user else os.geteuid())
+    if (state / EPHEMERAL).exists() and not simulate:
+        stack.callback(end_all, state)
     asyncio.run(keep(control, agent, partial(say, config)))
+
+
+def end_all(state: Path) -> None:
+    """What real engines have started runs on without us: of a cloud that is gone at the end nothing may."""
+    import asyncio
+
+    from pileus.cli.down import down
+
+    asyncio.run(down(state))
 
 
 def logging_to(config: Config, origins: Mapping[str, str], room: Path) -> Config:

@@ -25,10 +25,10 @@ from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
 from pileus.engines.hypervisor.libvirt.guest import PASS_THROUGH, Guest, Restart
 from pileus.engines.hypervisor.libvirt.images import Images
-from pileus.engines.hypervisor.libvirt.plugging import devices_of, plug, slots_of
+from pileus.engines.hypervisor.libvirt.plugging import places, plug
 from pileus.engines.hypervisor.libvirt.refusal import Refusal
 from pileus.engines.hypervisor.libvirt.uploads import Uploads
-from pileus.engines.hypervisor.libvirt.xml import Site, domain_xml
+from pileus.engines.hypervisor.libvirt.xml import Site, Slots, domain_xml
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Change, Done, Failed
 from pileus.kernel.clock import Clock
@@ -133,10 +133,11 @@ class LibvirtHypervisor(Hypervisor):
     def _define(self, connection: Any, wish: Domain, guest: Guest) -> None:
         """What may be plugged is; the rest is there at the next start. In a thread."""
         found = domain_of(connection, wish.id)
-        if found is not None and found.isActive():
+        runs = found is not None and bool(found.isActive())
+        if runs:
             plug(found, wish, guest, self._site)
-        devices = {} if found is None else devices_of(found.XMLDesc(0))
-        connection.defineXML(domain_xml(wish, guest, self._site, slots_of(devices)))
+        slots = Slots() if found is None else places(found.XMLDesc(0), wish, runs=runs)
+        connection.defineXML(domain_xml(wish, guest, self._site, slots))
 
     @verb
     async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int, soft_s: float = 0) -> None:

@@ -32,9 +32,24 @@ def devices_of(xml: str) -> dict[str, Element]:
 
 
 def slots_of(devices: Mapping[str, Element]) -> Slots:
-    """The names that the disks have already."""
+    """The places that the devices have already."""
     targets = ((alias, device.find("target")) for alias, device in devices.items() if device.tag == "disk")
-    return Slots({alias: target.get("dev", "") for alias, target in targets if target is not None})
+    addresses = ((alias, device.find("address")) for alias, device in devices.items())
+    return Slots(
+        {alias: target.get("dev", "") for alias, target in targets if target is not None},
+        {alias: address for alias, address in addresses if address is not None},
+    )
+
+
+def places(xml: str, wish: Domain, *, runs: bool) -> Slots:
+    """Where the devices of the wish shall be. A guest that will boot from another disk, or on another machine, begins anew:
+    the first disk comes first."""
+    devices = devices_of(xml)
+    first = [alias for alias, device in devices.items() if device.find("boot[@order='1']") is not None]
+    machine = fromstring(xml).find("os/type")  # noqa: S314 (libvirt's own)
+    q35 = machine is not None and "q35" in machine.get("machine", "")
+    same = first == [alias_of(disk) for disk in wish.disks[:1]] and q35 == (wish.machine.get("machine_type") == "q35")
+    return slots_of(devices) if same or runs else Slots()
 
 
 def ids_of(devices: Mapping[str, Element], tag: str) -> tuple[UUID, ...]:

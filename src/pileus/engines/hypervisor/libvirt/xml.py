@@ -41,9 +41,13 @@ class Site:
 
 @dataclass
 class Slots:
-    """Which name each disk has for the guest. Who has one keeps it; `taken` is by alias."""
+    """Where the guest finds each device: the names of disks, and the addresses of disks and NICs, by alias.
+
+    Who has one keeps it: guests call their NICs by it.
+    """
 
     taken: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, Element] = field(default_factory=dict)
 
     def of(self, alias: str, bus: str) -> str:
         if alias not in self.taken or not self.taken[alias].startswith(BUSES[bus]):
@@ -54,6 +58,14 @@ class Slots:
                 raise Refusal(f"The guest has no room for another disk on its {bus} bus.")
             self.taken[alias] = free
         return self.taken[alias]
+
+    def put(self, device: Element, alias: str) -> Element:
+        """The device, where it was before, if its bus is the same."""
+        address, target = self.addresses.get(alias), device.find("target")
+        bus = "drive" if target is not None and target.get("bus", "virtio") != "virtio" else "pci"
+        if address is not None and address.get("type") == bus:
+            device.append(address)
+        return device
 
 
 def element(parent: Element, tag: str, text: object = None, **attributes: object) -> Element:
@@ -131,13 +143,13 @@ def add_devices(devices: Element, wish: Domain, guest: Guest, site: Site, slots:
         element(devices, "controller", type="scsi", model=chosen(wish, "scsi_model", SCSI_MODELS, "virtio-scsi"))
     made = guest.disks()
     for order, disk in enumerate(wish.disks, 1):
-        found = disk_element(disk, wish, guest, site, slots, made)
+        found = slots.put(disk_element(disk, wish, guest, site, slots, made), alias_of(disk))
         element(found, "boot", order=order)
         devices.append(found)
     if wish.config_drive is not None:
         devices.append(drive_element(wish, guest, slots, "scsi" if q35 else "ide"))
     for order, nic in enumerate(wish.nics, len(wish.disks) + 1):
-        found = nic_element(nic, site)
+        found = slots.put(nic_element(nic, site), alias_of(nic))
         element(found, "boot", order=order)
         devices.append(found)
     add_consoles(devices, wish, guest)
