@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 from uuid import UUID, uuid4
 
 from pileus.kernel.context import Caller, Ctx
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.address_groups import service as address_groups
 from pileus.services.network.address_scopes import service as address_scopes
+from pileus.services.network.default_group_rules import service as default_group_rules
+from pileus.services.network.default_group_rules.service import DefaultRule
 from pileus.services.network.floating_ips import service as floating_ips
 from pileus.services.network.networks import service as networks
 from pileus.services.network.rbac_policies import service as rbac_policies
@@ -18,6 +21,7 @@ from pileus.services.network.security_groups import service as security_groups
 from pileus.services.network.subnets import service as subnets
 from support.cloud import RunningCloud
 
+PORTS = count(1)
 ROLES = frozenset({"admin", "manager", "member", "reader"})
 
 
@@ -51,6 +55,14 @@ async def a_security_group_rule(cloud: RunningCloud) -> str:
     group_id = await security_groups.ensure_default(ctx, project_id)
     wanted = Rule(id=uuid4(), project_id=project_id, security_group_id=group_id, direction="ingress", protocol="tcp")
     return str((await security_groups.add_rules(ctx, [wanted]))[0].rule.id)
+
+
+async def a_default_rule(cloud: RunningCloud) -> str:
+    """Of a port of its own: there are no two alike."""
+    ctx, _ = await owner(cloud, "create_default_security_group_rule")
+    low = next(PORTS)
+    wanted = DefaultRule(id=uuid4(), direction="ingress", protocol="tcp", port_range_min=low, port_range_max=low)
+    return str((await default_group_rules.create(ctx, [wanted]))[0].id)
 
 
 async def a_router(cloud: RunningCloud) -> str:

@@ -220,6 +220,7 @@ REAL: dict[str, Real] = {
     "limit_id": a_limit,
     "name": a_checkpoint,
     "network_id": networked.a_network,
+    "default_security_group_rule_id": routed.a_default_rule,
     "rbac_policy_id": routed.an_rbac_policy,
     "floatingip_id": routed.a_floating_ip,
     "router_id": routed.a_router,

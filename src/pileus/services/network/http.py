@@ -37,6 +37,10 @@ SPELLED = {
     "floatingip": ("FloatingIPNotFound", "Floating IP {} could not be found"),
     "rbac_policy": ("RbacPolicyNotFound", "RBAC policy of type unknown with ID {} not found"),
     "router": ("RouterNotFound", "Router {} could not be found"),
+    "default_security_group_rule": (
+        "DefaultSecurityGroupRuleNotFound",
+        "Default Security Group rule {} does not exist",
+    ),
     "security_group": ("SecurityGroupNotFound", "Security group {} does not exist"),
     "security_group_rule": ("SecurityGroupRuleNotFound", "Security group rule {} does not exist"),
 }

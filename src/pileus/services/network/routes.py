@@ -3,6 +3,7 @@
 from pileus.services.network import owners
 from pileus.services.network.address_groups import api as address_groups
 from pileus.services.network.address_scopes import api as address_scopes
+from pileus.services.network.default_group_rules import api as default_group_rules
 from pileus.services.network.floating_ips import api as floating_ips
 from pileus.services.network.floating_ips.service import TAGGED as TAGGED_FLOATING_IPS
 from pileus.services.network.http import api
@@ -23,6 +24,7 @@ from pileus.services.network.tags import api as tags
 NOUNS = (
     address_groups,
     address_scopes,
+    default_group_rules,
     floating_ips,
     networks,
     ports,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.services.identity.projects import service as projects
+from pileus.services.network.default_group_rules import service as default_rules
 from pileus.services.network.security_group_rules import service as rules
 from pileus.services.network.security_group_rules.service import Match, Rule
 from pileus.services.network.security_groups import sagas, store
@@ -19,8 +20,6 @@ from pileus.services.network.security_groups.store import SecurityGroup
 
 DEFAULT = "default"
 """The name of the group that each project has, and that ports are in of which nothing else is said."""
-
-EVERYTHING = (Match(direction="egress", ethertype="IPv4"), Match(direction="egress", ethertype="IPv6"))
 
 
 async def ensure_default(ctx: Ctx, project_id: str) -> UUID:
@@ -40,19 +39,23 @@ async def ensure_default(ctx: Ctx, project_id: str) -> UUID:
             is_default=True,
         )
         group = _new(ctx, group)
-        inside = [Match(direction="ingress", ethertype=each.ethertype, remote_group_id=group.id) for each in EVERYTHING]
         if await store.claim_default(ctx, group):
-            return (await _fill(ctx, group, [*EVERYTHING, *inside])).id
+            return (await _fill(ctx, group, await default_rules.of_group(ctx, group.id, default=True))).id
         found = await store.default_of(ctx, project_id)  # of who came first
         assert found is not None
         return found
 
 
-async def add(ctx: Ctx, group: SecurityGroup, matches: Sequence[Match] = EVERYTHING) -> SecurityGroup:
-    """In the open transaction: a new group with these rules."""
+async def rules_of_new(ctx: Ctx, group: SecurityGroup) -> list[Match]:
+    """What a group begins with that somebody makes."""
+    return await default_rules.of_group(ctx, group.id, default=False)
+
+
+async def add(ctx: Ctx, group: SecurityGroup) -> SecurityGroup:
+    """In the open transaction: a new group."""
     group = _new(ctx, group)
     await store.add(ctx, group)
-    return await _fill(ctx, group, matches)
+    return await _fill(ctx, group, await rules_of_new(ctx, group))
 
 
 def _new(ctx: Ctx, group: SecurityGroup) -> SecurityGroup:

@@ -25,7 +25,7 @@ from pileus.services.network.security_group_rules import service as rules
 from pileus.services.network.security_group_rules.service import Rule
 from pileus.services.network.security_groups import sagas, store
 from pileus.services.network.security_groups.found import KIND, TYPE, get, hold, missing, shared_with, touch, visible
-from pileus.services.network.security_groups.making import DEFAULT, EVERYTHING, add, ensure_default
+from pileus.services.network.security_groups.making import DEFAULT, add, ensure_default, rules_of_new
 from pileus.services.network.security_groups.members import is_used, names_of, users
 from pileus.services.network.security_groups.ruling import Ruled, add_rules, delete_rule, get_rule, page_of_rules
 from pileus.services.network.security_groups.store import SecurityGroup
@@ -87,7 +87,7 @@ def _as_shared(ctx: Ctx, values: Sequence[str]) -> list[Condition]:
 
 
 async def create(ctx: Ctx, several: Sequence[SecurityGroup]) -> list[Whole]:
-    """Groups that let out everything, all or none. Whoever had no default one gets it, too.
+    """Groups with the rules that new ones begin with, all or none. Whoever had no default one gets it, too.
 
     Raises Forbidden; Conflict for the name of the default one; OverQuota.
     """
@@ -97,7 +97,7 @@ async def create(ctx: Ctx, several: Sequence[SecurityGroup]) -> list[Whole]:
             mine = [group for group in several if group.project_id == project_id]
             claims = [
                 Claim(SECURITY_GROUPS, len(mine), store.count_of),
-                Claim(SECURITY_GROUP_RULES, len(mine) * len(EVERYTHING), rules.count_of),
+                Claim(SECURITY_GROUP_RULES, len(mine) * len(await rules_of_new(ctx, mine[0])), rules.count_of),
             ]
             await claim_all(ctx, project_id, claims)
             await ensure_default(ctx, project_id)

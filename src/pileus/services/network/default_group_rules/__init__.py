@@ -1,0 +1,1 @@
+"""Default rules: what new security groups begin with."""
