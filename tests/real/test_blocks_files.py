@@ -14,13 +14,15 @@ import msgspec
 import pytest
 
 from engines.blocks_contract import BlocksContract, Rig
+from pileus.agent import certificates
 from pileus.engines.blocks import Blocks, Connection, Export, Snapshot, Source, Volume
 from pileus.engines.blocks.files import FilesBlocks
 from pileus.engines.blocks.files.exports import Site
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import Done, Failed
+from pileus.kernel import tls
 from pileus.kernel.clock import SystemClock
-from pileus.kernel.errors import NotFound
+from pileus.kernel.errors import NotFound, Unavailable
 from support.waiting import pause
 
 pytestmark = pytest.mark.real
@@ -245,3 +247,37 @@ async def test_an_export_outlives_the_agent_and_comes_back_at_the_same_port(
     assert (await run("qemu-io", "-r", "-f", "raw", "-c", "read 0 4k", url_of(connection)))[0] == 0
     code, said = await run("qemu-io", "-f", "raw", "-c", "write 0 4k", url_of(connection))
     assert code != 0 or "Permission" in said or "read-only" in said.lower()
+
+
+async def test_only_the_host_it_is_for_may_open_an_export(tmp_path: Path, kept: Kept) -> None:
+    authority = tls.ensure_ca(tmp_path / "ca")
+    homes = {
+        name: certificates.ensure(tmp_path / name, name, None, authority.path.parent) for name in ("h1", "h2", "h3")
+    }
+    files = FilesBlocks(tmp_path / "blocks", kept, Site("h1", certificates=lambda: homes["h1"]))
+    export = Export(id=uuid4(), volume_id=await a_volume(files), host="h2")
+    connection = await exported(files, export)
+    assert (connection.tls, connection.tls_hostname) == (True, "h1")
+
+    async def opened(by: str) -> int:
+        where = f"server.type=inet,server.host={connection.address},server.port={connection.port}"
+        options = f"driver=nbd,{where},export={connection.export},tls-creds=t,tls-hostname={connection.tls_hostname}"
+        credentials = f"tls-creds-x509,id=t,endpoint=client,dir={homes[by]}"
+        return (await run("qemu-io", "--object", credentials, "--image-opts", options, "-c", "read 0 4k"))[0]
+
+    try:
+        assert await opened("h2") == 0
+        assert await opened("h3") != 0
+        assert (await run("qemu-io", "-f", "raw", "-c", "read 0 4k", url_of(connection)))[0] != 0
+    finally:
+        await files.ensure_unexported(export.id, fence=1)
+
+
+async def test_without_an_authority_nothing_is_exported(tmp_path: Path, kept: Kept) -> None:
+    def none() -> Path:
+        return certificates.ensure(tmp_path / "h1", "h1", None, tmp_path / "ca")
+
+    files = FilesBlocks(tmp_path / "blocks", kept, Site("h1", certificates=none))
+    export = Export(id=uuid4(), volume_id=await a_volume(files), host="h2")
+    with pytest.raises(Unavailable, match="certificate"):
+        await files.ensure_exported(export, fence=1)

@@ -42,6 +42,8 @@ class Place:
     transfers: Transfers
     changed: Callable[[Change], None]
     central: bool
+    certificates: Callable[[], Path]  # raises Unavailable while there are none
+    address: str = ""  # by which other hosts reach this one
 
 
 def simulated(place: Place) -> Engines:
@@ -61,6 +63,7 @@ async def real(place: Place) -> AsyncIterator[Engines]:
         try:
             engines, environment = await networking(place, stack)
             engines.append((Hypervisor, await guests(place, stack, environment)))
+            engines.append((Blocks, await volumes(place)))
         except CloudError as e:
             raise AgentError(e.message) from e
         yield engines
@@ -86,6 +89,17 @@ async def networking(place: Place, stack: AsyncExitStack) -> tuple[Engines, dict
     await overlay.start()
     stack.push_async_callback(overlay.stop)
     return [(Overlay, overlay)], host.environment
+
+
+async def volumes(place: Place) -> Blocks:
+    from pileus.engines.blocks.files import FilesBlocks
+    from pileus.engines.blocks.files.exports import Site
+
+    require("qemu-img", "qemu-storage-daemon")
+    site = Site(place.name, place.address, place.certificates)
+    made = FilesBlocks(place.home / "blocks", place.transfers, site)
+    await made.resume()
+    return made
 
 
 async def guests(place: Place, stack: AsyncExitStack, environment: dict[str, str]) -> Hypervisor:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 import pileus
-from pileus.agent import engines, join
+from pileus.agent import certificates, engines, join
 from pileus.agent.app import AgentApp
 from pileus.agent.report import Reporter
 from pileus.agent.transfers import HttpTransfers
@@ -102,7 +103,7 @@ class RunningAgent:
         await stack.enter_async_context(client)
         reporter = Reporter(client, self.rims, self._clock, extensions)
         reporter.address = self.address
-        await self._make_rims(stack, reporter, HttpTransfers(client, extensions))
+        await self._make_rims(stack, reporter, HttpTransfers(client, extensions), identity)
         if identity is None:
             listener = Listener(sock=sock, peers=frozenset({os.geteuid(), options.commander or os.geteuid()}))
         else:
@@ -131,15 +132,21 @@ class RunningAgent:
             )
         return identity
 
-    async def _make_rims(self, stack: AsyncExitStack, reporter: Reporter, transfers: HttpTransfers) -> None:
+    async def _make_rims(
+        self, stack: AsyncExitStack, reporter: Reporter, transfers: HttpTransfers, identity: join.Identity | None
+    ) -> None:
         options = self._options
+        name = socket.gethostname() if identity is None else identity.name
+        authority = Path(options.control.removeprefix(UNIX)).parent / "ca"
         place = engines.Place(
             home=options.state,
-            name=socket.gethostname(),
+            name=name,
             clock=self._clock,
             transfers=transfers,
             changed=reporter.changed,
             central=options.listen.startswith(UNIX),
+            certificates=partial(certificates.ensure, options.state, name, identity, authority),
+            address=options.advertise or reached_by(options.control),
         )
         if options.simulate:
             served = engines.simulated(place)
@@ -209,6 +216,15 @@ def address_of(sock: socket.socket, options: Options) -> str:
     elif host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
         host = own_address(options.control)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def reached_by(control: str) -> str:
+    """The address by which other hosts reach this machine; its own, if it has no way to any."""
+    elsewhere = "https://192.0.2.1" if control.startswith(UNIX) else control  # nothing is sent there
+    try:
+        return own_address(elsewhere)
+    except AgentError:
+        return "127.0.0.1"
 
 
 def own_address(control: str) -> str:

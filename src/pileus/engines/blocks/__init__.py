@@ -61,7 +61,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """How a hypervisor opens an exported volume: the facts of a Done export, as a dict.
 
     `file`: `path`, on the host that holds the volume. `nbd`: `export` at `address`:`port`; `tls`: under the certificates of
-    the cloud, and only for the host it was exported to. `sim`: nothing to open.
+    the cloud, of a server whose name is `tls_hostname`, and only for the host it was exported to. `sim`: nothing to open.
     """
 
     driver: Literal["file", "nbd", "sim"]
@@ -71,6 +71,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     export: str | None = None
     tls: bool = False
+    tls_hostname: str | None = None
 
 
 class VolumeFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
+from typing import ClassVar
 from uuid import UUID
 
 import msgspec
@@ -29,8 +30,8 @@ GIB = 1 << 30
 class FilesBlocks:
     """Volumes that are files below `home`. `resume` before it is used: it looks after what was exported."""
 
-    KIND = "blocks"
-    VERSION = 1
+    KIND: ClassVar[str] = "blocks"
+    VERSION: ClassVar[int] = 1
 
     def __init__(self, home: Path, transfers: Transfers, site: Site) -> None:
         for folder in (home, home / "volumes", home / "snapshots", home / "uploads"):

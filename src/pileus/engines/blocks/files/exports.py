@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +40,14 @@ class Held(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Site:
-    """Where exports are reached: this host's name and address, and its certificates for them; without those, in the clear."""
+    """Where exports are reached: this host's name and address, and where QEMU finds its certificates.
+
+    `certificates` raises Unavailable while there are none. None in its place: in the clear, for tests.
+    """
 
     name: str
     address: str = "127.0.0.1"
-    tls: Path | None = None
+    certificates: Callable[[], Path] | None = None
 
 
 class Exports:
@@ -74,12 +78,14 @@ class Exports:
             await self._end(held)
         if not self.serves(held) or held.export != export:
             held = await asyncio.to_thread(self._start, Held(export, held.port))
+        secure = self._site.certificates is not None
         return Connection(
             driver="nbd",
             address=self._site.address,
             port=held.port,
             export=str(export.id),
-            tls=self._site.tls is not None,
+            tls=secure,
+            tls_hostname=self._site.name if secure else None,
         )
 
     async def ensure_gone(self, attachment_id: object) -> None:
@@ -130,7 +136,8 @@ class Exports:
         try:
             held = Held(held.export, sock.getsockname()[1])
             write_whole(self._home / f"{held.export.id}.json", msgspec.json.encode(held), durable=True)
-            command = self._command(held, sock.fileno())
+            certificates = self._site.certificates
+            command = self._command(held, sock.fileno(), certificates() if certificates else None)
             run = subprocess.run(  # noqa: S603 (our words alone)
                 command,
                 pass_fds=[sock.fileno()],
@@ -148,8 +155,8 @@ class Exports:
             raise Unavailable(f"The export of volume {held.export.volume_id} does not come up: {words}")
         return held
 
-    def _command(self, held: Held, fd: int) -> list[str]:
-        export, tls = held.export, self._site.tls
+    def _command(self, held: Held, fd: int, tls: Path | None) -> list[str]:
+        export = held.export
         path, read_only = self._volumes / str(export.volume_id), "on" if export.read_only else "off"
         server = f"addr.type=fd,addr.str={fd},max-connections=0"
         command = [PROGRAM, "--daemonize"]

@@ -212,7 +212,8 @@ def volume_element(disk: VolumeDisk, site: Site) -> Element:
     if how.get("driver") == "nbd":
         found = Element("disk", type="network", device="disk")
         element(found, "driver", name="qemu", type=form, cache="none", discard="unmap")
-        tls = {"tls": "yes"} if how.get("tls") else {"tls": "no"}
+        tls = {"tls": "yes" if how.get("tls") else "no", "tlsHostname": how.get("tls_hostname")}
+        tls = {name: value for name, value in tls.items() if value}
         source = element(found, "source", protocol="nbd", name=how.get("export"), **tls)
         element(source, "host", name=how.get("address"), port=how.get("port"))
         return found
