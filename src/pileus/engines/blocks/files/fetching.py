@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,22 +21,27 @@ QEMU = {"vhd": "vpc", "ploop": "parallels", "ami": "raw", "aki": "raw", "ari": "
 
 async def fetch(transfers: Transfers, url: str, path: Path, *, most_bytes: int) -> int:
     """Pour what waits at the url into a file, zeros as holes. How many bytes. Raises Refusal, Unavailable."""
-    total, waiting = 0, bytearray()
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b", buffering=0) as file:
         try:
             async with transfers.get(url) as pieces:
-                async for piece in pieces:
-                    waiting += piece
-                    total += len(piece)
-                    if total > most_bytes:
-                        raise Refusal("The image does not fit into the volume.")
-                    if len(waiting) >= PIECE_BYTES:
-                        await asyncio.to_thread(lay, file, bytes(waiting), total - len(waiting))
-                        waiting.clear()
+                total = await pour(pieces, file, most_bytes)
         except NotFound as e:
             raise Refusal(f"The image cannot be fetched: {e.message}") from e
-        await asyncio.to_thread(lay, file, bytes(waiting), total - len(waiting))
         os.ftruncate(file.fileno(), total)
+    return total
+
+
+async def pour(pieces: AsyncIterator[bytes], file: BinaryIO, most_bytes: int) -> int:
+    total, waiting = 0, bytearray()
+    async for piece in pieces:
+        waiting += piece
+        total += len(piece)
+        if total > most_bytes:
+            raise Refusal("The image does not fit into the volume.")
+        if len(waiting) >= PIECE_BYTES:
+            await asyncio.to_thread(lay, file, bytes(waiting), total - len(waiting))
+            waiting.clear()
+    await asyncio.to_thread(lay, file, bytes(waiting), total - len(waiting))
     return total
 
 
