@@ -51,16 +51,20 @@ def written(path: Path) -> list[tuple[int, int]]:
     parts = []
     with open(path, "rb") as file:
         end, at = os.fstat(file.fileno()).st_size, 0
-        while at < end:
-            try:
-                begin = os.lseek(file.fileno(), at, os.SEEK_DATA)
-            except OSError as e:
-                if e.errno == errno.ENXIO:
-                    break
-                raise
+        while at < end and (begin := next_data(file.fileno(), at)) is not None:
             at = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
             parts.append((begin, at - begin))
     return parts
+
+
+def next_data(fd: int, at: int) -> int | None:
+    """Where the next part begins that is not a hole; None when there is none."""
+    try:
+        return os.lseek(fd, at, os.SEEK_DATA)
+    except OSError as e:
+        if e.errno == errno.ENXIO:
+            return None
+        raise
 
 
 def copy_piece(source: Path, target: Path, offset: int, length: int) -> int:
@@ -88,50 +92,46 @@ def send(pid: int, number: int) -> None:
 
 
 def holders(path: Path) -> list[int]:
-    """The processes that have the file open to write to it, but for this one."""
+    """The processes that have the file open, but for this one."""
     wanted = os.stat(path)
-    found = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and int(entry.name) != os.getpid() and holds(entry.name, wanted):
-            found.append(int(entry.name))
-    return found
+    return [pid for pid in processes() if (wanted.st_dev, wanted.st_ino) in open_files(pid)]
 
 
-def holds(pid: str, wanted: os.stat_result) -> bool:
+def processes() -> list[int]:
+    return [int(e.name) for e in os.scandir("/proc") if e.name.isdigit() and int(e.name) != os.getpid()]
+
+
+def open_files(pid: int) -> set[tuple[int, int]]:
+    """(device, inode) of each; none of a process that has gone."""
     try:
         names = os.listdir(f"/proc/{pid}/fd")
     except OSError:
-        return False
-    for name in names:
-        with suppress(OSError):
-            if os.path.samestat(os.stat(f"/proc/{pid}/fd/{name}"), wanted):
-                return True
-    return False
+        return set()
+    found = (stat_or_none(f"/proc/{pid}/fd/{name}") for name in names)
+    return {(each.st_dev, each.st_ino) for each in found if each is not None}
+
+
+def stat_or_none(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
 
 
 def wake_holders(folder: Path) -> None:
     """After a crash in the middle of a copy: nobody who has a file of this folder open stands still any more."""
-    wanted = {(s.st_dev, s.st_ino) for path in folder.iterdir() if not path.name.startswith(".") for s in [path.stat()]}
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and wanted and is_stopped(entry.name) and holds_any(entry.name, wanted):
-            send(int(entry.name), signal.SIGCONT)
+    found = [stat_or_none(entry.path) for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    wanted = {(each.st_dev, each.st_ino) for each in found if each is not None}
+    for pid in processes() if wanted else ():
+        if is_stopped(pid) and wanted & open_files(pid):
+            send(pid, signal.SIGCONT)
 
 
-def is_stopped(pid: str) -> bool:
+def is_stopped(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     except (OSError, IndexError):
         return False
-
-
-def holds_any(pid: str, wanted: set[tuple[int, int]]) -> bool:
-    with suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(OSError):
-                found = os.stat(f"/proc/{pid}/fd/{name}")
-                if (found.st_dev, found.st_ino) in wanted:
-                    return True
-    return False
 
 
 def settle(part: Path, path: Path) -> None:
