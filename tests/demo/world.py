@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pileus.engines.blobs.sim import SimBlobs
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.hypervisor.sim import SimHypervisor
 from pileus.kernel.clock import Clock, SteppingClock
@@ -47,7 +48,13 @@ class DemoWorld:
         """The same of what holds volumes."""
         return SimBlocks(self.home / host / "blocks", self.clock, delays_s={"ensure_snapshot": JOB_S})
 
+    def blobs(self) -> SimBlobs:
+        """Where the bytes of images are: the control process' own."""
+        return SimBlobs(self.home / "images", self.clock)
+
     def engine(self, kind: str, host: str) -> Any:
+        if kind == "blobs":
+            return self.blobs()
         if host in self.down:
             raise HostDown(host)
         return {"hypervisor": self.hypervisor, "blocks": self.blocks}[kind](host)

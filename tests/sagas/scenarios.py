@@ -28,6 +28,8 @@ from pileus.services.identity.projects import sagas as project_sagas
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.store import projects as projects_table
 from pileus.services.identity.revision import service as revision
+from sagas.image_scenarios import IMAGE_SCENARIOS
+from sagas.image_scenarios import seen as seen_of_images
 from sagas.scenario import Scenario, Snapshot
 from sagas.volume_scenarios import VOLUME_SCENARIOS
 from sagas.volume_scenarios import seen as seen_of_volumes
@@ -55,6 +57,7 @@ async def snapshot(world: DemoWorld) -> Snapshot:
         )
         seen[host] = ", ".join(sorted(guests.elements(), reverse=True)) if guests else ""
     seen |= await seen_of_volumes(world)
+    seen |= await seen_of_images(world)
     return {name: text for name, text in seen.items() if text not in ("", "0")}
 
 
@@ -131,5 +134,6 @@ SCENARIOS = [
     Scenario(project_sagas.delete_project, delete_project, done={}),
     Scenario(network_sagas.converge_network, create_network, done={"network": "ACTIVE", "h1": "disk"}),
     *VOLUME_SCENARIOS,
+    *IMAGE_SCENARIOS,
 ]
 SEAMS = [(scenario, step) for scenario in SCENARIOS for step in scenario.saga.steps]

@@ -63,3 +63,19 @@ async def a_transfer(cloud: Any) -> str:
     """The token of a path at which a host may fetch an image."""
     path = await images.transfer(cloud.ctx(), UUID(await an_image(cloud)), subject_id=uuid4())
     return path.rpartition("/")[2]
+
+
+async def staged(client: Any, data: bytes = DATA, **more: Any) -> dict[str, Any]:
+    """A new image whose bytes wait to be imported."""
+    made = await registered(client, **more)
+    answer = await client.put(f"/image/v2/images/{made['id']}/stage", content=data, headers=OCTETS)
+    assert answer.status_code == 204, answer.text
+    return made
+
+
+async def a_task(cloud: Any) -> str:
+    image = await staged(cloud)
+    body = {"method": {"name": "glance-direct"}}
+    answer = await cloud.post(f"/image/v2/images/{image['id']}/import", json=body)
+    assert answer.status_code == 202, answer.text
+    return str((await cloud.get("/image/v2/tasks?limit=1")).json()["tasks"][0]["id"])

@@ -253,6 +253,7 @@ REAL: dict[str, Real] = {
     "subnet_id": networked.a_subnet,
     "tag": a_tag,
     "tag_value": imaged.a_tag,
+    "task_id": imaged.a_task,
     "target_id": a_project,
     "trust_id": delegation.a_trust,
     "token": imaged.a_transfer,

@@ -81,7 +81,7 @@ def check_clusters(data: Data, l1: int, l1_size: int, cluster: int, entry: int) 
     for offset in tables[:TABLES_READ]:
         entries = table(data, offset, cluster // 8, "second tables")[:: entry // 8]
         last = max((each & OFFSET for each in entries if not each & COMPRESSED), default=0)
-        data.within(last, 1, "clusters")
+        data.within(last, 512 if last else 0, "clusters")
 
 
 def table(data: Data, offset: int, count: int, what: str) -> array[int]:

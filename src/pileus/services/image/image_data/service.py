@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
-from pileus.engines.blobs import Blobs, Writer
+from pileus.engines.blobs import BlobFacts, Blobs, Look, Writer
 from pileus.engines.disk_formats import BadImage, check
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import Forbidden, UnsupportedMediaType
+from pileus.kernel.errors import Forbidden, Gone, UnsupportedMediaType
 from pileus.kernel.hosts import LOCAL
 from pileus.services.image.images import service as images
 from pileus.services.image.images.service import DIGESTS, Found, Image, Writing, Written
@@ -62,7 +62,7 @@ async def take_in(ctx: Ctx, writing: Writing, pieces: AsyncIterator[bytes]) -> N
     """Write the bytes while the right to do so lasts; give it up, whatever goes wrong."""
     try:
         async with blobs(ctx).writing(str(writing.id), most_bytes=writing.most_bytes, digests=DIGESTS) as writer:
-            await copy(ctx, writing, pieces, writer)
+            await copy(ctx, pieces, writer, partial(images.beat, ctx, writing))
             found = await inspected(ctx, writing, writer)
             facts = await writer.keep()
         await images.filled(ctx, writing, Written(size=facts.size, digests=facts.digests), found)
@@ -72,14 +72,37 @@ async def take_in(ctx: Ctx, writing: Writing, pieces: AsyncIterator[bytes]) -> N
         raise
 
 
-async def copy(ctx: Ctx, writing: Writing, pieces: AsyncIterator[bytes], writer: Writer) -> None:
+async def copy(ctx: Ctx, pieces: AsyncIterator[bytes], writer: Writer, alive: Callable[[], Awaitable[None]]) -> None:
+    """Write all pieces; `alive` is called now and then."""
     beaten = ctx.world.clock.monotonic()
     async with aclosing(pieces) as open_pieces:  # type: ignore[type-var]
         async for piece in open_pieces:
             await writer.write(piece)
             if ctx.world.clock.monotonic() - beaten > BEAT_S:
                 beaten = ctx.world.clock.monotonic()
-                await images.beat(ctx, writing)
+                await alive()
+
+
+async def keep(ctx: Ctx, blob_id: str, pieces: AsyncIterator[bytes], *, most_bytes: int, image_id: UUID) -> BlobFacts:
+    """For an operation: keep bytes that come from elsewhere. May be repeated. Raises TooLarge, Gone when the image is."""
+
+    async def alive() -> None:
+        if await images.find(ctx, image_id) is None:
+            raise Gone(f"Image {image_id} was deleted.")
+
+    async with blobs(ctx).writing(blob_id, most_bytes=most_bytes, digests=DIGESTS) as writer:
+        await copy(ctx, pieces, writer, alive)
+        return await writer.keep()
+
+
+def sight(ctx: Ctx, image: Image) -> Look[Found]:
+    """How the bytes of an image are looked at."""
+    return partial(
+        check,
+        declared=image.disk_format or "",
+        container=image.container_format or "",
+        most_virtual_bytes=ctx.world.config.image.virtual_size_cap_gib * GIB,
+    )
 
 
 async def inspected(ctx: Ctx, writing: Writing, writer: Writer) -> Found:
@@ -87,16 +110,22 @@ async def inspected(ctx: Ctx, writing: Writing, writer: Writer) -> Found:
     image = writing.image
     if writing.aim == "uploading":
         return Found(image.disk_format or "", None)
-    look = partial(
-        check,
-        declared=image.disk_format or "",
-        container=image.container_format or "",
-        most_virtual_bytes=ctx.world.config.image.virtual_size_cap_gib * GIB,
-    )
     try:
-        return await writer.look(look)
+        return await writer.look(sight(ctx, image))
     except BadImage as e:
-        raise Refused(f"Image {image.id} is refused: {e}.") from e
+        raise refused(image, e) from e
+
+
+async def look(ctx: Ctx, image: Image, blob_id: str) -> Found:
+    """What bytes are that were kept. Raises Refused, NotFound."""
+    try:
+        return await blobs(ctx).look(blob_id, sight(ctx, image))
+    except BadImage as e:
+        raise refused(image, e) from e
+
+
+def refused(image: Image, why: BadImage) -> Refused:
+    return Refused(f"Image {image.id} is refused: {why}.")
 
 
 async def download(ctx: Ctx, image_id: UUID) -> tuple[Image, Path | None]:

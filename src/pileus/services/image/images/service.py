@@ -31,7 +31,20 @@ from pileus.services.image.images.rules import Change, Image
 from pileus.services.image.images.store import count_of
 from pileus.services.image.images.store import members as member_table
 from pileus.services.image.images.tokens import Token, nothing, read, token_of
-from pileus.services.image.images.writers import DIGESTS, Writing, Written, beat, begin, clean, filled, give_up
+from pileus.services.image.images.writers import (
+    DIGESTS,
+    Writing,
+    Written,
+    beat,
+    begin,
+    clean,
+    empty,
+    filled,
+    give_up,
+    room_for,
+    set_imported,
+    set_importing,
+)
 from pileus.services.image.quotas import COUNT
 
 __all__ = [
@@ -50,7 +63,9 @@ __all__ = [
     "create_for",
     "delete",
     "delete_of",
+    "empty",
     "filled",
+    "find",
     "get",
     "give_up",
     "is_admin",
@@ -61,7 +76,10 @@ __all__ = [
     "patch",
     "put_tags",
     "receive",
+    "room_for",
     "sees_all",
+    "set_imported",
+    "set_importing",
     "set_status",
     "target",
     "to_fill",
@@ -71,6 +89,7 @@ __all__ = [
 
 IMAGE = "image.image"
 SIZES = facts("image", "quotas")["sizes"]
+ANYBODY = UUID(int=0)
 NOBODYS = {"project_id": None, "owner": None, "member_id": None, "visibility": "private"}
 
 
@@ -121,6 +140,11 @@ async def get(ctx: Ctx, image_id: UUID, rule: str | None = None) -> Image:
     if rule is not None and not is_cloud(ctx):
         ctx.world.policy.check(rule, ctx.caller, target(ctx, image))
     return image
+
+
+async def find(ctx: Ctx, image_id: UUID) -> Image | None:
+    """The image, whoever asks; None when it was deleted. For operations, which go on in somebody's name."""
+    return await store.find(ctx, image_id, store.THERE)
 
 
 async def by_ids(ctx: Ctx, image_ids: Collection[UUID]) -> dict[UUID, Image]:
@@ -301,7 +325,7 @@ async def usage(ctx: Ctx, project_id: str) -> dict[str, int]:
 # bytes for hosts
 
 
-async def transfer(ctx: Ctx, image_id: UUID, *, subject_id: UUID) -> str:
+async def transfer(ctx: Ctx, image_id: UUID, *, subject_id: UUID = ANYBODY) -> str:
     """The path at which a host may fetch the bytes for `subject_id` (a server, a volume) for an hour or two.
 
     The same one for an hour, so that a step that is run again goes on with the job it began. Raises NotFound; Conflict when
@@ -313,7 +337,7 @@ async def transfer(ctx: Ctx, image_id: UUID, *, subject_id: UUID) -> str:
     return token_of(ctx, Token(image_id, image.blob_id, "get", subject_id)).path
 
 
-async def receive(ctx: Ctx, image_id: UUID, *, subject_id: UUID) -> str:
+async def receive(ctx: Ctx, image_id: UUID, *, subject_id: UUID = ANYBODY) -> str:
     """The path to which a host PUTs the bytes, whole; then the image is active. May be repeated, as the PUT may.
 
     Raises NotFound.

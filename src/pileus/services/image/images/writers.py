@@ -110,15 +110,7 @@ def gone(writing: Writing) -> Gone:
 async def filled(ctx: Ctx, writing: Writing, written: Written, found: Found) -> None:
     """The bytes are whole, and were looked at: now they are the image's, or staged. Raises Gone, OverQuota."""
     image = writing.image
-    facts = {
-        "size": written.size,
-        "virtual_size": found.virtual_size,
-        "checksum": written.digests["md5"],
-        "hash_algo": HASH,
-        "hash_value": written.digests[HASH],
-        "writer_id": None,
-        "updated_at": ctx.now(),
-    }
+    facts = {**facts_of(written), "virtual_size": found.virtual_size, "writer_id": None, "updated_at": ctx.now()}
     state = {"status": "active", "blob_id": writing.id} if writing.aim == "saving" else {"staged_id": writing.id}
     async with ctx.transaction() as ctx:
         await ctx.lock("subject", image.id)
@@ -127,6 +119,11 @@ async def filled(ctx: Ctx, writing: Writing, written: Written, found: Found) -> 
         if not await store.change(ctx, image.id, store.written_by(writing.id), **facts, **state):
             raise gone(writing)
         await changed(ctx, IMAGE, "updated", image.id, project_id=image.owner)
+
+
+def facts_of(written: Written) -> dict[str, Any]:
+    digests = {"checksum": written.digests["md5"], "hash_algo": HASH, "hash_value": written.digests[HASH]}
+    return {"size": written.size, **digests}
 
 
 EMPTY: dict[str, Any] = {
@@ -140,6 +137,40 @@ async def give_up(ctx: Ctx, image_id: UUID, writer_id: UUID) -> None:
     """Nothing was written after all: the image waits for data again, unless it is somebody else's to say. Repeatable."""
     async with ctx.transaction() as ctx:
         await store.change(ctx, image_id, store.written_by(writer_id), **EMPTY, updated_at=ctx.now())
+
+
+# imports: their bytes are named as staged ones, and an operation looks after them
+
+
+async def room_for(ctx: Ctx, image: Image, *, fresh: bool) -> int:
+    """So many bytes an import may bring. `fresh`: they are not staged yet. Raises OverQuota."""
+    if image.owner is not None:
+        if fresh:
+            await claim(ctx, UPLOADING, image.owner, wanted=1, used=store.uploading)
+        await claim_bytes(ctx, image.owner, "saving", 1 if fresh else image.size or 1)
+    return await room(ctx, image.owner, "saving")
+
+
+async def set_importing(ctx: Ctx, image_id: UUID, staged_id: UUID) -> None:
+    await store.change(ctx, image_id, store.THERE, status="importing", staged_id=staged_id, updated_at=ctx.now())
+
+
+async def empty(ctx: Ctx, image_id: UUID) -> None:
+    """The import came to nothing: the image waits for data again. One that was deleted stays so."""
+    await store.change(ctx, image_id, store.THERE, **EMPTY, updated_at=ctx.now())
+
+
+async def set_imported(ctx: Ctx, image_id: UUID, written: Written | None, virtual_size: int | None) -> None:
+    """The staged bytes are the image's. `written`: what is not in its row yet. Raises Gone, OverQuota."""
+    image = await store.find(ctx, image_id, store.THERE)
+    if image is None:
+        raise Gone(f"Image {image_id} was deleted.")
+    facts = {} if written is None else facts_of(written)
+    if image.owner is not None:
+        await claim_bytes(ctx, image.owner, "saving", written.size if written else image.size or 0)
+    state = {"status": "active", "blob_id": image.staged_id, "staged_id": None, "virtual_size": virtual_size}
+    await store.change(ctx, image_id, **facts, **state, updated_at=ctx.now())
+    await changed(ctx, IMAGE, "updated", image_id, project_id=image.owner)
 
 
 class Watched:

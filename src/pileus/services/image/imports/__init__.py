@@ -1,0 +1,1 @@
+"""Imports: data that are fetched, or were staged, become an image's in an operation."""

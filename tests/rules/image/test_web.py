@@ -1,0 +1,89 @@
+"""Which URLs and addresses a web-download may ask."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from pileus.kernel.config import Image
+from pileus.services.image.web import DownloadFailed, check_url, is_own, may_reach
+
+CLOSED = Image()
+OUTSIDE = ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"]
+INSIDE = [
+    "0.0.0.0",
+    "127.0.0.1",
+    "127.8.9.1",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fe80::1",
+    "fd00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+    "2001:0:0a00:1::1",
+]
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+def test_what_is_outside_may_be_asked(address: str) -> None:
+    assert may_reach(ip_address(address), CLOSED)
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_what_is_inside_may_not(address: str) -> None:
+    assert not may_reach(ip_address(address), CLOSED)
+
+
+def test_an_operator_opens_networks() -> None:
+    options = Image(download_networks=("10.1.0.0/16", "127.0.0.1/32"))
+    assert may_reach(ip_address("10.1.2.3"), options)
+    assert may_reach(ip_address("127.0.0.1"), options)
+    assert not may_reach(ip_address("10.2.0.1"), options)
+
+
+def test_this_machine_knows_its_own_addresses() -> None:
+    assert is_own(ip_address("127.0.0.1"))
+    assert not is_own(ip_address("1.1.1.1"))
+
+
+@pytest.mark.parametrize("url", ["http://one.example/x", "https://one.example:443/x?y=z", "http://1.1.1.1"])
+def test_a_url_of_the_web_may_be_asked(url: str) -> None:
+    assert check_url(url, CLOSED)[0].geturl() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "one.example",
+        "//one.example/",
+        "ftp://one.example/",
+        "file:///etc/passwd",
+        "http://",
+        "http://one.example:22/",
+        "http://one.example:x/",
+        "http://one.example:99999/",
+        "http://user:password@one.example/",
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[::1%25lo]/",
+        "http://[::1/",
+        "http://one.example/\r\nX: y",
+        "http://one.example/ x",
+    ],
+)
+def test_another_may_not(url: str) -> None:
+    with pytest.raises(DownloadFailed, match="filtering"):
+        check_url(url, CLOSED)
