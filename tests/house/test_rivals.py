@@ -40,6 +40,7 @@ from pileus.services.identity.registered_limits import service as registered_lim
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
+from pileus.services.image.images import service as images
 from pileus.services.placement.allocations import service as allocations
 from pileus.services.placement.allocations.service import Claim
 from pileus.services.placement.inventories import service as inventories
@@ -156,6 +157,16 @@ async def one_keypair_name(ctx: Ctx, _: int) -> Any:
     return await keypairs.create(ctx, admin.id, "the only one", "ssh", PUBLIC_KEY)
 
 
+async def one_image_id(ctx: Ctx, _: int) -> Any:
+    return await images.create_for(ctx, id=UUID(int=3), name="the only one")
+
+
+async def one_writer_of_an_image(ctx: Ctx, number: int) -> Any:
+    with suppress(Conflict):  # one of them registers what all want to write
+        await images.create_for(ctx, id=UUID(int=4), disk_format="raw", container_format="bare")
+    return await images.begin(ctx, await images.get(ctx, UUID(int=4)), "saving")
+
+
 async def one_aggregate_name(ctx: Ctx, _: int) -> Any:
     return await aggregates.create(ctx, "the only one", None)
 
@@ -184,8 +195,10 @@ DECISIONS: list[Decide] = [
     one_aggregate_name,
     one_flavor_name,
     one_flavor_id,
+    one_image_id,
     one_keypair_name,
     one_provider_name,
+    one_writer_of_an_image,
     one_provider_id,
     one_consumer,
     one_registered_limit,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pileus
 
+KERNEL_WORDS = "console=tty0 console=ttyS0,115200 quiet panic=5 no_timer_check mitigations=off"
 PLACES = "A value of the command line wins over one of the file, and that over the default: see `pileus config show`."
 
 
@@ -29,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     _doctor(commands)
     _verify(commands)
     _checkpoints(commands)
+    _image(commands)
     return top
 
 
@@ -231,6 +233,26 @@ def _checkpoints(commands: Any) -> None:
     for command in (save, listed, reset):
         _cloud(command)
         _form(command)
+
+
+def _image(commands: Any) -> None:
+    image = _group(commands, "image", "Images to boot from.")
+    tiny = _add(
+        image, "build-tiny", "tiny:run", "Make a guest image of a few MB out of Debian's packages, without rights."
+    )
+    tiny.add_argument("--out", type=Path, required=True, metavar="FILE", help="the image (qcow2)")
+    tiny.add_argument(
+        "--cache", type=Path, metavar="DIR", help="where packages are kept; with them no network is needed"
+    )
+    tiny.add_argument("--size", type=_count, default=64, metavar="MIB", help="of the root file system (64)")
+    tiny.add_argument(
+        "--root-hash", default="*", metavar="HASH", help="of root's password, by crypt(3); else no password"
+    )
+    tiny.add_argument("--autologin", action="store_true", help="a shell of root's on the consoles")
+    tiny.add_argument("--guest-agent", action="store_true", help="with QEMU's guest agent")
+    tiny.add_argument("--no-compress", action="store_true", help="larger, and faster to read")
+    tiny.add_argument("--kernel-package", default="linux-image-cloud-amd64", metavar="NAME", help="(%(default)s)")
+    tiny.add_argument("--cmdline", default=KERNEL_WORDS, metavar="WORDS", help="what the kernel is told")
 
 
 def _cloud(command: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager, closing
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -123,14 +123,18 @@ TIMES = {"connect": CONNECT_S, "read": READ_S, "write": READ_S, "pool": READ_S}
 
 async def download(text: str, options: Options) -> AsyncGenerator[bytes, None]:
     """The bytes at a URL, within the time that the options leave. Raises DownloadFailed."""
+    async with patience(text, options), httpx.AsyncClient(trust_env=False) as client:
+        async with aclosing(answered(client, text, options)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+@asynccontextmanager
+async def patience(text: str, options: Options) -> AsyncIterator[None]:
+    """A block that ends in time, and says in our words what went wrong."""
     try:
         async with asyncio.timeout(options.download_timeout_s):
-            async with (
-                httpx.AsyncClient(trust_env=False) as client,
-                aclosing(answered(client, text, options)) as pieces,
-            ):
-                async for piece in pieces:
-                    yield piece
+            yield
     except TimeoutError:
         raise DownloadFailed(f"{text[:1024]} did not come within {options.download_timeout_s:g} s.") from None
     except (httpx.HTTPError, httpx.InvalidURL) as e:

@@ -25,7 +25,7 @@ from pileus.kernel.operations.start import refuse_if_busy
 from pileus.kernel.paging import Condition, Page
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
-from pileus.services.image.images import rules, sagas, store
+from pileus.services.image.images import checks, rules, sagas, store
 from pileus.services.image.images.listing import asked
 from pileus.services.image.images.rules import Change, Image
 from pileus.services.image.images.store import count_of
@@ -57,6 +57,7 @@ __all__ = [
     "beat",
     "begin",
     "by_ids",
+    "checks",
     "clean",
     "count_of",
     "create",

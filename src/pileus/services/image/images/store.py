@@ -265,6 +265,12 @@ async def named_blobs(ctx: Ctx) -> set[UUID]:
     return set((await ctx.execute(known)).scalars())
 
 
+async def with_bytes(ctx: Ctx) -> list[Any]:
+    """(image, blob, size) of all that are whole."""
+    found = sa.select(images.c.id, images.c.blob_id, images.c.size).where(images.c.blob_id.is_not(None), THERE)
+    return list((await ctx.execute(found)).all())
+
+
 async def writers(ctx: Ctx) -> list[Any]:
     """(image, writer, beat) of all that are being written."""
     found = sa.select(images.c.id, images.c.writer_id, images.c.beat).where(images.c.writer_id.is_not(None), THERE)
