@@ -73,3 +73,9 @@ async def test_faults_have_the_names_that_clients_know(cloud: RunningCloud) -> N
     assert wrong.json()["badMethod"]["code"] == 405
     unknown = await cloud.get("/compute/v2.1/nothing-of-that-name")
     assert unknown.status_code == 404
+
+
+async def test_a_slash_at_the_end_leads_nowhere(cloud: RunningCloud) -> None:
+    """A client that was given no id asks for nothing, and gets no list."""
+    for path in ("/v2.1/flavors/", "/v2.1/os-simple-tenant-usage/", f"/v2.1/{cloud.project_id}/flavors/"):
+        assert (await cloud.get(f"/compute{path}")).status_code == 404

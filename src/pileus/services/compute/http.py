@@ -60,9 +60,11 @@ def missing(name: str, value: str) -> CloudError:
 
 
 def located(segments: list[str]) -> tuple[list[str], str | None]:
-    """`/v2/…` means `/v2.1/…`, and a project's id may stand behind either."""
+    """`/v2/…` means `/v2.1/…`, and a project's id may stand behind either. A slash at the end leads nowhere, as in Nova."""
     if len(segments) < 2 or segments[0] not in ROOTS or not segments[1]:
         return segments, None
+    if not segments[-1]:
+        return [*segments, ""], None
     if len(segments) > 2 and segments[2] and PROJECT.fullmatch(segments[1]):
         return ["v2.1", *segments[2:]], segments[1]
     return ["v2.1", *segments[1:]], None
