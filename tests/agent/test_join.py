@@ -166,7 +166,10 @@ async def test_one_agent_a_state_directory(plane: ControlPlane, tmp_path: Path) 
             await RunningAgent(options(plane, tmp_path, "one"), SystemClock()).__aenter__()
 
 
-async def test_what_an_agent_cannot_do_it_says_at_its_start(plane: ControlPlane, tmp_path: Path) -> None:
+async def test_what_an_agent_cannot_do_it_says_at_its_start(
+    plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # a machine without the programs of real engines
     token = await plane.token("one")
     for more, cause in (
         ({"simulate": False, "join": token}, "--simulate"),

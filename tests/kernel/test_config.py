@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pileus.kernel.config import Config, ConfigError, address, database_url, listen_url, load, options, value_of
+from pileus.kernel.config import Config, ConfigError, database_url, listen_url, load, options, value_of
+from pileus.kernel.config_limits import address
 
 
 @pytest.fixture
@@ -55,6 +56,9 @@ def test_the_command_line_may_open_a_section() -> None:
             "[identity]\npassword_expires_days = 2\nminimum_password_age_days = 2\n",
             "minimum_password_age_days must be less",
         ),
+        ('[network]\nexternal_addresses = ["172.24.4.x"]\n', "network.external_addresses: '172.24.4.x'"),
+        ('[network]\ntunnel = "eth1"\n', "network.tunnel is DEVICE=ADDRESS/LENGTH, not 'eth1'"),
+        ('[network]\ntunnel = "eth1=there"\n', "network.tunnel: 'there'"),
         ('[database]\nurl = "postgresql://u:hunter2@h/n"\n', "database.url holds a password"),
         ('[database]\nlisten_url = "postgresql://u:hunter2@h/n"\n', "database.listen_url holds a password"),
     ],

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from pileus.agent.relay import Ask
 from pileus.agent.wire import AgentError
+from pileus.agent.wiring import Wiring
 from pileus.engines.blocks import Blocks
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.hypervisor import Hypervisor
@@ -43,6 +45,8 @@ class Place:
     changed: Callable[[Change], None]
     central: bool
     certificates: Callable[[], Path]  # raises Unavailable while there are none
+    wiring: Wiring
+    ask: Ask  # the control plane, in the name of a guest
     address: str = ""  # by which other hosts reach this one
 
 
@@ -69,25 +73,15 @@ async def real(place: Place) -> AsyncIterator[Engines]:
         yield engines
 
 
-async def networking(place: Place, stack: AsyncExitStack) -> tuple[Engines, dict[str, str]]:
+async def networking(place: Place, stack: AsyncExitStack) -> tuple[Engines, Mapping[str, str]]:
     """The switch of this host and, in one place, the overlay; and where programs find the switch."""
-    from pileus.engines.overlay.ovn.central import Central
-    from pileus.engines.overlay.ovn.daemons import Keeper
-    from pileus.engines.overlay.ovn.engine import OvnOverlay
-    from pileus.engines.overlay.ovn.host import External, Host
+    from pileus.agent.networking import Networking
 
-    require("ovs-vswitchd", "ovn-northd", "ovn-controller")
+    require("ovs-vswitchd", "ovn-northd", "ovn-controller", "ethtool")
     if not place.central:
         return [], {}
-    keeper = Keeper(place.clock)
-    stack.push_async_callback(keeper.stop)
-    central = Central(place.home / "ovn")
-    await central.start(keeper)
-    host = Host(place.home / "ovs", place.name, f"unix:{central.southbound}", external=External())
-    await host.start(keeper)
-    overlay = OvnOverlay(central.northbound, central.southbound, place.clock, changed=place.changed)
-    await overlay.start()
-    stack.push_async_callback(overlay.stop)
+    made = Networking(place.home, place.name, place.wiring, place.clock, place.ask)
+    overlay, host = await made.start(stack, place.changed)
     return [(Overlay, overlay)], host.environment
 
 
@@ -102,7 +96,7 @@ async def volumes(place: Place) -> Blocks:
     return made
 
 
-async def guests(place: Place, stack: AsyncExitStack, environment: dict[str, str]) -> Hypervisor:
+async def guests(place: Place, stack: AsyncExitStack, environment: Mapping[str, str]) -> Hypervisor:
     from pileus.engines.hypervisor.libvirt import kvm
     from pileus.engines.hypervisor.libvirt.daemon import PROGRAMS, Libvirtd
 
@@ -121,7 +115,13 @@ async def guests(place: Place, stack: AsyncExitStack, environment: dict[str, str
     longest = home / "guests" / str(UUID(int=0)) / "sockets" / "serial"
     if len(os.fsencode(longest)) > LONGEST_PATH:
         raise AgentError(f"The path of the state is too long for the sockets of guests below it: {place.home}")
-    daemon = Libvirtd(home / "libvirt", place.home / "tls" / "nbd", kvm=accelerator == "kvm", environment=environment)
+    daemon = Libvirtd(
+        home / "libvirt",
+        place.home / "tls" / "nbd",
+        kvm=accelerator == "kvm",
+        environment=environment,
+        netns=place.wiring.netns,
+    )
     site = Site(accelerator, place.home / "blocks")
     made = LibvirtHypervisor(
         home, place.clock, daemon=daemon, site=site, transfers=place.transfers, changed=place.changed

@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ import httpx
 import pileus
 from pileus.agent import certificates, engines, join
 from pileus.agent.app import AgentApp
+from pileus.agent.relay import asks_control
 from pileus.agent.report import Reporter
 from pileus.agent.transfers import HttpTransfers
 from pileus.agent.wire import UNIX, AgentError
+from pileus.agent.wiring import Wiring, local_name
 from pileus.engines.files import make_directory
 from pileus.engines.rim import Rim
 from pileus.kernel.clock import Clock, SystemClock
@@ -50,6 +52,7 @@ class Options:
     join: str | None = None  # the join token; needed once, and ignored when it is the one that was used
     simulate: bool = False
     advertise: str = ""  # the host by which the control plane reaches this agent; empty: found out
+    wiring: Wiring = field(default_factory=Wiring)
     commander: int | None = None  # behind a Unix socket: the uid of the control process; None: our own
 
 
@@ -103,7 +106,21 @@ class RunningAgent:
         await stack.enter_async_context(client)
         reporter = Reporter(client, self.rims, self._clock, extensions)
         reporter.address = self.address
-        await self._make_rims(stack, reporter, HttpTransfers(client, extensions), identity)
+        name = local_name() if identity is None else identity.name
+        authority = Path(options.control.removeprefix(UNIX)).parent / "ca"
+        place = engines.Place(
+            home=options.state,
+            name=name,
+            clock=self._clock,
+            transfers=HttpTransfers(client, extensions),
+            changed=reporter.changed,
+            central=identity is None,
+            certificates=partial(certificates.ensure, options.state, name, identity, authority),
+            wiring=options.wiring,
+            ask=asks_control(client, extensions),
+            address=options.advertise or reached_by(options.control),
+        )
+        await self._make_rims(stack, place)
         if identity is None:
             listener = Listener(sock=sock, peers=frozenset({os.geteuid(), options.commander or os.geteuid()}))
         else:
@@ -132,29 +149,15 @@ class RunningAgent:
             )
         return identity
 
-    async def _make_rims(
-        self, stack: AsyncExitStack, reporter: Reporter, transfers: HttpTransfers, identity: join.Identity | None
-    ) -> None:
+    async def _make_rims(self, stack: AsyncExitStack, place: engines.Place) -> None:
         options = self._options
-        name = socket.gethostname() if identity is None else identity.name
-        authority = Path(options.control.removeprefix(UNIX)).parent / "ca"
-        place = engines.Place(
-            home=options.state,
-            name=name,
-            clock=self._clock,
-            transfers=transfers,
-            changed=reporter.changed,
-            central=options.listen.startswith(UNIX),
-            certificates=partial(certificates.ensure, options.state, name, identity, authority),
-            address=options.advertise or reached_by(options.control),
-        )
         if options.simulate:
             served = engines.simulated(place)
         else:
             served = await stack.enter_async_context(engines.real(place))
         for protocol, engine in served:
             home = options.state / "engines" / protocol.KIND
-            rim = Rim(protocol, engine, home, self._clock, changed=reporter.changed, durable=True)
+            rim = Rim(protocol, engine, home, self._clock, changed=place.changed, durable=True)
             self.rims[protocol.KIND] = rim
             stack.push_async_callback(rim.stop)
             await rim.resume()

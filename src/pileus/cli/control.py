@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -18,12 +17,9 @@ from pileus.cli.orders import LocalAgent, Orders, Served, Simulation
 from pileus.kernel import hosts
 from pileus.kernel.config import Config
 from pileus.kernel.http.server import Server
-from pileus.kernel.joins import HOST_NAME
 from pileus.world import Cloud, ensure_admin, keep_first_state
 
 logger = logging.getLogger("pileus.control")
-
-UNNAMED = "local"
 
 Ready = Callable[[Served], None]
 
@@ -78,8 +74,9 @@ def ca_path(encrypted: Secure | None) -> str | None:
 async def speaking_to_local_agent(cloud: Cloud, agent: LocalAgent) -> AsyncIterator[None]:
     """Inside the block this machine is a host."""
     from pileus.agent import control
+    from pileus.agent.wiring import local_name
 
-    name = host_name()
+    name = local_name()
     await hosts.ensure_behind_socket(cloud.ctx, name, agent.listens)
     server = await control.listen_to_local(
         cloud.ctx, cloud.hosts, Path(agent.posts), name, agent=agent.uid, api=cloud.app
@@ -90,9 +87,3 @@ async def speaking_to_local_agent(cloud: Cloud, agent: LocalAgent) -> AsyncItera
         yield
     finally:
         await server.stop(1.0)
-
-
-def host_name() -> str:
-    """The machine's, as far as it is a name for a host."""
-    name = socket.gethostname().lower()
-    return name if HOST_NAME.fullmatch(name) else UNNAMED

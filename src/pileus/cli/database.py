@@ -16,7 +16,8 @@ from pileus.cli.listeners import url
 from pileus.cli.settings import configuration
 from pileus.cli.state import locked, open_state, write_client_files
 from pileus.kernel import migrate
-from pileus.kernel.config import Config, ConfigError, address, database_url
+from pileus.kernel.config import Config, ConfigError, database_url
+from pileus.kernel.config_limits import address
 from pileus.kernel.db import Database, open_database
 from pileus.kernel.errors import CloudError
 from pileus.kernel.migrate import State

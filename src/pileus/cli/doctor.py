@@ -28,7 +28,8 @@ from pileus.cli.finding import Finding
 from pileus.cli.rooms import control_state
 from pileus.cli.settings import configuration
 from pileus.cli.state import OPEN_TO_OTHERS
-from pileus.kernel.config import Config, address, database_url
+from pileus.kernel.config import Config, database_url
+from pileus.kernel.config_limits import address
 
 PYTHON = (3, 11)
 FREE_BYTES = 2 * 2**30

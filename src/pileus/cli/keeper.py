@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 import pileus
+from pileus.agent.wiring import Wiring
 from pileus.cli import Failure
 from pileus.cli.orders import Orders, Served
 from pileus.cli.rooms import Rooms
@@ -142,6 +143,7 @@ class Agent:
     log: Path
     simulate: bool
     commander: int
+    wiring: Wiring
 
     async def start(self) -> Running:
         """Return when it listens. Raises Failure."""
@@ -159,7 +161,8 @@ class Agent:
     def _words(self) -> list[str]:
         words = ["serve", "agent", "--state", str(self.rooms.host), "--log", str(self.log)]
         words += ["--control", f"unix:{self.rooms.control_socket}", "--listen", f"unix:{self.rooms.agent_socket}"]
-        return [*words, "--commander", str(self.commander), *(["--simulate"] if self.simulate else [])]
+        words += ["--commander", str(self.commander), *self.wiring.words()]
+        return [*words, *(["--simulate"] if self.simulate else [])]
 
 
 @dataclass(frozen=True)

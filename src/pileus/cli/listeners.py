@@ -9,7 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pileus.cli import Failure
-from pileus.kernel.config import Config, address
+from pileus.kernel.config import Config
+from pileus.kernel.config_limits import address
 from pileus.kernel.http import App
 from pileus.kernel.http.server import BACKLOG, Listener, Server
 

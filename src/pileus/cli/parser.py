@@ -111,7 +111,25 @@ def _serve(commands: Any) -> None:
     agent.add_argument(
         "--commander", type=int, metavar="UID", help="who may command it, behind a Unix socket; else who started it"
     )
+    _wiring(agent)
     agent.add_argument("--log", default="", metavar="FILE", help="else standard error")
+
+
+def _wiring(agent: argparse.ArgumentParser) -> None:
+    agent.add_argument("--netns", default="", metavar="NAME", help="network namespace of its own for switch and guests")
+    agent.add_argument(
+        "--external",
+        action="append",
+        default=[],
+        metavar="ADDRESS/LENGTH",
+        help="this host's address in the physical network; repeatable; none: it does not reach that network",
+    )
+    agent.add_argument("--physical-network", default="public", metavar="NAME", help="what that is called (public)")
+    agent.add_argument("--masquerade", action="store_true", help="what leaves the machine carries its address")
+    agent.add_argument(
+        "--tunnel", default="", metavar="DEVICE=ADDRESS/LENGTH", help="a device for nothing but tunnels to other hosts"
+    )
+    agent.add_argument("--overlay", default="", metavar="ADDRESS:PORT", help="where hosts reach the cloud's overlay")
 
 
 def _database(commands: Any) -> None:

@@ -18,7 +18,8 @@ import uvloop
 from pileus.cli import Failure
 from pileus.cli.listeners import Secure
 from pileus.kernel import joins, log
-from pileus.kernel.config import Config, ConfigError, address
+from pileus.kernel.config import Config, ConfigError
+from pileus.kernel.config_limits import address
 from pileus.kernel.errors import CloudError
 from pileus.kernel.http.server import Listener, Server
 from pileus.kernel.migrate import SchemaError

@@ -79,6 +79,7 @@ def agent(asked: argparse.Namespace) -> int:
 
     from pileus.agent.main import Options, run
     from pileus.agent.wire import AgentError
+    from pileus.agent.wiring import Wiring
     from pileus.kernel import log
     from pileus.kernel.config import Log
 
@@ -90,6 +91,14 @@ def agent(asked: argparse.Namespace) -> int:
         simulate=asked.simulate,
         advertise=asked.advertise,
         commander=asked.commander,
+        wiring=Wiring(
+            netns=asked.netns,
+            physical_network=asked.physical_network,
+            external=tuple(asked.external),
+            masquerade=asked.masquerade,
+            tunnel=asked.tunnel,
+            overlay=asked.overlay,
+        ),
     )
     log.start(Log(file=asked.log))
     try:

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.agent.wiring import Wiring
 from pileus.cli import Failure
 from pileus.cli.orders import LocalAgent, Orders, Served, Simulation
 from pileus.cli.rooms import open_rooms, user_named
 from pileus.cli.settings import configuration
 from pileus.cli.state import locked, open_state, pid_file, write_client_files
 from pileus.kernel import log
-from pileus.kernel.config import Config, Log
+from pileus.kernel.config import Config, Log, Network
 
 logger = logging.getLogger("pileus.up")
 
@@ -78,7 +79,7 @@ def run_with_agent(config: Config, origins: Mapping[str, str], stack: contextlib
     local = LocalAgent(listens=f"unix:{rooms.agent_socket}", posts=str(rooms.control_socket), uid=os.geteuid())
     inside = msgspec.structs.replace(config, state=str(rooms.control))
     control = Control(Orders(config=inside, agent=local, user=user, keeper=os.getpid()))
-    agent = Agent(rooms, state / "agent.log", simulate, user.uid if user else os.geteuid())
+    agent = Agent(rooms, state / "agent.log", simulate, user.uid if user else os.geteuid(), wiring(config.network))
     if (state / EPHEMERAL).exists() and not simulate:
         stack.callback(end_all, state)
     asyncio.run(keep(control, agent, partial(say, config)))
@@ -91,6 +92,18 @@ def end_all(state: Path) -> None:
     from pileus.cli.down import down
 
     asyncio.run(down(state))
+
+
+def wiring(network: Network) -> Wiring:
+    """How this machine is wired, by the options."""
+    return Wiring(
+        netns=network.netns,
+        physical_network=network.physical_networks[0] if network.physical_networks else "public",
+        external=network.external_addresses if network.physical_networks else (),
+        masquerade=network.masquerade,
+        tunnel=network.tunnel,
+        overlay=network.overlay_listen,
+    )
 
 
 def logging_to(config: Config, origins: Mapping[str, str], room: Path) -> Config:

@@ -6,11 +6,9 @@ Secrets are never values here but paths of files. `origins` says where each valu
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 from urllib.parse import quote
@@ -18,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta
 
-PASSWORD_IN_URL = re.compile(r"[^:]*://[^/@:]*:[^/]*@")
+from pileus.kernel.config_limits import check
 
 
 def option(doc: str, **limits: Any) -> Meta:
@@ -186,6 +184,22 @@ class Network(Section, frozen=True):
     )
     physical_mtu: Annotated[int, option("Largest packet of those, bytes.", ge=1280, le=65_535)] = 1500
     mtu: Annotated[int, option("Largest packet of a network that lives in tunnels, bytes.", ge=1280, le=65_535)] = 1442
+    external_addresses: Annotated[
+        tuple[str, ...],
+        option("This machine's addresses in the first of the networks outside, with length; none: it has none there."),
+    ] = ("172.24.4.1/24",)
+    masquerade: Annotated[
+        bool, option("What comes from that network and leaves the machine elsewhere carries the machine's address.")
+    ] = False
+    netns: Annotated[
+        str, option("Network namespace for this machine's switch and guests, made when it is not there; empty: none.")
+    ] = ""
+    tunnel: Annotated[
+        str, option("DEVICE=ADDRESS/LENGTH: a device of this machine for nothing but tunnels to other hosts.")
+    ] = ""
+    overlay_listen: Annotated[
+        str, option("ADDRESS:PORT at which other hosts reach this machine's overlay; empty: there are none.")
+    ] = ""
     dns_domain: Annotated[str, option("What follows the names of ports, as guests are told.", min_length=1)] = (
         "openstacklocal."
     )
@@ -267,7 +281,10 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> tuple
         config = msgspec.convert(document, Config, strict=True)
     except msgspec.ValidationError as e:
         raise ConfigError(f"{source}: {e}") from e
-    check(config, source)
+    try:
+        check(config)
+    except ValueError as e:
+        raise ConfigError(f"{source}: {e}") from e
     return config, origins
 
 
@@ -286,58 +303,6 @@ def refuse_unknown(source: str, names: Iterable[str]) -> None:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise ConfigError(f"{source}: unknown option {name}" + (f"; did you mean {near[0]}?" if near else ""))
-
-
-def check(config: Config, source: str) -> None:
-    """What a type cannot say: addresses can be read, no secret stands in a URL, files come in pairs. Raises ConfigError."""
-    try:
-        address(config.api.listen)
-    except ValueError as e:
-        raise ConfigError(f"{source}: api.listen: {e}") from e
-    for name, url in (("url", config.database.url), ("listen_url", config.database.listen_url)):
-        if PASSWORD_IN_URL.match(url):
-            raise ConfigError(
-                f"{source}: database.{name} holds a password; put it into a file (mode 0600) and name that by database.password_file"
-            )
-    if bool(config.api.tls_certificate) != bool(config.api.tls_key):
-        raise ConfigError(f"{source}: api.tls_certificate and api.tls_key go together: set both or none")
-    for name, networks in (
-        ("http.trusted_proxies", config.http.trusted_proxies),
-        ("image.download_networks", config.image.download_networks),
-    ):
-        check_networks(networks, f"{source}: {name}")
-    check_passwords(config.identity, source)
-
-
-def check_networks(networks: Iterable[str], where: str) -> None:
-    """Raises ConfigError for one that is none."""
-    for network in networks:
-        try:
-            ip_network(network)
-        except ValueError as e:
-            raise ConfigError(f"{where}: {e}") from e
-
-
-def check_passwords(limits: Identity, source: str) -> None:
-    """Raises ConfigError for rules of passwords that nobody could keep."""
-    try:
-        re.compile(limits.password_regex)
-    except re.error as e:
-        raise ConfigError(f"{source}: identity.password_regex is no regular expression: {e}") from e
-    if 0 < limits.password_expires_days <= limits.minimum_password_age_days:
-        raise ConfigError(
-            f"{source}: identity.minimum_password_age_days must be less than password_expires_days, or nobody could change "
-            "a password before it expires"
-        )
-
-
-def address(text: str) -> tuple[str, int]:
-    """Host and port of HOST:PORT, [IPV6]:PORT or :PORT (all addresses). Raises ValueError that says the form."""
-    host, colon, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535 or (":" in bare) != (bare != host):
-        raise ValueError(f"{text!r} is not HOST:PORT (IPv6 as [::1]:9999)")
-    return bare or "0.0.0.0", int(port)  # noqa: S104 (asked for by leaving the host out)
 
 
 def database_url(config: Config) -> str:

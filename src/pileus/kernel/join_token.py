@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 
 import msgspec
 
 PREFIX = "pileus-join-"
+HOST_NAME = re.compile(r"[a-z]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 
 class JoinToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,6 @@ its key sealed with the site's key, so that every control process can sign. It i
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from pathlib import Path
 
@@ -21,14 +20,13 @@ from pileus.kernel import hosts, tls
 from pileus.kernel.context import Ctx
 from pileus.kernel.db.base import Text, metadata
 from pileus.kernel.errors import BadRequest, Unauthorized
-from pileus.kernel.join_token import JoinToken
+from pileus.kernel.join_token import HOST_NAME, JoinToken
 
 GOOD_FOR_S = 900.0
 CA_DAYS = 7300
 HOST_DAYS = 1825
 CONTROL_DAYS = 365
 RESERVED = ".pileus"  # how no host's name ends: what the cloud itself is called
-HOST_NAME = re.compile(r"[a-z]([a-z0-9.-]{0,61}[a-z0-9])?")
 SEALED_AS = b"authority"
 
 tokens = sa.Table(
