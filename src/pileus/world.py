@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,7 @@ from pileus.services.identity.trusts import service as trusts
 from pileus.services.identity.users import service as users
 from pileus.services.image.images import service as images
 from pileus.services.image.routes import api as image_api
+from pileus.services.network import public
 from pileus.services.network.routes import api as network_api
 from pileus.services.placement.routes import api as placement_api
 from pileus.services.volume.routes import api as volume_api
@@ -97,6 +98,7 @@ CATALOGUE = (
     ("compute", "nova", "/compute/v2.1"),
 )
 """What the catalogue offers beside Identity: type, name, and where it is below the address of the cloud."""
+SEEDS: Mapping[str, Callable[[Ctx], Awaitable[None]]] = {"compute": flavors.seed, "network": public.seed}
 
 
 @dataclass
@@ -326,10 +328,17 @@ async def ensure_admin(cloud: Cloud) -> str:
 
 
 async def offer_services(cloud: Cloud) -> None:
-    """See to it that the catalogue offers what this cloud has. What an operator changed in it stays."""
+    """See to it that the catalogue offers what this cloud has. What an operator changed in it stays.
+
+    What a new cloud begins with is made with the service's first entry: what an operator deletes of it stays away.
+    """
+    for kind, name, path in CATALOGUE:
+        if seed := SEEDS.get(kind):
+            async with cloud.ctx.transaction() as ctx:
+                if not await services_offered.list_(ctx, {"type": kind}):
+                    await seed(ctx)
+                    await register_service(ctx, kind, name, path)
     async with cloud.ctx.transaction() as ctx:
-        if not await services_offered.list_(ctx, {"type": "compute"}):
-            await flavors.seed(ctx)  # once: those that an operator deletes stay away
         for kind, name, path in CATALOGUE:
             await register_service(ctx, kind, name, path)
 

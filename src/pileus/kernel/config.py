@@ -182,6 +182,13 @@ class Network(Section, frozen=True):
     physical_networks: Annotated[tuple[str, ...], option("Names of the networks outside that ports can be on.")] = (
         "public",
     )
+    public_cidr: Annotated[
+        str,
+        option(
+            "Addresses of the external network `public` that a new cloud has on the first of those; this machine has the"
+            " first address. Empty: none."
+        ),
+    ] = "172.24.4.0/24"
     physical_mtu: Annotated[int, option("Largest packet of those, bytes.", ge=1280, le=65_535)] = 1500
     mtu: Annotated[int, option("Largest packet of a network that lives in tunnels, bytes.", ge=1280, le=65_535)] = 1442
     external_addresses: Annotated[
