@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,19 +50,13 @@ from pileus.services.cloud.checkpoints.service import Simulated
 from pileus.services.cloud.events import service as feeds
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
-from pileus.services.compute.flavors import service as flavors
 from pileus.services.compute.routes import api as compute_api
-from pileus.services.identity.bootstrap import bootstrap, register_service
 from pileus.services.identity.keys import service as keys
-from pileus.services.identity.projects.service import DEFAULT
 from pileus.services.identity.routes import api as identity_api
-from pileus.services.identity.services import service as services_offered
 from pileus.services.identity.tokens.service import authenticate
 from pileus.services.identity.trusts import service as trusts
-from pileus.services.identity.users import service as users
 from pileus.services.image.images import service as images
 from pileus.services.image.routes import api as image_api
-from pileus.services.network import public
 from pileus.services.network.routes import api as network_api
 from pileus.services.placement.routes import api as placement_api
 from pileus.services.volume.routes import api as volume_api
@@ -74,7 +67,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pileus.world")
 
 SITE_KEY = "site.key"
-ADMIN_PASSWORD = "admin.password"  # noqa: S105 (a file's name)
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
@@ -89,16 +81,6 @@ SERVICES: tuple[Service, ...] = (
     cloud_api,
     metrics_api,
 )
-CATALOGUE = (
-    ("placement", "placement", "/placement"),
-    ("image", "glance", "/image"),
-    ("network", "neutron", "/network"),
-    ("block-storage", "cinder", "/volume/v3"),
-    ("volumev3", "cinderv3", "/volume/v3"),
-    ("compute", "nova", "/compute/v2.1"),
-)
-"""What the catalogue offers beside Identity: type, name, and where it is below the address of the cloud."""
-SEEDS: Mapping[str, Callable[[Ctx], Awaitable[None]]] = {"compute": flavors.seed, "network": public.seed}
 
 
 @dataclass
@@ -310,43 +292,6 @@ async def open_cloud(
         await db.close()
         raise
     return cloud
-
-
-async def ensure_admin(cloud: Cloud) -> str:
-    """See to it that there is somebody who can log in. Returns the password that was generated for `admin`.
-
-    It is kept in the state directory; empty when it was generated elsewhere.
-    """
-    kept = cloud.state / ADMIN_PASSWORD
-    password = (read_or_none(kept) or b"").decode().strip()
-    if not password and await users.named(cloud.ctx, "admin", DEFAULT) is None:
-        password = secrets.token_urlsafe(18)
-        write_whole(kept, f"{password}\n".encode(), durable=True)  # before the row: a kill in between loses nothing
-    await bootstrap(cloud.ctx, password or secrets.token_urlsafe(18))
-    await offer_services(cloud)
-    return password
-
-
-async def offer_services(cloud: Cloud) -> None:
-    """See to it that the catalogue offers what this cloud has. What an operator changed in it stays.
-
-    What a new cloud begins with is made with the service's first entry: what an operator deletes of it stays away.
-    """
-    for kind, name, path in CATALOGUE:
-        if seed := SEEDS.get(kind):
-            async with cloud.ctx.transaction() as ctx:
-                if not await services_offered.list_(ctx, {"type": kind}):
-                    await seed(ctx)
-                    await register_service(ctx, kind, name, path)
-    async with cloud.ctx.transaction() as ctx:
-        for kind, name, path in CATALOGUE:
-            await register_service(ctx, kind, name, path)
-
-
-async def keep_first_state(cloud: Cloud) -> None:
-    """What `pileus reset` goes back to: a simulated cloud as its first start has made it."""
-    if cloud.simulate_hosts:
-        await checkpoints.ensure_first(cloud.ctx)
 
 
 def seeded_ids(state: Path, seed: int) -> Ids:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from pileus.beginnings import offer_services
 from pileus.kernel import config
 from pileus.kernel.context import PILEUS, Ctx
 from pileus.kernel.db import Database
@@ -25,7 +26,7 @@ from pileus.services.identity.roles import service as roles
 from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
-from pileus.world import Cloud, offer_services, open_cloud
+from pileus.world import Cloud, open_cloud
 
 ROLES = ("manager", "member", "reader", "service")
 BASE = "http://cloud.test"
@@ -112,6 +113,7 @@ async def running_cloud(
         "database.url": database_url,
         "identity.bcrypt_rounds": 4,
         "api.public_url": BASE,
+        "network.public_cidr": "",
         **(overrides or {}),
     }
     state.mkdir(mode=0o700)

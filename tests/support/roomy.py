@@ -8,13 +8,11 @@ from pileus import services as folder
 from pileus.kernel.facts import facts
 from pileus.services.identity.registered_limits import service as registered_limits
 from pileus.services.identity.services import service as services
-from pileus.world import offer_services
 from support.cloud import RunningCloud
 
 
 async def unlimited(cloud: RunningCloud) -> None:
     """Register no limit for whatever each service of this cloud limits, as its operator would."""
-    await offer_services(cloud.world)
     ctx = cloud.ctx()
     known = {service.type: service.id for service in await services.list_(ctx, {})}
     wanted = []

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import msgspec
 
+from pileus.beginnings import ensure_admin, keep_first_state
 from pileus.cli import process
 from pileus.cli.listeners import Secure, listen, listeners, secure
 from pileus.cli.orders import LocalAgent, Orders, Served, Simulation
 from pileus.kernel import hosts
 from pileus.kernel.config import Config
 from pileus.kernel.http.server import Server
-from pileus.world import Cloud, ensure_admin, keep_first_state
+from pileus.world import Cloud
 
 logger = logging.getLogger("pileus.control")
 

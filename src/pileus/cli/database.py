@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from pileus.beginnings import ensure_admin
 from pileus.cli import Failure, process
 from pileus.cli.listeners import url
 from pileus.cli.settings import configuration
@@ -21,7 +22,6 @@ from pileus.kernel.config_limits import address
 from pileus.kernel.db import Database, open_database
 from pileus.kernel.errors import CloudError
 from pileus.kernel.migrate import State
-from pileus.world import ensure_admin
 
 
 def upgrade(asked: argparse.Namespace) -> int:

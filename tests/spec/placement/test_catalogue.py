@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pileus.world import offer_services
+from pileus.beginnings import offer_services
 from support.cloud import BASE, RunningCloud
 
 
