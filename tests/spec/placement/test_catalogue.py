@@ -14,4 +14,3 @@ async def test_the_catalogue_offers_it_once(cloud: RunningCloud) -> None:
     assert entry["name"] == "placement"
     assert {endpoint["url"] for endpoint in entry["endpoints"]} == {f"{BASE}/placement"}
     assert {endpoint["interface"] for endpoint in entry["endpoints"]} == {"public", "internal", "admin"}
-    assert (await cloud.get("/placement/resource_providers")).json() == {"resource_providers": []}
