@@ -29,7 +29,9 @@ def test_a_noun_is_entered_by_its_service_module() -> None:
 
 def registers(importer: str) -> bool:
     """The composition root, and the packages' `__init__` of a service and of a noun, where routes are gathered."""
-    return importer in ("pileus.beginnings", "pileus.world") or (importer.startswith("pileus.services.") and importer.count(".") <= 3)
+    return importer in ("pileus.beginnings", "pileus.world") or (
+        importer.startswith("pileus.services.") and importer.count(".") <= 3
+    )
 
 
 @pytest.mark.parametrize("below", ["pileus.services", "pileus.engines", "pileus.world", "pileus.cli", "pileus.agent"])
