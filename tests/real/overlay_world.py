@@ -29,7 +29,9 @@ from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, inside, run
 from pileus.engines.overlay.ovn.engine import OvnOverlay
 from pileus.engines.overlay.ovn.host import External, Host, Underlay
 from pileus.engines.overlay.ovn.metadata import Metadata
+from pileus.engines.overlay.ovn.ovsdb import Tls
 from pileus.engines.verbs import Answer, Change, Done
+from pileus.kernel import tls
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Unavailable
 from support.waiting import pause
@@ -122,10 +124,12 @@ class World:
     guests: list[Guest] = field(default_factory=list)
     namespaces: list[str] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    authority: tls.Ca = field(default_factory=lambda: tls.Ca(*tls.new_authority("hosts", 1), Path()))
 
     async def add_host(self, name: str, room: str = "", **more: Any) -> Host:
         netns = self.named(name)
-        host = Host(self.home / (room or name), name, f"unix:{self.central.southbound}", netns=netns, **more)
+        southbound = more.pop("southbound", f"unix:{self.central.southbound}")
+        host = Host(self.home / (room or name), name, southbound, netns=netns, **more)
         self.hosts[name] = host
         await host.start(self.keeper)
         return host
@@ -238,6 +242,20 @@ class World:
             await made.daemon.end()
             await relay.stop()
 
+    def certificate(self, name: str) -> Tls:
+        """Of that host, by the authority of this world."""
+        folder = self.home / "tls" / name
+        folder.mkdir(parents=True)
+        found = Tls(folder / "key.pem", folder / "cert.pem", folder / "ca.pem")
+        certificate, key = tls.issue(self.authority, [name], 1, client=True)
+        for file, data in ((found.certificate, certificate), (found.key, key), (found.authority, self.authority.pem)):
+            file.write_bytes(data)
+        return found
+
+    def far(self) -> dict[str, Any]:
+        """How h2 finds the overlay: on another machine."""
+        return {"southbound": "ssl:172.31.0.254:6642", "tls": self.certificate("h2")}
+
     async def public(self) -> Network:
         return await self.network(subnet("172.24.4.0/24", "172.24.4.1"), mtu=1500, physical_network="public")
 
@@ -264,11 +282,16 @@ async def world(*, cabled: bool = False, external: External = External(), rooms:
     overlay = OvnOverlay(central.northbound, central.southbound, clock, changed=changes.append)
     made = World(home, central, Keeper(clock), overlay, changes)
     try:
+        if cabled:
+            await made.cable("h1", "h2")
+            await links.ip("addr", "add", "172.31.0.254/24", "dev", "wire", netns=made.named("wire"))
+            made.central = central = Central(
+                central.home, "pssl:6642:172.31.0.254", made.certificate("central"), made.named("wire")
+            )
         await central.start(made.keeper)
         await overlay.start()
         if cabled:
-            await made.cable("h1", "h2")
-            await made.add_host("h2", underlay=Underlay("phy0", "172.31.0.2/24"))
+            await made.add_host("h2", underlay=Underlay("phy0", "172.31.0.2/24"), **made.far())
         underlay = Underlay("phy0", "172.31.0.1/24") if cabled else None
         await made.add_host("h1", "host/ovs" if rooms else "h1", external=external, underlay=underlay)
         yield made

@@ -29,6 +29,25 @@ async def test_guests_of_two_hosts_reach_each_other_and_the_outside_through_a_tu
         await run("ping", "-c1", "-W2", "172.24.4.100", netns=real.hosts["h1"].netns)
 
 
+async def test_another_machine_reads_the_overlay_with_a_certificate_and_changes_only_what_is_its_own() -> None:
+    async with world(cabled=True) as real:
+        network = await real.network(subnet())
+        port = await real.port(network, "10.0.0.11")
+        words = (*real.hosts["h2"].tls.words, "--db=ssl:172.31.0.254:6642", "--timeout=5")  # type: ignore[union-attr]
+        there = real.hosts["h2"].netns
+
+        async def binding() -> bool:
+            return bool(
+                await run("ovn-sbctl", *words, "--bare", "find", "port_binding", f"logical_port={port.id}", netns=there)
+            )
+
+        assert await comes_true(binding)
+        with pytest.raises(Unavailable, match="permission"):
+            await run("ovn-sbctl", *words, "chassis-del", "h1", netns=there)
+        with pytest.raises(Unavailable):
+            await run("ovn-sbctl", "--timeout=3", "--db=tcp:172.31.0.254:6642", "show", netns=there)
+
+
 async def test_whoever_is_killed_pings_go_on() -> None:
     """All but the switch itself lose none; the switch carries them again when it is back."""
     async with world() as real:

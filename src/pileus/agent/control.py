@@ -3,6 +3,7 @@
 GET  /agent/v1/ca         the authority's certificate: public, and checked by its fingerprint
 POST /agent/v1/join       a join token and a signing request, for a certificate; the token is all that is asked for
 GET, PUT /image/v2/transfers/TOKEN   bytes of images, for who has the token
+POST /agent/v1/certify    a signing request of the host on this machine, for a certificate that other hosts believe
 POST /agent/v1/lease      I live, this is what I observe       }
 POST /agent/v1/changed    these jobs have ended                } by the certificate of a host,
 POST /agent/v1/metadata   a guest of mine asks                 } never by the token of a user
@@ -113,6 +114,7 @@ class ControlApp:
         self._told, self._observed, self._local = changed, observed, local
         self._posts = {
             "join": self._join,
+            "certify": self._certify,
             "lease": self._lease,
             "changed": self._changed,
             "metadata": self._metadata,
@@ -143,6 +145,13 @@ class ControlApp:
         name, certificate = await joins.join(self._ctx, self._authority, body.secret, body.csr, address=address)
         logger.info("a host has joined", extra={"facts": {"host": name, "address": address}})
         return wire.answer(wire.Joined(host=name, certificate=certificate.decode()))
+
+    async def _certify(self, request: Request) -> Response:
+        if self._local is None:
+            raise NotFound("A host on another machine joins by a token.")
+        body = wire.decode(await wire.read_body(request), wire.Certify)
+        certificate = joins.certify(self._authority, self._local, body.csr)
+        return wire.answer(wire.Certified(ca=self._authority.pem.decode(), certificate=certificate.decode()))
 
     async def _lease(self, request: Request) -> Response:
         host = await self._host(request)

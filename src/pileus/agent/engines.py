@@ -78,9 +78,9 @@ async def networking(place: Place, stack: AsyncExitStack) -> tuple[Engines, Mapp
     from pileus.agent.networking import Networking
 
     require("ovs-vswitchd", "ovn-northd", "ovn-controller", "ethtool")
+    made = Networking(place.home, place.name, place.wiring, place.clock, place.ask, place.certificates)
     if not place.central:
-        return [], {}
-    made = Networking(place.home, place.name, place.wiring, place.clock, place.ask)
+        return [], (await made.join(stack)).environment if place.wiring.overlay else {}
     overlay, host = await made.start(stack, place.changed)
     return [(Overlay, overlay)], host.environment
 

@@ -18,6 +18,7 @@ import msgspec
 from pileus.agent import tls, wire
 from pileus.agent.wire import AgentError
 from pileus.engines.files import read_or_none, write_whole
+from pileus.kernel.errors import Unavailable
 from pileus.kernel.join_token import JoinToken
 from pileus.kernel.tls import request as make_request
 
@@ -78,6 +79,20 @@ async def join(state: Path, control: str, token: JoinToken, address: str) -> Ide
     for name, data in files.items():  # the last one says that all are there
         write_whole(state / name, data, durable=True)
     return Identity(joined.host, ca, files["host.pem"] + key, token.digest)
+
+
+async def certify(state: Path, name: str, client: httpx.AsyncClient) -> Identity:
+    """Who the host is that shares its machine with the control plane: by a certificate, for other hosts. Raises Unavailable."""
+    request, key = ensure_request(state, name)
+    content = msgspec.json.encode(wire.Certify(csr=request.decode()))
+    try:
+        response = await client.post("/agent/v1/certify", content=content)
+    except httpx.TransportError as e:
+        raise Unavailable(str(e) or type(e).__name__) from e
+    if response.status_code != 200:
+        raise Unavailable(f"it answered {response.status_code}: {response.text[:300]}")
+    certified = msgspec.json.decode(response.content, type=wire.Certified)
+    return Identity(name, certified.ca.encode(), certified.certificate.encode() + key, "")
 
 
 EXPECT = {"sni_hostname": tls.CONTROL_NAME}

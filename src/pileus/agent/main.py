@@ -30,6 +30,7 @@ from pileus.engines.files import make_directory
 from pileus.engines.rim import Rim
 from pileus.kernel.clock import Clock, SystemClock
 from pileus.kernel.config import Http
+from pileus.kernel.errors import Unavailable
 from pileus.kernel.http.server import Listener, Server
 from pileus.kernel.http.unix import bound_socket
 from pileus.kernel.join_token import JoinToken
@@ -40,6 +41,7 @@ LOCK = "agent.lock"
 FORGET_FENCES_AFTER_S = 30 * 86_400.0
 HOUSEKEEPING_S = 86_400.0
 POST_TIMEOUT_S = 10.0
+CERTIFY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class RunningAgent:
         self._stack = AsyncExitStack()
         self.rims: dict[str, Rim[Any]] = {}
         self.address = ""
+        self._identity_for_hosts: join.Identity | None = None
 
     async def __aenter__(self) -> RunningAgent:
         async with AsyncExitStack() as stack:
@@ -107,7 +110,9 @@ class RunningAgent:
         reporter = Reporter(client, self.rims, self._clock, extensions)
         reporter.address = self.address
         name = local_name() if identity is None else identity.name
-        authority = Path(options.control.removeprefix(UNIX)).parent / "ca"
+        self._identity_for_hosts = identity
+        if identity is None:
+            stack.push_async_callback(ended, asyncio.create_task(self._certify(name, client)))
         place = engines.Place(
             home=options.state,
             name=name,
@@ -115,7 +120,7 @@ class RunningAgent:
             transfers=HttpTransfers(client, extensions),
             changed=reporter.changed,
             central=identity is None,
-            certificates=partial(certificates.ensure, options.state, name, identity, authority),
+            certificates=partial(self._certificates, name),
             wiring=options.wiring,
             ask=asks_control(client, extensions),
             address=options.advertise or reached_by(options.control),
@@ -148,6 +153,22 @@ class RunningAgent:
                 "then start the agent with --join TOKEN."
             )
         return identity
+
+    async def _certify(self, name: str, client: httpx.AsyncClient) -> None:
+        """Until the control process beside us has told it: it may start later than we do."""
+        while self._identity_for_hosts is None:
+            try:
+                self._identity_for_hosts = await join.certify(self._options.state, name, client)
+            except Unavailable as e:
+                logger.debug("no certificate yet: %s", e.message)
+                await self._clock.sleep(CERTIFY_S)
+
+    def _certificates(self, name: str) -> Path:
+        """By which hosts know each other. Raises Unavailable while there are none."""
+        if self._identity_for_hosts is None:
+            raise Unavailable("This host has no certificate yet: its control process has not told it.")
+        state = self._options.state
+        return certificates.ensure(state, name, self._identity_for_hosts, state)
 
     async def _make_rims(self, stack: AsyncExitStack, place: engines.Place) -> None:
         options = self._options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,13 @@ from pileus.engines.overlay.ovn.daemons import Keeper
 from pileus.engines.overlay.ovn.engine import OvnOverlay
 from pileus.engines.overlay.ovn.host import External, Host, Underlay
 from pileus.engines.overlay.ovn.metadata import Metadata
+from pileus.engines.overlay.ovn.ovsdb import Remote, Tls
 from pileus.engines.verbs import Change
+from pileus.kernel import config_limits
 from pileus.kernel.clock import Clock
+from pileus.kernel.errors import Unavailable
 
+CERTIFIED_WITHIN_S = 30
 NOBODY = 65534  # whom the process that guests speak to runs as
 METADATA = (sys.executable, "-P", "-m", "pileus.agent.metadata")
 
@@ -35,12 +39,13 @@ class Networking:
     wiring: Wiring
     clock: Clock
     ask: Ask
+    certificates: Callable[[], Path]
 
     async def start(self, stack: AsyncExitStack, changed: Callable[[Change], None]) -> tuple[Overlay, Host]:
         """All of it works until the stack ends, and goes on after that. Raises AgentError, CloudError."""
         keeper = Keeper(self.clock)
         stack.push_async_callback(keeper.stop)
-        central = Central(self.home / "ovn")
+        central = await self._central()
         await central.start(keeper)
         host = self._host(f"unix:{central.southbound}")
         await host.start(keeper)
@@ -50,7 +55,43 @@ class Networking:
         stack.push_async_callback(overlay.stop)
         return overlay, host
 
-    def _host(self, southbound: str) -> Host:
+    async def join(self, stack: AsyncExitStack) -> Host:
+        """The same on any other host, whose overlay is where `wiring.overlay` says. Raises AgentError, CloudError."""
+        keeper = Keeper(self.clock)
+        stack.push_async_callback(keeper.stop)
+        address, port = self._overlay_address()
+        southbound = Remote(address, port, self._tls())
+        host = self._host(str(southbound), southbound.tls)
+        await host.start(keeper)
+        await self._answer_guests(stack, keeper, host, southbound)
+        return host
+
+    async def _central(self) -> Central:
+        if not self.wiring.overlay:
+            return Central(self.home / "ovn")
+        address, port = self._overlay_address()
+        return Central(self.home / "ovn", f"pssl:{port}:{address}", await self._tls_in_time())
+
+    async def _tls_in_time(self) -> Tls:
+        """The control process that gives it starts beside us. Raises Unavailable."""
+        for _ in range(CERTIFIED_WITHIN_S):
+            with suppress(Unavailable):
+                return self._tls()
+            await self.clock.sleep(1.0)
+        return self._tls()
+
+    def _overlay_address(self) -> tuple[str, int]:
+        try:
+            return config_limits.address(self.wiring.overlay)
+        except ValueError as e:
+            raise AgentError(f"--overlay: {e}") from e
+
+    def _tls(self) -> Tls:
+        """By what hosts know each other. Raises Unavailable while there is none."""
+        files = self.certificates()
+        return Tls(files / "server-key.pem", files / "server-cert.pem", files / "ca-cert.pem")
+
+    def _host(self, southbound: str, tls: Tls | None = None) -> Host:
         wiring = self.wiring
         external = External(wiring.physical_network, wiring.external, wiring.masquerade) if wiring.external else None
         underlay = None
@@ -61,7 +102,9 @@ class Networking:
             underlay = Underlay(device, address)
         return Host(self.home / "ovs", self.name, southbound, netns=wiring.netns, external=external, underlay=underlay)
 
-    async def _answer_guests(self, stack: AsyncExitStack, keeper: Keeper, host: Host, southbound: Path) -> None:
+    async def _answer_guests(
+        self, stack: AsyncExitStack, keeper: Keeper, host: Host, southbound: Path | Remote
+    ) -> None:
         home = make_directory(self.home / "ovn" / "metadata")
         uid = NOBODY if os.geteuid() == 0 else os.geteuid()
         relay = Relay(home / "guests.sock", uid, self.ask)

@@ -43,6 +43,15 @@ class Joined(Body, frozen=True):
     certificate: str  # PEM
 
 
+class Certify(Body, frozen=True):
+    csr: str  # PEM
+
+
+class Certified(Body, frozen=True):
+    ca: str  # PEM
+    certificate: str  # PEM
+
+
 class Lease(Body, frozen=True):
     """`observed` is what each engine's `observe` answers, `described` what its `describe` does, if it has that; `ended`
     are jobs whose result nobody has collected."""

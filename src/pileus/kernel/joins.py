@@ -75,13 +75,18 @@ async def join(ctx: Ctx, ca: tls.Ca, secret: str, request: str, *, address: str)
     """
     async with ctx.transaction() as tx:
         name = await use_token(tx, secret, digest(request))
-        try:
-            certificate = tls.issue_for(ca, request.encode(), [name], HOST_DAYS, client=True)
-        except tls.TlsError as e:
-            raise BadRequest(f"The signing request cannot be used: {e}.") from e
+        certificate = certify(ca, name, request)
         serial = serial_of(x509.load_pem_x509_certificate(certificate))
         await hosts.join(tx, name, serial=serial, address=address)
     return name, certificate
+
+
+def certify(ca: tls.Ca, name: str, request: str) -> bytes:
+    """A certificate of that name for the key of the request (both PEM); by itself it speaks for no host. Raises BadRequest."""
+    try:
+        return tls.issue_for(ca, request.encode(), [name], HOST_DAYS, client=True)
+    except tls.TlsError as e:
+        raise BadRequest(f"The signing request cannot be used: {e}.") from e
 
 
 async def use_token(ctx: Ctx, secret: str, used_by: str) -> str:

@@ -9,31 +9,24 @@ from pathlib import Path
 
 from pileus.engines.files import make_directory
 from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, run
+from pileus.engines.overlay.ovn.ovsdb import Tls
 
 SCHEMAS = Path("/usr/share/ovn")
+CONNECTIONS = "--remote=db:OVN_Southbound,SB_Global,connections"
 DETACHED = ("--detach", "--no-chdir", "-vconsole:off")
 
 
 @dataclass(frozen=True)
-class Tls:
-    """PEM files: with them the southbound database speaks to other machines."""
-
-    key: Path
-    certificate: Path
-    authority: Path
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return (f"--private-key={self.key}", f"--certificate={self.certificate}", f"--ca-cert={self.authority}")
-
-
-@dataclass(frozen=True)
 class Central:
-    """Where it is kept, and where hosts on other machines may reach the southbound database: "pssl:6642:ADDRESS"."""
+    """Where it is kept, and where hosts on other machines may reach the southbound database: "pssl:6642:ADDRESS".
+
+    Such a host may change what is its own there, by the name in its certificate, and read the rest.
+    """
 
     home: Path
     listen: str = ""
     tls: Tls | None = None
+    netns: str = ""  # whose addresses those are
 
     @property
     def northbound(self) -> Path:
@@ -48,11 +41,7 @@ class Central:
         """In the order in which they start."""
         return (
             self._database("nb"),
-            self._database(
-                "sb",
-                *([f"--remote={self.listen}"] if self.listen else []),
-                *(self.tls.words if self.tls is not None else ()),
-            ),
+            self._database("sb", CONNECTIONS, *(self.tls.words if self.tls is not None else ())),
             Daemon(
                 "northd",
                 self.home,
@@ -74,12 +63,19 @@ class Central:
                 await ensure_database(self.home / f"{daemon.name}.db", SCHEMAS / f"ovn-{daemon.name}.ovsschema")
             await keeper.ensure(daemon)
         await run("ovn-nbctl", f"--db=unix:{self.northbound}", "init")
-        await run("ovn-sbctl", f"--db=unix:{self.southbound}", "init")
+        south = ("ovn-sbctl", f"--db=unix:{self.southbound}")
+        await run(*south, "init")
+        await run(
+            *south, *(("set-connection", "role=ovn-controller", self.listen) if self.listen else ("del-connection",))
+        )
 
     def _database(self, name: str, *words: str) -> Daemon:
         server = ("ovsdb-server", *where(name, self.home), f"--unixctl={self.home}/{name}.ctl")
         return Daemon(
-            name, self.home, (*server, f"--remote=punix:{self.home}/{name}.sock", *words, f"{self.home}/{name}.db")
+            name,
+            self.home,
+            (*server, f"--remote=punix:{self.home}/{name}.sock", *words, f"{self.home}/{name}.db"),
+            self.netns,
         )
 
 

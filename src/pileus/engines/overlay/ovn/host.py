@@ -15,8 +15,9 @@ import msgspec
 
 from pileus.engines.files import make_directory, write_whole
 from pileus.engines.overlay.ovn import links
-from pileus.engines.overlay.ovn.central import Tls, ensure_database, where
+from pileus.engines.overlay.ovn.central import ensure_database, where
 from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, run
+from pileus.engines.overlay.ovn.ovsdb import Tls
 from pileus.kernel.errors import Conflict
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")

@@ -23,7 +23,7 @@ from pileus.engines.files import make_directory, write_whole
 from pileus.engines.overlay.ovn import links
 from pileus.engines.overlay.ovn.daemons import Daemon, Keeper, begin, run
 from pileus.engines.overlay.ovn.host import Host
-from pileus.engines.overlay.ovn.ovsdb import Connection, Json, OvsdbError
+from pileus.engines.overlay.ovn.ovsdb import Connection, Json, OvsdbError, Remote
 from pileus.engines.overlay.ovn.replica import Replica, Uuid, column, one
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Unavailable
@@ -74,7 +74,7 @@ class Metadata:
     """Devices come and go with the guests' networks. `command` starts the process on a directory."""
 
     def __init__(
-        self, home: Path, host: Host, southbound: Path, clock: Clock, command: Callable[[str], Sequence[str]]
+        self, home: Path, host: Host, southbound: Path | Remote, clock: Clock, command: Callable[[str], Sequence[str]]
     ) -> None:
         self.home, self._host, self._southbound, self._clock = home, host, southbound, clock
         self.netns = metadata_netns(host.netns)

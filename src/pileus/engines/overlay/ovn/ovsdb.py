@@ -1,4 +1,4 @@
-"""The protocol of OVSDB servers (RFC 7047) over a Unix socket, as far as a writer needs it.
+"""The protocol of OVSDB servers (RFC 7047) over a Unix socket or TLS, as far as a writer needs it.
 
 JSON-RPC 1.0, without anything between messages. The server asks now and then whether we live, by `echo`; a call of ours
 that it leaves unanswered ends the session.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import ssl
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,39 @@ TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}"]', re.DOTALL)
 
 Json = Any
 Notified = Callable[[str, Sequence[Json]], None]
+
+
+@dataclass(frozen=True)
+class Tls:
+    """PEM files. Both ends are of the cloud, and name no address: who has a certificate of it may speak."""
+
+    key: Path
+    certificate: Path
+    authority: Path
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """For programs of OVS and OVN."""
+        return (f"--private-key={self.key}", f"--certificate={self.certificate}", f"--ca-cert={self.authority}")
+
+    def context(self) -> ssl.SSLContext:
+        """For us. Raises OSError, ssl.SSLError."""
+        made = ssl.create_default_context(cafile=self.authority)
+        made.check_hostname = False
+        made.load_cert_chain(self.certificate, self.key)
+        return made
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A server on another machine."""
+
+    address: str
+    port: int
+    tls: Tls
+
+    def __str__(self) -> str:
+        return f"ssl:{self.address}:{self.port}"
 
 
 class OvsdbError(Exception):
@@ -64,12 +99,17 @@ class Connection:
         self._reading = asyncio.create_task(self._read(), name="ovsdb")
 
     @classmethod
-    async def open(cls, socket: Path, notified: Notified = lambda method, params: None) -> Connection:
+    async def open(cls, server: Path | Remote, notified: Notified = lambda method, params: None) -> Connection:
         """Raises Unavailable."""
         try:
-            reader, writer = await asyncio.open_unix_connection(socket)
-        except OSError as e:
-            raise Unavailable(f"The OVSDB server at {socket} does not answer: {e.strerror or e}") from e
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                if isinstance(server, Path):
+                    reader, writer = await asyncio.open_unix_connection(server)
+                else:
+                    context = await asyncio.to_thread(server.tls.context)
+                    reader, writer = await asyncio.open_connection(server.address, server.port, ssl=context)
+        except (OSError, TimeoutError) as e:
+            raise Unavailable(f"The OVSDB server at {server} does not answer: {e or type(e).__name__}") from e
         return cls(reader, writer, notified)
 
     async def call(self, method: str, *params: Json) -> Json:
