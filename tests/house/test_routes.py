@@ -46,6 +46,9 @@ OPEN_WITH_A_REASON = {
     "GET /compute/v2.1/os-quota-sets/{quota_project}/defaults": "Nova's rule is empty: it tells the same of any id",
     "GET /network/v2.0/default-security-group-rules/{default_security_group_rule_id}": "Neutron's rule asks for a role "
     "alone: what new groups begin with is told to all who make some",
+    "POST /volume/v3/os-volume-transfer/{transfer_id}/accept": "who accepts is of another project, and proves it by the key",
+    "POST /volume/v3/volume-transfers/{transfer_id}/accept": "as above",
+    "GET /volume/v3/extensions/{alias}": "what the API can do is no secret",
     "GET /volume/v3/types/{type_id}": "a public volume type is for everybody to see",
     "GET /volume/v3/types/{type_id}/extra_specs": "as above",
     "GET /volume/v3/types/{type_id}/extra_specs/{spec}": "as above",

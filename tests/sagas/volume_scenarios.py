@@ -13,6 +13,7 @@ from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.operations import Worker
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
+from pileus.services.volume import images
 from pileus.services.volume.attachments import sagas as attachment_sagas
 from pileus.services.volume.attachments import service as attachments
 from pileus.services.volume.attachments.store import attachments as attachment_table
@@ -94,6 +95,13 @@ async def refill_volume(world: DemoWorld) -> UUID:
     return volume.id
 
 
+async def upload_volume(world: DemoWorld) -> UUID:
+    ctx, volume = await existing(world)
+    image_id = await images.create_for(ctx, {"name": "copy", "disk_format": "raw", "container_format": "bare"})
+    await service.upload(ctx, volume, image_id, "raw")
+    return volume.id
+
+
 async def create_snapshot(world: DemoWorld) -> UUID:
     ctx, volume = await existing(world)
     return (await snapshots.create(ctx, snapshots.Wanted(volume_id=volume.id))).id
@@ -138,6 +146,7 @@ VOLUME_SCENARIOS = [
         undone={**AVAILABLE, "blocks": "error_extending 1"},
     ),
     Scenario(sagas.refill_volume, refill_volume, done=WITH_SNAPSHOT, undone=WITH_SNAPSHOT),
+    Scenario(sagas.upload_volume, upload_volume, done=AVAILABLE, undone=AVAILABLE),
     Scenario(
         snapshot_sagas.create_snapshot,
         create_snapshot,

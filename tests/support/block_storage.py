@@ -132,6 +132,31 @@ async def a_snapshot(cloud: RunningCloud) -> str:
     return str(made["id"])
 
 
+async def a_transfer(cloud: RunningCloud) -> str:
+    body = {"transfer": {"volume_id": await a_volume(cloud)}}
+    answer = await mine(cloud).post("/v3/volume-transfers", json=body)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["transfer"]["id"])
+
+
+async def a_qos(cloud: RunningCloud) -> str:
+    answer = await mine(cloud).post("/v3/qos-specs", json={"qos_specs": {"name": uuid4().hex}})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["qos_specs"]["id"])
+
+
+async def a_volume_host(cloud: RunningCloud) -> str:
+    return "h1"
+
+
+async def an_alias(cloud: RunningCloud) -> str:
+    return "os-hosts"
+
+
+async def a_cluster(cloud: RunningCloud) -> str:
+    return uuid4().hex  # there are none
+
+
 async def a_type(cloud: RunningCloud) -> str:
     named = {"volume_type": {"name": uuid4().hex, "extra_specs": {"spec": "1"}}}
     answer = await mine(cloud).post("/v3/types", json=named)

@@ -8,30 +8,39 @@ from uuid import UUID
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http.plan import parse_uuid
+from pileus.services.image.images import service as images
+from pileus.services.image.images.service import Image
+
+abandon = images.abandon
 
 
-async def get(ctx: Ctx, image_id: UUID) -> Any:
+async def get(ctx: Ctx, image_id: UUID) -> Image:
     """The image, if the caller may use it. Raises NotFound."""
-    raise NotFound(f"Image {image_id} could not be found.")
+    return await images.get(ctx, image_id)
 
 
-async def transfer(ctx: Ctx, image_id: UUID) -> tuple[str, str]:
-    """A path at which a host gets the image's bytes, and their format. Raises NotFound."""
-    raise NotFound(f"Image {image_id} could not be found.")
+async def find_id(ctx: Ctx, reference: str) -> UUID:
+    """The id of an image that a client names by its id or its URL. Raises BadRequest."""
+    try:
+        return (await get(ctx, parse_uuid(reference.rpartition("/")[2]))).id
+    except (ValueError, NotFound):
+        raise BadRequest("Invalid image identifier or unable to access requested image.") from None
+
+
+async def transfer(ctx: Ctx, image_id: UUID, volume_id: UUID) -> tuple[str, str]:
+    """A path at which the volume's host gets the image's bytes, and their format. Raises NotFound, Conflict."""
+    path = await images.transfer(ctx, image_id, subject_id=volume_id)
+    return path, (await get(ctx, image_id)).disk_format or "raw"
 
 
 async def create_for(ctx: Ctx, facts: dict[str, Any]) -> UUID:
-    """A new image whose bytes are to come: name, formats, visibility, protected."""
-    raise NotFound("There is no Image service.")
+    """A new image whose bytes are to come: name, formats, visibility, protected. Raises Conflict, OverQuota."""
+    return (await images.create_for(ctx, **facts)).id
 
 
-async def receive(ctx: Ctx, image_id: UUID) -> str:
-    """A path at which a host puts the image's bytes; when they are whole it is active. Raises NotFound."""
-    raise NotFound(f"Image {image_id} could not be found.")
-
-
-async def abandon(ctx: Ctx, image_id: UUID) -> None:
-    """Nothing will come of an image that was made for a volume's bytes. May be repeated."""
+async def receive(ctx: Ctx, image_id: UUID, volume_id: UUID) -> str:
+    """A path at which the volume's host puts the image's bytes; when they are whole it is active. Raises NotFound."""
+    return await images.receive(ctx, image_id, subject_id=volume_id)
 
 
 def sealed(ctx: Ctx, url: str) -> str:
@@ -43,7 +52,7 @@ def unsealed(ctx: Ctx, text: str) -> str:
     return ctx.world.seal.open(bytes.fromhex(text)).decode()
 
 
-def described(image: Any) -> dict[str, str]:
+def described(image: Image) -> dict[str, str]:
     """What a volume made of the image keeps of it, and shows as `volume_image_metadata`."""
     kept = {
         "image_id": str(image.id),
@@ -51,17 +60,8 @@ def described(image: Any) -> dict[str, str]:
         "checksum": image.checksum or "",
         "container_format": image.container_format or "",
         "disk_format": image.disk_format or "",
-        "min_disk": str(image.min_disk or 0),
-        "min_ram": str(image.min_ram or 0),
+        "min_disk": str(image.min_disk),
+        "min_ram": str(image.min_ram),
         "size": str(image.size or 0),
     }
-    return kept | {str(key): str(value) for key, value in (image.properties or {}).items()}
-
-
-async def find_id(ctx: Ctx, reference: str) -> UUID:
-    """The id of an image that a client names by its id, its URL or its name. Raises BadRequest."""
-    text = reference.rpartition("/")[2]
-    try:
-        return UUID(str((await get(ctx, parse_uuid(text))).id))
-    except (ValueError, NotFound):
-        raise BadRequest("Invalid image identifier or unable to access requested image.") from None
+    return kept | image.properties

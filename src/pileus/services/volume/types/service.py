@@ -31,6 +31,7 @@ __all__ = [
     "drop_spec",
     "encryption_of",
     "ensure_default",
+    "every",
     "find",
     "get",
     "in_use",
@@ -54,6 +55,7 @@ specs_of = store.SPECS.of
 specs_of_all = store.SPECS.of_all
 encryption_of = store.encryption_of
 of_qos = store.of_qos
+every = store.every
 
 
 class Known:

@@ -112,6 +112,11 @@ async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Type]:
     return {row[0]: Type(**row._mapping) for row in await ctx.execute(BY_IDS, {"ids": list(ids)})} if ids else {}
 
 
+async def every(ctx: Ctx) -> list[Type]:
+    """All of them, by name: types are few."""
+    return [Type(**row._mapping) for row in await ctx.execute(ALL.order_by(types.c.name))]
+
+
 async def find(ctx: Ctx, type_id: UUID, condition: Condition) -> Type | None:
     row = (await ctx.execute(ALL.where(types.c.id == type_id, condition))).one_or_none()
     return None if row is None else Type(**row._mapping)

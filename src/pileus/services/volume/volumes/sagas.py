@@ -45,7 +45,7 @@ async def open_image(op: Op, image_id: UUID | None) -> dict[str, str | None]:
     """Where the host gets the image's bytes: the way there is a secret, and kept sealed."""
     if image_id is None:
         return {}
-    url, disk_format = await images.transfer(op.ctx, image_id)
+    url, disk_format = await images.transfer(op.ctx, image_id, op.subject_id)
     return {"url": images.sealed(op.ctx, url), "format": disk_format}
 
 
@@ -260,7 +260,7 @@ upload_volume = Saga("volume.upload_volume")
 @upload_volume.step
 async def open_place(op: Op) -> str:
     """Where the host puts the bytes: the way there is a secret, and kept sealed."""
-    return images.sealed(op.ctx, await images.receive(op.ctx, UUID(op.memo["image_id"])))
+    return images.sealed(op.ctx, await images.receive(op.ctx, UUID(op.memo["image_id"]), op.subject_id))
 
 
 @open_place.undo

@@ -44,6 +44,7 @@ __all__ = [
     "ensure_deleted",
     "extended",
     "find",
+    "find_held",
     "get",
     "hold",
     "invalid",
@@ -58,6 +59,7 @@ KIND = sagas.KIND
 METADATA, IMAGE, LISTED = store.METADATA, store.IMAGE, store.LISTED
 
 find = store.find
+find_held = store.hold
 by_ids = store.by_ids
 create = making.create
 pools.promised_by(store.promised)

@@ -1,0 +1,1 @@
+"""What a client finds out before it asks: extensions, filters, zones."""

@@ -1,0 +1,1 @@
+"""QoS specs: what volumes of a type may use."""

@@ -1,0 +1,1 @@
+"""Quota sets and limits: how much of what a project may use, as Block Storage says it."""

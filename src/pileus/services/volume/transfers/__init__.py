@@ -1,0 +1,1 @@
+"""Transfers: a volume given to whoever knows the key."""

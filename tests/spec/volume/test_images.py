@@ -1,0 +1,57 @@
+"""Volumes made of images, and images made of volumes."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from support.block_storage import BlockStorage, error
+
+IMAGES = "/image/v2/images"
+
+
+async def an_image(volume: BlockStorage, **more: object) -> str:
+    about = {"name": "tiny", "disk_format": "raw", "container_format": "bare", **more}
+    made = await volume.who.post(IMAGES, json=about)
+    assert made.status_code == 201, made.text
+    id_ = str(made.json()["id"])
+    octets = {"Content-Type": "application/octet-stream"}
+    sent = await volume.who.put(f"{IMAGES}/{id_}/file", content=bytes(4096), headers=octets)
+    assert sent.status_code == 204, sent.text
+    return id_
+
+
+async def test_a_volume_is_made_of_an_image(volume: BlockStorage) -> None:
+    image_id = await an_image(volume, hw_disk_bus="scsi")
+    made = await volume.volume(imageRef=image_id)
+    assert (made["status"], made["bootable"]) == ("available", "true")
+    assert made["volume_image_metadata"]["image_id"] == image_id
+    assert made["volume_image_metadata"]["hw_disk_bus"] == "scsi"
+
+
+async def test_an_image_that_needs_more_or_is_not_there_is_refused(volume: BlockStorage) -> None:
+    large = await an_image(volume, min_disk=5)
+    for image_id in (large, str(uuid4()), "tiny"):
+        answer = await volume.post("/v3/volumes", json={"volume": {"size": 1, "imageRef": image_id}})
+        assert error(answer)[:2] == (400, "badRequest")
+
+
+async def test_a_volume_gets_the_bytes_of_another_image(volume: BlockStorage) -> None:
+    made, image_id = await volume.volume(), await an_image(volume)
+    sent = await volume.post(f"/v3/volumes/{made['id']}/action", json={"os-reimage": {"image_id": image_id}})
+    assert sent.status_code == 202, sent.text
+    assert (await volume.shown(made["id"]))["status"] == "downloading"
+    await volume.cloud.settle()
+    assert (await volume.shown(made["id"]))["status"] == "available"
+
+
+async def test_a_volume_becomes_an_image(volume: BlockStorage) -> None:
+    made = await volume.volume()
+    body = {"os-volume_upload_image": {"image_name": "copy", "disk_format": "raw"}}
+    sent = await volume.post(f"/v3/volumes/{made['id']}/action", json=body)
+    assert sent.status_code == 202, sent.text
+    said = sent.json()["os-volume_upload_image"]
+    assert (said["status"], said["image_name"]) == ("uploading", "copy")
+    await volume.cloud.settle()
+    assert (await volume.shown(made["id"]))["status"] == "available"
+    image = (await volume.who.get(f"{IMAGES}/{said['image_id']}")).json()
+    assert (image["name"], image["disk_format"]) == ("copy", "raw")
