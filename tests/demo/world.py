@@ -35,7 +35,7 @@ class DemoWorld:
     ids: Ids = field(default_factory=Ids)
     seal: Seal = field(default_factory=lambda: Seal(bytes(32)))
     doorbell: Doorbell = field(default_factory=LocalDoorbell)
-    policy: Policy = field(default_factory=lambda: Policy.load({}, None))
+    policy: Policy = field(default_factory=Policy.standard)
     metrics: Metrics = field(default_factory=Metrics)
     memory: dict[type, Any] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
