@@ -9,6 +9,7 @@ from typing import Any
 from pileus.engines.blobs.sim import SimBlobs
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.hypervisor.sim import SimHypervisor
+from pileus.engines.overlay.sim import SimOverlay
 from pileus.kernel.clock import Clock, SteppingClock
 from pileus.kernel.config import Config
 from pileus.kernel.context import Caller, Ctx
@@ -52,12 +53,16 @@ class DemoWorld:
         """Where the bytes of images are: the control process' own."""
         return SimBlobs(self.home / "images", self.clock)
 
+    def overlay(self, host: str) -> SimOverlay:
+        """The same of what carries networks."""
+        return SimOverlay(self.home / host / "overlay", self.clock)
+
     def engine(self, kind: str, host: str) -> Any:
         if kind == "blobs":
             return self.blobs()
         if host in self.down:
             raise HostDown(host)
-        return {"hypervisor": self.hypervisor, "blocks": self.blocks}[kind](host)
+        return {"hypervisor": self.hypervisor, "blocks": self.blocks, "overlay": self.overlay}[kind](host)
 
     def ctx(self, caller: Caller = MEMBER) -> Ctx:
         return Ctx(self, caller, request_id=self.ids.request())

@@ -30,6 +30,8 @@ from pileus.services.identity.projects.store import projects as projects_table
 from pileus.services.identity.revision import service as revision
 from sagas.image_scenarios import IMAGE_SCENARIOS
 from sagas.image_scenarios import seen as seen_of_images
+from sagas.network_scenarios import NETWORK_SCENARIOS
+from sagas.network_scenarios import seen as seen_of_networks
 from sagas.scenario import Scenario, Snapshot
 from sagas.volume_scenarios import VOLUME_SCENARIOS
 from sagas.volume_scenarios import seen as seen_of_volumes
@@ -56,8 +58,7 @@ async def snapshot(world: DemoWorld) -> Snapshot:
             for facts in (await world.hypervisor(host).observe()).values()
         )
         seen[host] = ", ".join(sorted(guests.elements(), reverse=True)) if guests else ""
-    seen |= await seen_of_volumes(world)
-    seen |= await seen_of_images(world)
+    seen |= await seen_of_volumes(world) | await seen_of_images(world) | await seen_of_networks(world)
     return {name: text for name, text in seen.items() if text not in ("", "0")}
 
 
@@ -133,6 +134,7 @@ SCENARIOS = [
     Scenario(volume_sagas.delete_volume, delete_volume, done={}),
     Scenario(project_sagas.delete_project, delete_project, done={}),
     Scenario(network_sagas.converge_network, create_network, done={"network": "ACTIVE", "h1": "disk"}),
+    *NETWORK_SCENARIOS,
     *VOLUME_SCENARIOS,
     *IMAGE_SCENARIOS,
 ]

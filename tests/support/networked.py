@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID, uuid4
 
 from pileus.kernel.context import Caller, Ctx
+from pileus.services.network.agents import service as agents
 from pileus.services.network.networks import service as networks
 from pileus.services.network.ports import service as ports
 from pileus.services.network.subnets import service as subnets
@@ -34,3 +35,11 @@ async def a_port(cloud: RunningCloud) -> str:
     subnet = await subnets.get(admin(cloud), UUID(await a_subnet(cloud)))
     new = ports.New(project_id=cloud.project_id, network_id=subnet.network_id)
     return str((await ports.create(admin(cloud), [new]))[0].id)
+
+
+async def an_agent(cloud: RunningCloud) -> str:
+    return str((await agents.list_(admin(cloud)))[0].id)
+
+
+async def an_extension(cloud: RunningCloud) -> str:
+    return "provider"

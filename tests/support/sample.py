@@ -196,6 +196,8 @@ REAL: dict[str, Real] = {
     "type_id": block_storage.a_type,
     "volume_id": block_storage.a_volume,
     "access_rule_id": delegation.an_access_rule,
+    "agent_id": networked.an_agent,
+    "extension": networked.an_extension,
     "application_credential_id": delegation.an_application_credential,
     "access_token_id": oauth.an_access_token,
     "consumer_id": oauth.a_consumer,

@@ -3,10 +3,13 @@
 from pileus.services.network import owners
 from pileus.services.network.address_groups import api as address_groups
 from pileus.services.network.address_scopes import api as address_scopes
+from pileus.services.network.agents import api as agents
 from pileus.services.network.default_group_rules import api as default_group_rules
+from pileus.services.network.extensions import api as extensions
 from pileus.services.network.floating_ips import api as floating_ips
 from pileus.services.network.floating_ips.service import TAGGED as TAGGED_FLOATING_IPS
 from pileus.services.network.http import api
+from pileus.services.network.ip_availability import api as ip_availability
 from pileus.services.network.networks import api as networks
 from pileus.services.network.networks.service import TAGGED as TAGGED_NETWORKS
 from pileus.services.network.ports import api as ports
@@ -26,6 +29,9 @@ NOUNS = (
     address_scopes,
     default_group_rules,
     floating_ips,
+    agents,
+    extensions,
+    ip_availability,
     networks,
     ports,
     rbac_policies,

@@ -12,7 +12,7 @@ from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.services.network.hooks import Hook
 from pileus.services.network.http import no_such
-from pileus.services.network.ports import sagas, store
+from pileus.services.network.ports import allocations, sagas, store
 from pileus.services.network.ports.sagas import KIND
 from pileus.services.network.ports.store import Port
 from pileus.services.network.tags import service as tags
@@ -108,7 +108,7 @@ async def remove(ctx: Ctx, ports: Sequence[Port]) -> None:
     await store.hold_rows(ctx, ids)
     await store.leave(ctx, ids)
     await store.change(ctx, ids, deleted=True, up=False)
-    await store.release(ctx, ids)
+    await allocations.release(ctx, ids)
     await tags.forget(ctx, ids)
     await want(ctx, ids)
     for port in ports:

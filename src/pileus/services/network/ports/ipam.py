@@ -13,8 +13,8 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict
 from pileus.services.network.addresses import Pool, eui64, gaps, invalid, place, read_address, spelled
 from pileus.services.network.http import no_such
-from pileus.services.network.ports import rules, store
-from pileus.services.network.ports.store import Fixed
+from pileus.services.network.ports import allocations, rules
+from pileus.services.network.ports.allocations import Fixed
 from pileus.services.network.subnets.service import Subnet
 
 WINDOW = 256
@@ -160,7 +160,7 @@ def _subnet(wish: Wish, asked: Asked, subnets: Sequence[Subnet]) -> Subnet:
 async def _check_free(ctx: Ctx, given: Sequence[Fixed], known: Mapping[UUID, Subnet], port_id: UUID | None) -> None:
     """Raises Conflict that names the address."""
     repeated = [fixed for fixed, times in Counter(given).items() if times > 1]
-    holders = await store.holders(ctx, given)
+    holders = await allocations.holders(ctx, given)
     for fixed in (*repeated, *(fixed for fixed, holder in holders.items() if holder != port_id)):
         if fixed.subnet_id not in known:
             raise no_such("subnet", fixed.subnet_id)
@@ -202,7 +202,7 @@ async def free_in(ctx: Ctx, subnet_id: UUID, pool: Pool, many: int, taken: set[i
 
 async def _window(ctx: Ctx, subnet_id: UUID, window: Pool, many: int, taken: set[int]) -> list[int]:
     first, last = window
-    used = await store.taken(ctx, subnet_id, place(first), place(last), last - first + 1)
+    used = await allocations.taken(ctx, subnet_id, place(first), place(last), last - first + 1)
     numbers = sorted({int(each, 16) for each in used} | {each for each in taken if first <= each <= last})
     return list(islice(gaps(window, numbers), many))
 
@@ -223,5 +223,5 @@ async def _halved(ctx: Ctx, subnet_id: UUID, pool: Pool, taken: set[int]) -> Poo
 
 async def _has_room(ctx: Ctx, subnet_id: UUID, part: Pool, taken: set[int]) -> bool:
     first, last = part
-    used = await store.count_taken(ctx, subnet_id, place(first), place(last))
+    used = await allocations.count_taken(ctx, subnet_id, place(first), place(last))
     return used + sum(first <= each <= last for each in taken) <= last - first

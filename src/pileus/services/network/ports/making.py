@@ -18,11 +18,12 @@ from pileus.services.network.http import require
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
 from pileus.services.network.ports import rules, store
+from pileus.services.network.ports.allocations import Fixed
 from pileus.services.network.ports.groups import group_hook
 from pileus.services.network.ports.inside import want
 from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.sagas import KIND
-from pileus.services.network.ports.store import Fixed, Port
+from pileus.services.network.ports.store import Port
 from pileus.services.network.quotas import PORTS
 from pileus.services.network.subnets import service as subnets
 from pileus.services.network.tags import service as tags

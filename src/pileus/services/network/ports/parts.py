@@ -11,11 +11,12 @@ from pileus.kernel.errors import Conflict
 from pileus.services.network.addresses import eui64
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
-from pileus.services.network.ports import inside, rules, store
+from pileus.services.network.ports import allocations, inside, rules, store
+from pileus.services.network.ports.allocations import Fixed
 from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add
 from pileus.services.network.ports.sharing import users
-from pileus.services.network.ports.store import Fixed, Port
+from pileus.services.network.ports.store import Port
 from pileus.services.network.subnets import service as subnets
 from pileus.services.network.subnets.service import Subnet
 
@@ -127,7 +128,7 @@ async def follow_dhcp(ctx: Ctx, before: Subnet, after: Subnet) -> None:
 @subnets.going
 async def leave_it(ctx: Ctx, subnet: Subnet) -> None:
     """Raises Conflict while a port has an address of it that is not given by itself."""
-    ports = await store.listed(ctx, store.holding(store.allocations.c.subnet_id == subnet.id))
+    ports = await store.listed(ctx, store.holding(allocations.allocations.c.subnet_id == subnet.id))
     for port in ports:
         if not (
             port.device_owner in rules.AUTOMATIC or (subnet.automatic and port.device_owner not in rules.ROUTER_OWNERS)
@@ -161,6 +162,6 @@ async def readdress(ctx: Ctx, port: Port, wishes: Sequence[Wish]) -> Port:
 async def refix(ctx: Ctx, port: Port, fixed: Sequence[Fixed]) -> None:
     """In the open transaction: the port has these addresses from now on."""
     now = await inside.held(ctx, port.id)
-    await store.rehold(ctx, port.id, fixed, generation=now.wanted_generation + 1)
+    await allocations.rehold(ctx, port.id, fixed, generation=now.wanted_generation + 1)
     await inside.touch(ctx, port.id)
     await inside.want(ctx, [port.id])

@@ -10,7 +10,7 @@ from pileus.kernel.operations import Converge, Op, Wait
 from pileus.kernel.operations.carry import GENERATION
 from pileus.kernel.verbs import Done
 from pileus.services.network.overlay import overlay
-from pileus.services.network.ports import store
+from pileus.services.network.ports import allocations, store
 from pileus.services.network.ports.rules import kind_of
 from pileus.services.network.ports.store import Port
 
@@ -42,7 +42,7 @@ async def settle(op: Op) -> None:
         await store.remove(op.ctx, op.subject_id)
         return
     before = await store.row_of(op.ctx, op.subject_id)
-    await store.forget_released(op.ctx, op.subject_id, op.memo[GENERATION])
+    await allocations.forget_released(op.ctx, op.subject_id, op.memo[GENERATION])
     if before is not None and (before.up, before.cause) != (seen["up"], None):
         await store.change(op.ctx, [op.subject_id], up=seen["up"], cause=None)
         await changed(op.ctx, KIND, "updated", op.subject_id, project_id=before.project_id or None)

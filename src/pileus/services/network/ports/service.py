@@ -17,7 +17,8 @@ from pileus.services.network.http import no_such, require
 from pileus.services.network.lists import Condition, Found
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
-from pileus.services.network.ports import inside, rules, store
+from pileus.services.network.ports import allocations, inside, rules, store
+from pileus.services.network.ports.allocations import Fixed, count_by_subnet
 from pileus.services.network.ports.groups import GroupSource, group_hook
 from pileus.services.network.ports.inside import (
     become,
@@ -38,7 +39,7 @@ from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add, create, mac_in_use, target
 from pileus.services.network.ports.parts import readdress, refix
 from pileus.services.network.ports.sagas import KIND
-from pileus.services.network.ports.store import Fixed, Port, count_of, names_of
+from pileus.services.network.ports.store import Port, count_of, names_of
 from pileus.services.network.ports.wiring import Address, Wiring, wiring
 from pileus.services.network.subnets import service as subnets
 from pileus.services.network.tags.service import Taggable
@@ -59,6 +60,7 @@ __all__ = [
     "by_ids",
     "change",
     "changing",
+    "count_by_subnet",
     "count_of",
     "create",
     "delete",
@@ -186,7 +188,7 @@ async def _write(ctx: Ctx, before: Port, after: Port) -> None:
     if columns:
         await store.change(ctx, [before.id], **columns)
     if after.fixed != before.fixed:
-        await store.rehold(ctx, before.id, after.fixed, generation=before.wanted_generation + 1)
+        await allocations.rehold(ctx, before.id, after.fixed, generation=before.wanted_generation + 1)
     if after.groups != before.groups:
         await store.leave(ctx, [before.id])
         await store.join(ctx, [(before.id, group_id) for group_id in after.groups])

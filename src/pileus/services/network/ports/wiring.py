@@ -9,8 +9,8 @@ import msgspec
 
 from pileus.kernel.context import Ctx
 from pileus.services.network.networks import service as networks
+from pileus.services.network.ports.allocations import Fixed
 from pileus.services.network.ports.inside import by_ids
-from pileus.services.network.ports.store import Fixed
 from pileus.services.network.subnets import service as subnets
 from pileus.services.network.subnets.service import Subnet
 

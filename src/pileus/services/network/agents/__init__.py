@@ -1,0 +1,1 @@
+"""Agents: what carries networks on each host."""

@@ -1,0 +1,1 @@
+"""Extensions: what of Networking works here."""

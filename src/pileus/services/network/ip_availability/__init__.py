@@ -1,0 +1,1 @@
+"""How many addresses networks have, and how many are in use."""
