@@ -55,6 +55,7 @@ from pileus.services.identity.keys import service as keys
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
 from pileus.services.identity.trusts import service as trusts
+from pileus.services.image.image_data.transfers import OwnTransfers
 from pileus.services.image.images import service as images
 from pileus.services.image.routes import api as image_api
 from pileus.services.network.routes import api as network_api
@@ -333,10 +334,12 @@ async def add_simulated_hosts(cloud: Cloud) -> None:
     said: dict[str, dict[str, Any]] = {}
     for name in [f"h{n}" for n in range(1, cloud.simulate_hosts + 1)]:
         home = cloud.state / "hosts" / name
-        blocks = SimBlocks(home / "blocks", cloud.clock)
+        transfers = OwnTransfers(lambda: cloud.ctx)
+        blocks = SimBlocks(home / "blocks", cloud.clock, transfers=transfers)
+        hypervisor = SimHypervisor(home, cloud.clock, transfers=transfers)
         overlay = SimOverlay(home / "overlay", cloud.clock, changed=cloud.job_ended)
         for rim in (
-            Rim(Hypervisor, SimHypervisor(home, cloud.clock), home / "rim", cloud.clock, changed=cloud.job_ended),
+            Rim(Hypervisor, hypervisor, home / "rim", cloud.clock, changed=cloud.job_ended),
             Rim(Blocks, blocks, home / "blocks" / "rim", cloud.clock, changed=cloud.job_ended),
             Rim(Overlay, overlay, home / "overlay" / "rim", cloud.clock, changed=cloud.job_ended),
         ):

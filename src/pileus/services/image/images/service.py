@@ -201,7 +201,13 @@ def check_visibility(ctx: Ctx, visibility: str, about: Mapping[str, Any]) -> Non
 
 async def create_for(ctx: Ctx, **fields: Any) -> Image:
     """Register an image in the name of the caller, for another service that will bring its bytes: `name`, `disk_format`,
-    `container_format`, `properties`, `min_disk`, `min_ram`, `visibility`, `id`. Raises Conflict, OverQuota."""
+    `container_format`, `properties`, `min_disk`, `min_ram`, `visibility`, `protected`, `id`.
+
+    Raises Forbidden for who may not show it to so many, Conflict, OverQuota."""
+    owner = fields.get("owner", ctx.caller.project_id)
+    if not is_cloud(ctx):
+        about = {"project_id": owner, "owner": owner, "member_id": None}
+        check_visibility(ctx, fields.get("visibility", "shared"), about)
     return await add(ctx, {"owner": ctx.caller.project_id, **fields})
 
 
