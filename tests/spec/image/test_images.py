@@ -71,6 +71,19 @@ async def test_a_fault_is_a_page_json_or_text_as_the_client_wants(cloud: Running
         assert "No image found with ID none" in answer.text
 
 
+async def test_no_id_is_no_image_and_not_the_list(cloud: RunningCloud) -> None:
+    for method in ("GET", "DELETE", "PATCH"):
+        assert (await cloud.request(method, "/image/v2/images/")).status_code == 404
+
+
+async def test_a_project_goes_at_once_when_its_images_are_deleted(cloud: RunningCloud) -> None:
+    project = (await cloud.post("/identity/v3/projects", json={"project": {"name": "short"}})).json()["project"]
+    image = await registered(cloud, owner=project["id"])
+    assert (await cloud.delete(f"/identity/v3/projects/{project['id']}")).status_code == 409
+    assert (await cloud.delete(f"/image/v2/images/{image['id']}")).status_code == 204
+    assert (await cloud.delete(f"/identity/v3/projects/{project['id']}")).status_code == 204
+
+
 async def test_an_id_may_be_chosen_once(cloud: RunningCloud) -> None:
     chosen = "11111111-1111-4111-8111-111111111111"
     assert (await registered(cloud, id=chosen))["id"] == chosen

@@ -59,7 +59,12 @@ def missing(name: str, value: str) -> CloudError:
     return NotFound(f"{name} {value} could not be found.")
 
 
-api = Service("image", "/image", fault=fault, missing=missing, port=9292)
+def located(segments: list[str]) -> tuple[list[str], str | None]:
+    """`/v2/images/` is an image without an id, and not the list."""
+    return (["v2", "images", "null"] if segments == ["v2", "images", ""] else segments), None
+
+
+api = Service("image", "/image", fault=fault, missing=missing, port=9292, located=located)
 
 FACTS = facts("image", "microversions")
 
