@@ -24,6 +24,7 @@ LEFT_OUT = {
 }
 ROUTES = [r for s in SERVICES for r in s.routes if r.method != "WEBSOCKET" and r.path not in LEFT_OUT]
 MOST_S = 5.0  # for one request on a busy machine; what takes longer holds others up
+NOT_HERE = 501  # said on purpose, of what the API has and this cloud does not
 SHORT, LONG = 200, 5_000  # examples, each of several requests
 
 assert {identity_api, cloud_api} <= set(SERVICES)
@@ -52,7 +53,7 @@ async def send_all(cloud: RunningCloud, sent: list[Request]) -> None:
     """One after the other: what the first made is there for the next."""
     for request in sent:
         answer, took_s = await send(cloud, request)
-        assert answer.status_code < 500, (request, answer.status_code, answer.text)
+        assert answer.status_code < 500 or answer.status_code == NOT_HERE, (request, answer.status_code, answer.text)
         assert took_s < MOST_S, (request, took_s)
     assert (await cloud.get(f"/identity/v3/projects/{cloud.project_id}")).status_code == 200
 
