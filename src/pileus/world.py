@@ -51,6 +51,7 @@ from pileus.services.cloud.events import service as feeds
 from pileus.services.cloud.routes import api as cloud_api
 from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.compute.routes import api as compute_api
+from pileus.services.compute.servers import service as servers
 from pileus.services.identity.keys import service as keys
 from pileus.services.identity.routes import api as identity_api
 from pileus.services.identity.tokens.service import authenticate
@@ -70,7 +71,7 @@ logger = logging.getLogger("pileus.world")
 SITE_KEY = "site.key"
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
-PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge)
+PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge, servers.purge)
 CHORES = (keys.rotate_when_due, images.clean)
 SERVICES: tuple[Service, ...] = (
     identity_api,

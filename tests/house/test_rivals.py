@@ -224,6 +224,7 @@ HELD = {
     "compute_host(name)": "tests/spec/compute/test_hypervisors.py: many reports at once make one",
     "compute_host(service_id)": "given by the cloud, at random",
     "compute_keypair(user_id, name)": one_keypair_name,
+    "compute_nic(port_id)": "tests/house/test_rivals_of_servers.py",
     "host(name)": "tests/kernel/test_joins.py::test_of_many_who_come_at_once_one_joins",
     "host(serial)": "as above: it comes with the name",
     "identity_access_rule(user_id, service, path, method)": "as one_application_credential_name, which makes one",

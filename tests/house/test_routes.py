@@ -21,6 +21,8 @@ ANONYMOUS_WITH_A_REASON = {
     "GET /compute": "version discovery",
     "GET /compute/v2": "version discovery",
     "GET /compute/v2.1": "version discovery",
+    "GET /compute/console/{file:path}": "noVNC: the files of a package",
+    "WEBSOCKET /compute/console/socket": "the console's own token opens it",
     "GET /image": "version discovery",
     "GET /image/versions": "version discovery",
     "GET /image/v2/transfers/{token}": "for hosts: the token in the path is signed, for one transfer, and expires",

@@ -28,6 +28,8 @@ from pileus.services.identity.projects import sagas as project_sagas
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.store import projects as projects_table
 from pileus.services.identity.revision import service as revision
+from sagas.compute_scenarios import COMPUTE_SCENARIOS
+from sagas.compute_scenarios import seen as seen_of_servers
 from sagas.image_scenarios import IMAGE_SCENARIOS
 from sagas.image_scenarios import seen as seen_of_images
 from sagas.network_scenarios import NETWORK_SCENARIOS
@@ -59,6 +61,7 @@ async def snapshot(world: DemoWorld) -> Snapshot:
         )
         seen[host] = ", ".join(sorted(guests.elements(), reverse=True)) if guests else ""
     seen |= await seen_of_volumes(world) | await seen_of_images(world) | await seen_of_networks(world)
+    seen |= await seen_of_servers(world)
     return {name: text for name, text in seen.items() if text not in ("", "0")}
 
 
@@ -137,5 +140,6 @@ SCENARIOS = [
     *NETWORK_SCENARIOS,
     *VOLUME_SCENARIOS,
     *IMAGE_SCENARIOS,
+    *COMPUTE_SCENARIOS,
 ]
 SEAMS = [(scenario, step) for scenario in SCENARIOS for step in scenario.saga.steps]

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pileus.kernel.context import Caller, Ctx
+from pileus.services.compute.servers import consoles
 from pileus.services.compute.servers import service as servers
 from pileus.services.compute.servers.service import Server, WantedServer
+from pileus.services.identity.projects import service as projects
 from support.cloud import Client, RunningCloud
+from support.imaged import uploaded
 
 SERVERS = "/compute/v2.1/servers"
 TINY = "42"  # a flavor that every cloud has: 1 vCPU, 192 MiB, 1 GiB
 HOST = "h1"  # that it has an engine: other tests make hosts that have none
+
+
+async def an_image(cloud: RunningCloud) -> str:
+    """One that everybody may boot from."""
+    return str((await uploaded(cloud, visibility="public"))["id"])
 
 
 def caller_of(client: Client) -> Caller:
@@ -27,9 +35,17 @@ def ctx_of(cloud: RunningCloud, client: Client | None = None) -> Ctx:
 
 
 async def made(cloud: RunningCloud, client: Client | None = None, **more: Any) -> Server:
-    """A server that runs."""
+    """A server that runs, from an image of its own unless one is named."""
     wanted = WantedServer(
-        **{"name": uuid4().hex, "flavor_id": TINY, "image_id": uuid4(), "networks": "none", "host": HOST, **more}
+        **{
+            "name": uuid4().hex,
+            "flavor_id": TINY,
+            "image_id": UUID(await an_image(cloud)),
+            "networks": "none",
+            "metadata": {"encryption_key_id": "v"},
+            "host": HOST,
+            **more,
+        }
     )
     found = await servers.create(ctx_of(cloud, client), wanted)
     await cloud.settle()
@@ -37,14 +53,38 @@ async def made(cloud: RunningCloud, client: Client | None = None, **more: Any) -
 
 
 async def a_server(cloud: RunningCloud) -> str:
-    return str((await made(cloud)).id)
+    """In a project of its own, for the sake of quotas."""
+    name = uuid4().hex
+    project = await projects.create(cloud.ctx(), name, parent_id=None, domain_id=projects.DEFAULT, facts={})
+    owner = Client(cloud.http, cloud.headers, cloud.user_id, project.id)
+    return str((await made(cloud, owner)).id)
+
+
+async def a_network_label(cloud: RunningCloud) -> str:
+    return "net"
+
+
+async def a_console_token(cloud: RunningCloud) -> str:
+    return await consoles.issue(ctx_of(cloud), await made(cloud), "novnc")
+
+
+async def a_file(cloud: RunningCloud) -> str:
+    return "none.html"
+
+
+async def a_request(cloud: RunningCloud) -> str:
+    return "req-none"
 
 
 async def a_new_server(cloud: RunningCloud) -> Any:
-    return {"server": {"name": "new", "flavorRef": TINY, "imageRef": str(uuid4())}}
+    return {"server": {"name": "new", "flavorRef": TINY, "imageRef": await an_image(cloud)}}
 
 
 BODIES: dict[str, Any] = {
     "POST /compute/v2.1/servers": a_new_server,
     "PUT /compute/v2.1/servers/{server_id}": {"server": {"name": "other"}},
+    "POST /compute/v2.1/servers/{server_id}/metadata": {"metadata": {"a": "b"}},
+    "PUT /compute/v2.1/servers/{server_id}/metadata": {"metadata": {"a": "b"}},
+    "PUT /compute/v2.1/servers/{server_id}/metadata/{key}": {"meta": {"encryption_key_id": "b"}},
+    "PUT /compute/v2.1/servers/{server_id}/tags": {"tags": ["a"]},
 }

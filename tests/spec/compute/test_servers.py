@@ -11,10 +11,16 @@ from pileus.engines.hypervisor import DomainFacts, Power
 from pileus.engines.troubles import Trouble
 from support.cloud import Client, RunningCloud
 from support.computed import PUBLIC_KEY, at
+from support.imaged import uploaded
 from support.served import SERVERS, TINY, made
 
 IMAGE = str(uuid4())
 NEWEST = at("2.104")
+
+
+@pytest.fixture(autouse=True)
+async def image(cloud: RunningCloud) -> None:
+    await uploaded(cloud, id=IMAGE, visibility="public")
 
 
 async def created(client: Client, version: str = "2.1", **more: Any) -> dict[str, Any]:
@@ -190,6 +196,7 @@ async def test_several_at_once_share_a_reservation(cloud: RunningCloud) -> None:
         ("2.1", {"flavorRef": "none"}, "Flavor none could not be found."),
         ("2.1", {"imageRef": "none"}, "'none' is not a 'uuid'"),
         ("2.1", {"imageRef": None}, "Invalid imageRef provided."),
+        ("2.1", {"imageRef": str(uuid4())}, "Can not find requested image"),
         ("2.1", {"name": " web"}, "printable"),
         ("2.1", {"name": "x" * 256}, "server.name"),
         ("2.1", {"surprise": 1}, "unknown field"),

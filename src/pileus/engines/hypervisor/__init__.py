@@ -54,7 +54,7 @@ class VolumeDisk(Spec, frozen=True, kw_only=True, tag="volume"):
 
     id: UUID  # of the attachment
     volume_id: UUID  # the serial number that the guest sees
-    connection: dict[str, str | int | None]
+    connection: dict[str, str | int | bool | None]
     read_only: bool = False
 
 

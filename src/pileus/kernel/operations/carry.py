@@ -72,6 +72,7 @@ class Carrier:
         self.spent_s: float = row["spent_s"]
         self.alone = False  # a chain of rows steps failed in one commit: find out which, one commit each
         self.wake_in_s: float | None = None  # set when the operation was released to wait
+        self.lost = False
 
     async def run(self, keep_on: Callable[[], bool]) -> None:
         """Carry on until the operation ends or waits, or `keep_on` says that this worker stops."""
@@ -80,6 +81,7 @@ class Carrier:
                 if not keep_on():
                     return
         except LeaseLost as e:
+            self.lost = True
             logger.warning("lease lost", extra={"facts": {"operation": str(self.op.id), "why": str(e)}})
 
     async def _advance(self) -> bool:

@@ -127,7 +127,7 @@ class FencedEngine:
 
     def __getattr__(self, verb: str) -> Callable[..., Awaitable[Any]]:
         say = getattr(self._engine, verb)
-        fence = {"fence": self._fence} if verb.startswith(("ensure_", "cancel")) else {}
+        fence = {"fence": self._fence} if verb.startswith(("ensure", "cancel")) else {}
 
         async def call(*args: Any, **more: Any) -> Any:
             async with self._gate:

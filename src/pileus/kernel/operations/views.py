@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -58,6 +59,12 @@ async def get(ctx: Ctx, operation_id: uuid.UUID) -> Operation:
     if row is None:
         raise NotFound(f"Operation {operation_id} could not be found.")
     return Operation(**row._mapping)
+
+
+async def by_ids(ctx: Ctx, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Operation]:
+    """Those of them that are kept."""
+    rows = await ctx.execute(sa.select(*SHOWN).where(operations.c.id.in_(ids)))
+    return {row.id: Operation(**row._mapping) for row in rows}
 
 
 LISTING = Listing(

@@ -169,6 +169,9 @@ class Worker:
             carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, self.seam)
             await carrier.run(lambda: not self._stopping)
             wake_in_s = carrier.wake_in_s
+            if carrier.lost:  # or a host has heard a newer fence of another operation: with a new lease it goes on
+                await self._patiently(partial(self._give_back, row))
+                wake_in_s = self.options.poll_s
         except Exception as e:  # the commit failed: the row says where we are, and anybody may go on from there
             known = isinstance(e, (CloudError, TryAgain))
             facts = {"operation": str(row["id"])}

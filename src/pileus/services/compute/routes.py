@@ -17,6 +17,12 @@ from pileus.services.compute.quota_class_sets import api as quota_class_sets
 from pileus.services.compute.quota_sets import api as quota_sets
 from pileus.services.compute.server_groups import api as server_groups
 from pileus.services.compute.servers import api as servers
+from pileus.services.compute.servers import api_actions as server_actions
+from pileus.services.compute.servers import api_attach as server_attachments
+from pileus.services.compute.servers import api_consoles as server_consoles
+from pileus.services.compute.servers import api_history as server_history
+from pileus.services.compute.servers import api_parts as server_parts
+from pileus.services.compute.servers import guest_pages
 from pileus.services.compute.servers import reports as servers_reports
 from pileus.services.compute.services import api as services
 from pileus.services.compute.usages import api as usages
@@ -39,8 +45,14 @@ NOUNS = (
     server_groups,
     servers,
     servers_reports,
+    guest_pages,
+    server_consoles,
     services,
     usages,
+    server_actions,
+    server_attachments,
+    server_history,
+    server_parts,
 )
 
 __all__ = ["NOUNS", "api"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from pileus.kernel.context import Ctx
@@ -13,13 +12,3 @@ async def group(ctx: Ctx, group_id: UUID) -> tuple[str, int] | None:
     """The policy of a server group, and how many of it one host may have; None for one that is not there."""
     found = (await server_groups.by_ids(ctx, [group_id])).get(group_id)
     return None if found is None else (found.policy, found.most_on_host or 1)
-
-
-async def disabled(ctx: Ctx) -> dict[str, str]:
-    """The hosts that were taken out of use, with the reason."""
-    return {}
-
-
-async def aggregates(ctx: Ctx) -> Mapping[str, Sequence[Mapping[str, str]]]:
-    """The metadata of the aggregates that each host is in."""
-    return {}

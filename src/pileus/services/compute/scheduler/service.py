@@ -6,22 +6,23 @@ gives it its host, under the provider's lock: however many boot at once, no host
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from pileus.kernel import hosts
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict, Unavailable
+from pileus.services.compute.aggregates import service as aggregates
+from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.scheduler import neighbours, rules
 from pileus.services.compute.scheduler.rules import Group, Host, Verdict, Wish
 from pileus.services.placement.allocation_candidates import service as candidates
 from pileus.services.placement.allocations import service as allocations
 from pileus.services.placement.allocations.service import Claim
 
-__all__ = ["Asked", "NoHost", "Verdict", "judge", "place", "release", "resize", "uuid"]
+__all__ = ["Asked", "NoHost", "Verdict", "judge", "keep", "place", "release", "uuid"]
 
 CONSUMER_TYPE = "INSTANCE"
 
@@ -83,9 +84,16 @@ async def place(ctx: Ctx, asked: Asked) -> str:
     return best
 
 
-async def resize(ctx: Ctx, asked: Asked) -> None:
-    """Promise it other room on the host where it is. Raises NoHost."""
-    await place(ctx, asked)
+async def keep(ctx: Ctx, asked: Asked) -> None:
+    """Promise it so much on the host where it is, in the open transaction, instead of what it had. Raises NoHost."""
+    known = {host.name: host for host in await seen(ctx, asked.servers)}
+    host = known.get(asked.host or "")
+    if host is None or host.offer is None:
+        raise NoHost(await judge(ctx, asked), asked.resources)
+    try:
+        await _allocate(ctx, asked, host.offer.id)
+    except Conflict:
+        raise NoHost(await judge(ctx, asked), asked.resources) from None
 
 
 async def release(ctx: Ctx, server_id: UUID) -> None:
@@ -126,24 +134,19 @@ async def _wish(ctx: Ctx, asked: Asked) -> Wish:
 async def seen(ctx: Ctx, servers: Mapping[str, int]) -> list[Host]:
     """The hosts as they are now, by name."""
     async with ctx.read() as ctx:
-        found = await hosts.list_all(ctx)
+        found = await hypervisors.list_(ctx)
         offers = await candidates.offers(ctx)
-        disabled = await neighbours.disabled(ctx)
-        grouped = await neighbours.aggregates(ctx)
+        within = await aggregates.of_hosts(ctx, [host.name for host in found])
     return [
         Host(
             name=host.name,
-            offer=offers.get(str(host.id)),
-            usable=host.usable,
-            disabled=disabled.get(host.name),
-            zone=zone_of(grouped.get(host.name, ())),
-            aggregates=grouped.get(host.name, ()),
+            offer=offers.get(host.id),
+            usable=host.up,
+            disabled=None if host.enabled else host.disabled_reason or "",
+            zone=aggregates.zone_of(ctx, within[host.name]),
+            aggregates=[each.metadata for each in within[host.name]],
+            architecture=host.facts.architecture,
             servers=servers.get(host.name, 0),
         )
         for host in found
     ]
-
-
-def zone_of(aggregates: Collection[Mapping[str, str]]) -> str:
-    """A host is in the zone that one of its aggregates names, or in the default one."""
-    return next((each["availability_zone"] for each in aggregates if "availability_zone" in each), "nova")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,8 @@ from pileus.kernel.quota import limits
 from pileus.services.compute.flavors import service as flavors
 from pileus.services.compute.keypairs import service as keypairs
 from pileus.services.compute.quotas import ComputeOverQuota
+from pileus.services.compute.server_groups import service as server_groups
+from pileus.services.compute.server_groups.service import Group
 from pileus.services.compute.servers import neighbours
 from pileus.services.compute.servers.rules import Flavor, ImageFacts, Key
 from pileus.services.compute.servers.store import Device
@@ -42,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None
     host: str | None
     forced: bool
-    group_id: UUID | None
+    group: Group | None
 
 
 async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
@@ -51,7 +54,7 @@ async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
         raise BadRequest(
             "Image signature certificates cannot be checked by this cloud: leave trusted_image_certificates out."
         )
-    flavor = await _flavor(ctx, wanted.flavor_id)
+    flavor = await flavor_of(ctx, wanted.flavor_id)
     image = ImageFacts() if wanted.image_id is None else await neighbours.image(ctx, wanted.image_id)
     devices = whole(wanted.devices, image)
     root = devices[0]
@@ -64,23 +67,34 @@ async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
         wanted=wanted,
         flavor=flavor,
         image=image,
-        key=await _key(ctx, wanted.key_name),
+        key=await key_of(ctx, wanted.key_name),
         devices=devices,
         zone=zone,
         host=host,
         forced=forced,
-        group_id=UUID(wanted.hints["group"][0]) if wanted.hints.get("group") else None,
+        group=await _group(ctx, wanted.hints),
     )
 
 
-async def _flavor(ctx: Ctx, flavor_id: str) -> Flavor:
+async def _group(ctx: Ctx, hints: Mapping[str, Any]) -> Group | None:
+    """Raises BadRequest for one that the caller's project has not."""
+    if not hints.get("group"):
+        return None
+    group_id = UUID(hints["group"][0])
+    found = (await server_groups.by_ids(ctx, [group_id])).get(group_id)
+    if found is None or found.project_id != ctx.caller.project_id:
+        raise BadRequest(f"Instance group {group_id} could not be found.")
+    return found
+
+
+async def flavor_of(ctx: Ctx, flavor_id: str) -> Flavor:
     try:
         return await flavors.get(ctx, flavor_id)
     except NotFound as e:
         raise BadRequest(e.message) from None
 
 
-async def _key(ctx: Ctx, name: str | None) -> Key | None:
+async def key_of(ctx: Ctx, name: str | None) -> Key | None:
     if name is None:
         return None
     try:
@@ -163,10 +177,15 @@ async def check_items(ctx: Ctx, wanted: WantedServer) -> None:
         "injected_file_content_bytes": max((len(f.contents) * 3 // 4 for f in wanted.files), default=0),
         "injected_file_path_length": max((len(f.path.encode()) for f in wanted.files), default=0),
     }
+    await check_numbers(ctx, ctx.caller.project_id or "", sizes)
+
+
+async def check_numbers(ctx: Ctx, project_id: str, sizes: Mapping[str, int]) -> None:
+    """Raises OverQuota."""
     asked = {name: amount for name, amount in sizes.items() if amount}
     if not asked:
         return
-    known = await limits(ctx, "compute", list(asked), ctx.caller.project_id or "")
+    known = await limits(ctx, "compute", list(asked), project_id)
     for name, amount in asked.items():
         if 0 <= known[name] < amount:
             raise ComputeOverQuota(f"{TOO_MANY[name]} {known[name]}: {amount} are given.", resource=name)

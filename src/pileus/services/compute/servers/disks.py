@@ -5,34 +5,108 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from pileus.kernel.operations import Op
+from pileus.kernel.errors import BadRequest, NotFound
+from pileus.kernel.operations import Op, Wait
 from pileus.kernel.verbs import Done
 from pileus.services.compute.servers import neighbours, store
-from pileus.services.compute.servers.store import Server
+from pileus.services.compute.servers.store import Device, Server
+from pileus.services.volume.attachments import service as attachments
+from pileus.services.volume.volumes import service as volumes
+from pileus.services.volume.volumes.service import Wanted
 
 
 def is_done(answer: Any) -> bool:
     return isinstance(answer, Done)
 
 
+def is_settled(answer: Any) -> bool:
+    """Whether an undo has brought it about, or left it as a debt of its host."""
+    return answer is None or isinstance(answer, Done)
+
+
 async def sources(op: Op, server: Server) -> dict[UUID, str]:
     """From where the host fetches the images of the server's local disks."""
     devices = await store.devices_of(op.ctx, [server.id])
-    wanted = (
-        {server.image.id} if any(each.destination == "local" and each.source == "image" for each in devices) else set()
-    )
+    local = any(each.destination == "local" and each.source == "image" for each in devices)
+    wanted = {server.image.id} if local else set()
     if server.rescue is not None:
         wanted.add(server.rescue.id)
-    return {id_: await neighbours.transfer(op.ctx, id_) for id_ in wanted if id_ is not None}
+    return {id_: await neighbours.transfer(op.ctx, id_, server.id) for id_ in wanted if id_ is not None}
+
+
+# volumes
+
+
+async def volumes_of(op: Op, server_id: UUID) -> list[Device]:
+    return [each for each in await store.devices_of(op.ctx, [server_id]) if each.destination == "volume"]
 
 
 async def connect_all(op: Op, host: str) -> Any:
+    """Each volume of the server is there, reserved for it, and open to its host."""
+    for device in await volumes_of(op, op.subject_id):
+        if device.connection is not None:
+            continue
+        answer = await ensure_volume(op, device)
+        if isinstance(answer, Wait):
+            return answer
+        answer = await attachments.connect(op, device.id, host)
+        if not is_done(answer):
+            return answer
+        async with op.ctx.transaction() as ctx:
+            await store.change_device(ctx, device.id, connection=answer.facts)
+            at = {"mountpoint": device.name, "host": host, "connection": answer.facts}
+            await attachments.complete(ctx, device.id, **at)
     return None
 
 
-async def disconnect_all(op: Op) -> Any:
+async def ensure_volume(op: Op, device: Device) -> Any:
+    """Its volume, made if it is to be, and reserved. Wait while it is made."""
+    volume_id = device.volume_id
+    if volume_id is None:
+        wanted = Wanted(
+            size_gib=device.size_gib or None,
+            type=device.volume_type or None,
+            image_id=device.source_id if device.source == "image" else None,
+            snapshot_id=device.source_id if device.source == "snapshot" else None,
+        )
+        made = await volumes.ensure_created(op, label_of(device), wanted)
+        if isinstance(made, Wait):
+            return made
+        volume_id = UUID(made)
+    async with op.ctx.transaction() as ctx:
+        await store.change_device(ctx, device.id, volume_id=volume_id)
+        if await attachments.find(ctx, device.id) is None:
+            await attachments.reserve(ctx, volume_id, server_id=device.server_id, attachment_id=device.id)
     return None
 
 
-async def delete_owned(op: Op, server: Server) -> None:
+def label_of(device: Device) -> str:
+    return f"volume:{device.id}"
+
+
+async def disconnect_all(op: Op, *, made: bool = False) -> Any:
+    """No volume of the server is open to a host or reserved for it any more; those that this operation `made` are gone."""
+    for device in await volumes_of(op, op.subject_id):
+        answer = await attachments.disconnect(op, device.id)
+        if not is_settled(answer):
+            return answer
+        async with op.ctx.transaction() as ctx:
+            await attachments.release(ctx, device.id)
+            await store.change_device(ctx, device.id, connection=None)
+        if made and device.source != "volume":
+            wait = await volumes.ensure_deleted(op, label_of(device))
+            if wait is not None:
+                return wait
+            async with op.ctx.transaction() as ctx:
+                await store.change_device(ctx, device.id, volume_id=None)
     return None
+
+
+async def delete_owned(op: Op, server_id: UUID) -> None:
+    """Begin to delete the volumes that go with the server. What cannot go stays its project's."""
+    for device in await volumes_of(op, server_id):
+        if device.delete_with_server and device.volume_id is not None:
+            try:
+                await volumes.delete(op.ctx, device.volume_id)
+            except (BadRequest, NotFound):
+                continue

@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 
 from pileus.kernel.context import Ctx
-from pileus.services.compute.servers import neighbours, store
-from pileus.services.compute.servers.neighbours import Fixed, Wire
+from pileus.services.compute.servers import neighbours, store, wiring
 from pileus.services.compute.servers.store import Device, NicRow, Server
+from pileus.services.compute.servers.wiring import Fixed, Wire
 
 OPENSTACK = (
     "2012-08-10",
@@ -74,7 +74,7 @@ def opened(ctx: Ctx, server: Server) -> Vault:
 async def about(ctx: Ctx, server: Server) -> About:
     async with ctx.read() as ctx:
         nics = await store.nics_of(ctx, [server.id])
-        wires = await neighbours.wires(ctx, [nic.port_id for nic in nics])
+        wires = await wiring.wires(ctx, [nic.port_id for nic in nics])
         devices = await store.devices_of(ctx, [server.id])
         zone = await neighbours.zone_of(ctx, server)
     return About(

@@ -1,95 +1,111 @@
-"""What servers ask of images, networks and volumes: the one place that knows how those services are asked."""
+"""What servers ask of images and of hosts: the one place that knows how those are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-import msgspec
-import sqlalchemy as sa
-
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest
-from pileus.kernel.filters import Condition
+from pileus.kernel.errors import BadRequest, NotFound
+from pileus.services.compute.aggregates import service as aggregates
+from pileus.services.compute.hypervisors import service as hypervisors
+from pileus.services.compute.hypervisors.service import Hypervisor
 from pileus.services.compute.servers.rules import ImageFacts
-from pileus.services.compute.servers.wanted import WantedNic
+from pileus.services.image.images import service as images
+
+GIB = 1 << 30
+NOT_INHERITED = {"image_type", "instance_uuid", "backup_type", "block_device_mapping", "bdm_v2"}
 
 
-class Fixed(msgspec.Struct, frozen=True, kw_only=True):
-    """An address of a NIC, with all that a guest has to know to use it."""
-
-    address: str
-    subnet_id: UUID
-    cidr: str
-    gateway: str | None = None
-    dns: Sequence[str] = ()
-    routes: Sequence[tuple[str, str]] = ()
-
-
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
-    """A port, as its server sees it."""
-
-    port_id: UUID
-    network_id: UUID
-    network_name: str
-    mac: str
-    mtu: int
-    fixed: Sequence[Fixed] = ()
-    floating: Mapping[str, str] = {}  # floating address by the fixed one behind
-    groups: Sequence[str] = ()  # names of security groups
-    status: str = "ACTIVE"
+# images
 
 
 async def image(ctx: Ctx, image_id: UUID) -> ImageFacts:
     """An image that the caller may boot from. Raises BadRequest."""
-    return ImageFacts(id=image_id, disk_format="qcow2")
+    try:
+        found = await images.get(ctx, image_id)
+    except NotFound:
+        raise BadRequest(f"Can not find requested image {image_id}") from None
+    if found.status != "active":
+        raise BadRequest(f"Image {image_id} is not active.")
+    return ImageFacts(
+        id=found.id,
+        name=found.name,
+        disk_format=found.disk_format or "raw",
+        min_disk_gib=max(found.min_disk, -(-(found.virtual_size or 0) // GIB)),
+        min_memory_mib=found.min_ram,
+        size_bytes=found.size or 0,
+        sha512=found.hash_value if found.hash_algo == "sha512" else None,
+        properties=found.properties,
+    )
 
 
-async def transfer(ctx: Ctx, image_id: UUID) -> str:
-    """A path from which a host may fetch the image's bytes, once."""
-    return ""
+async def transfer(ctx: Ctx, image_id: UUID, server_id: UUID) -> str:
+    """A path from which a host may fetch the image's bytes for the server. Raises NotFound, Conflict."""
+    return await images.transfer(ctx, image_id, subject_id=server_id)
 
 
-async def plan_nics(ctx: Ctx, wanted: tuple[WantedNic, ...] | str | None) -> tuple[WantedNic, ...]:
-    """The NICs that were asked for, or those that a project's only network gives. Raises BadRequest, Conflict."""
-    if isinstance(wanted, tuple) and wanted:
-        raise BadRequest("Network could not be found.")
-    return ()
+async def image_for(
+    ctx: Ctx, image_id: UUID, name: str, server_id: UUID, facts: ImageFacts, properties: Mapping[str, str]
+) -> None:
+    """In the open transaction: an image that will be made of a server's disk. Raises OverQuota, TooLarge."""
+    kept = {key: value for key, value in facts.properties.items() if key not in NOT_INHERITED}
+    await images.create_for(
+        ctx,
+        id=image_id,
+        name=name,
+        disk_format="qcow2",
+        container_format="bare",
+        visibility="private",
+        min_disk=facts.min_disk_gib,
+        min_ram=facts.min_memory_mib,
+        properties={**kept, "image_type": "snapshot", "instance_uuid": str(server_id), **properties},
+    )
 
 
-async def make_port(ctx: Ctx, nic: WantedNic, server_id: UUID, groups: Sequence[str] | None) -> UUID:
-    """A port for the server in a network; or one that is there, taken. In an open transaction."""
-    raise NotImplementedError
+async def receive(ctx: Ctx, image_id: UUID, server_id: UUID) -> str | None:
+    """Where a host sends the bytes of such an image; None when they are there. Raises NotFound."""
+    if (await images.get(ctx, image_id)).status == "active":
+        return None
+    return await images.receive(ctx, image_id, subject_id=server_id)
 
 
-async def bind_ports(ctx: Ctx, port_ids: Collection[UUID], server_id: UUID, host: str | None) -> None:
-    """Say where the server is; None: nowhere. In an open transaction."""
+async def abandon(ctx: Ctx, image_id: UUID) -> None:
+    """Nothing comes of the image, if it is not whole. May be repeated."""
+    await images.abandon(ctx, image_id)
 
 
-async def leave_ports(ctx: Ctx, ours: Collection[UUID], others: Collection[UUID]) -> None:
-    """Delete those that were made for a server, and free the others. In an open transaction; may be repeated."""
+async def rotate_backups(ctx: Ctx, server_id: UUID, kind: str, rotation: int) -> None:
+    """Delete the oldest of a server's backups of that kind but for so many."""
+    query = {"instance_uuid": [str(server_id)], "backup_type": [kind], "image_type": ["backup"]}
+    found, _ = await images.page(ctx, {**query, "sort_key": ["created_at"], "sort_dir": ["desc"]})
+    for each in found[rotation:]:
+        await images.delete(ctx, each.id)
 
 
-async def wires(ctx: Ctx, port_ids: Collection[UUID]) -> dict[UUID, Wire]:
-    """What these ports are to their servers."""
-    return {}
-
-
-async def volume_facts(ctx: Ctx, volume_ids: Collection[UUID]) -> dict[UUID, Any]:
-    return {}
+# hosts
 
 
 async def zone_of(ctx: Ctx, server: Any) -> str:
     """The availability zone of the server's host; without one, the one that was asked for."""
-    return server.zone or "nova"
+    if server.host is None:
+        return server.zone or ""
+    return (await places(ctx, [server.host]))[server.host][0]
 
 
 async def places(ctx: Ctx, hosts: Collection[str]) -> dict[str, tuple[str, str]]:
     """The availability zone of each host, and how it is: UP, DOWN, MAINTENANCE or UNKNOWN."""
-    return {name: ("nova", "UP") for name in hosts}
+    if not hosts:
+        return {}
+    known = await hypervisors.named(ctx, hosts)
+    zones = await aggregates.zones_of(ctx, hosts)
+    return {name: (zones[name], condition(known.get(name))) for name in hosts}
 
 
-def with_addresses(ctx: Ctx, server_id: sa.ColumnElement[UUID], patterns: Mapping[int, str]) -> list[Condition]:
-    """The servers with a fixed address of that version that matches."""
-    return []
+def condition(host: Hypervisor | None) -> str:
+    if host is None:
+        return "UNKNOWN"
+    if not host.enabled:
+        return "MAINTENANCE"
+    return "UP" if host.up else "DOWN"

@@ -11,14 +11,14 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.services.compute.quotas import CORES, INSTANCES, RAM_MIB, counted
 from pileus.services.compute.server_groups import service as server_groups
-from pileus.services.compute.servers import store
+from pileus.services.compute.servers import counts
 from pileus.services.compute.servers.store import not_deleted, servers
 from pileus.services.compute.usages import service as usages
 from pileus.services.compute.usages.service import Asked, Span
 
-counted(INSTANCES, store.count_of)
-counted(CORES, store.cores_of)
-counted(RAM_MIB, store.memory_of)
+counted(INSTANCES, counts.count_of)
+counted(CORES, counts.cores_of)
+counted(RAM_MIB, counts.memory_of)
 
 
 @server_groups.members

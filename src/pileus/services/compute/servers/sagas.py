@@ -8,9 +8,9 @@ from pileus.engines.hypervisor import Power
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError
-from pileus.kernel.operations import Op, Saga, Wait
+from pileus.kernel.operations import Op, Saga
 from pileus.services.compute.scheduler import service as scheduler
-from pileus.services.compute.servers import disks, neighbours, rules, store, wish
+from pileus.services.compute.servers import counts, disks, rules, sagas_attach, store, wiring, wish
 from pileus.services.compute.servers.rules import Fault
 from pileus.services.compute.servers.store import Server
 
@@ -24,10 +24,12 @@ create_server = Saga("compute.create_server")
 async def claim_host(op: Op) -> dict[str, str]:
     """A host with room for it, what it uses of that, and its ports there. Fails with the verdict of the scheduler."""
     server = await here(op)
-    host = await scheduler.place(op.ctx, await asked_of_scheduler(op.ctx, server, op.memo["host"], op.memo["forced"]))
+    host = await scheduler.place(
+        op.ctx, await asked_of_scheduler(op.ctx, server, op.memo["host"], forced=op.memo["forced"])
+    )
     await store.change(op.ctx, server.id, host=host, task_state="spawning")
     nics = await store.nics_of(op.ctx, [server.id])
-    await neighbours.bind_ports(op.ctx, [nic.port_id for nic in nics], server.id, host)
+    await wiring.bind_ports(op.ctx, [nic.port_id for nic in nics], server.id, host)
     return {"host": host}
 
 
@@ -46,7 +48,7 @@ async def connect_volumes(op: Op) -> Any:
 
 @connect_volumes.undo
 async def disconnect_volumes(op: Op) -> Any:
-    return await disks.disconnect_all(op)
+    return await disks.disconnect_all(op, made=True)
 
 
 @create_server.step(deadline_s=IMAGE_S)
@@ -105,7 +107,14 @@ async def destroy(op: Op) -> Any:
 
 @delete_server.step(deadline_s=VOLUMES_S)
 async def leave_volumes(op: Op) -> Any:
-    return await disks.disconnect_all(op)
+    """What is just being attached or detached comes to its end first."""
+    if wait := await sagas_attach.end_all(op):
+        return wait
+    answer = await disks.disconnect_all(op)
+    if not disks.is_settled(answer):
+        return answer
+    await disks.delete_owned(op, op.subject_id)
+    return None
 
 
 @delete_server.rows
@@ -115,7 +124,6 @@ async def forget(op: Op) -> None:
         return
     await scheduler.release(op.ctx, server.id)
     await leave_ports(op)
-    await disks.delete_owned(op, server)
     now = op.ctx.now()
     states = {"vm_state": "deleted", "task_state": None, "power_state": rules.NO_POWER, "shaper": None}
     await store.change(op.ctx, server.id, deleted_at=now, sealed=None, **states)
@@ -138,6 +146,14 @@ async def here(op: Op) -> Server:
     return server
 
 
+async def host_of(op: Op) -> str:
+    """Where the server is."""
+    server = await here(op)
+    if server.host is None:
+        raise CloudError(f"The server {server.id} is on no host.")
+    return server.host
+
+
 async def settled(op: Op, **columns: Any) -> None:
     """The last rows of an operation that went well: nothing is being done with the server any more."""
     server = await here(op)
@@ -147,7 +163,10 @@ async def settled(op: Op, **columns: Any) -> None:
 
 
 async def failed(op: Op, **columns: Any) -> None:
-    """The last rows of an operation that came to nothing: the server says why, unless it is being deleted."""
+    """The last rows of an operation that came to nothing: the server says why, unless it is being deleted.
+
+    Without a `vm_state` it stays what it was.
+    """
     server = await store.find(op.ctx, op.subject_id)
     if server is None:
         return
@@ -162,28 +181,20 @@ async def failed(op: Op, **columns: Any) -> None:
 async def leave_ports(op: Op) -> None:
     nics = await store.nics_of(op.ctx, [op.subject_id])
     ours = [nic.port_id for nic in nics if nic.ours]
-    await neighbours.leave_ports(op.ctx, ours, [nic.port_id for nic in nics if not nic.ours])
+    await wiring.leave_ports(op.ctx, ours, [nic.port_id for nic in nics if not nic.ours])
     await store.drop_nics(op.ctx, op.subject_id)
 
 
-async def say_shape(op: Op, host: str) -> Any:
-    """Say the whole guest to its host. One operation at a time does so; the others wait."""
-    async with op.ctx.transaction() as ctx:
-        if not await store.take_shape(ctx, op.subject_id, op.id):
-            return Wait(0.5, note="another change of the guest is under way")
-    return await op.engine("hypervisor", host).ensure_defined(await wish.domain(op.ctx, await here(op)))
-
-
-async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, forced: bool) -> scheduler.Asked:
+async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forced: bool = False) -> scheduler.Asked:
     """What the server asks of a host."""
     devices = await store.devices_of(ctx, [server.id])
     local_root = any(device.destination == "local" and device.source == "image" for device in devices)
     wanted = rules.resources_of(server.flavor, local_root=local_root, image_disk_gib=server.image.min_disk_gib)
     if server.old_flavor is not None:
         wanted = rules.largest(wanted, rules.resources_of(server.old_flavor, local_root=local_root))
-    beside = await store.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("same_host", [])])
-    apart = await store.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("different_host", [])])
-    group_hosts = [] if server.group_id is None else await store.hosts_of_group(ctx, server.group_id, server.id)
+    beside = await counts.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("same_host", [])])
+    apart = await counts.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("different_host", [])])
+    group_hosts = [] if server.group_id is None else await counts.hosts_of_group(ctx, server.group_id, server.id)
     return scheduler.Asked(
         server_id=server.id,
         project_id=server.project_id,
@@ -198,5 +209,5 @@ async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, forced:
         group_hosts=group_hosts,
         extra_specs=server.flavor.extra_specs,
         image=server.image.properties,
-        servers=await store.counts_by_host(ctx),
+        servers=await counts.counts_by_host(ctx),
     )

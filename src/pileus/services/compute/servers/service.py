@@ -11,18 +11,35 @@ import sqlalchemy as sa
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Conflict, NotFound
+from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.paging import Page
 from pileus.kernel.quota import Claim, claim_all, limits
+from pileus.services.compute.hypervisors import service as hypervisors
+from pileus.services.compute.hypervisors.service import Guest
 from pileus.services.compute.quotas import CORES, INSTANCES, RAM_MIB
-from pileus.services.compute.servers import building, guest_data, listing, neighbours, rules, sagas, store
+from pileus.services.compute.server_groups import service as server_groups
+from pileus.services.compute.servers import (
+    actions,
+    building,
+    counts,
+    guest_data,
+    history,
+    listing,
+    neighbours,
+    rules,
+    sagas,
+    store,
+    wiring,
+)
 from pileus.services.compute.servers.guest_data import Vault
 from pileus.services.compute.servers.listing import Search
-from pileus.services.compute.servers.neighbours import Wire
 from pileus.services.compute.servers.rules import Fault, ImageFacts, Key, status_of
 from pileus.services.compute.servers.store import Device, NicRow, Server
 from pileus.services.compute.servers.wanted import PersonalFile, WantedDevice, WantedNic, WantedServer
+from pileus.services.compute.servers.wiring import Wire
 from pileus.services.identity.projects import service as projects
+from pileus.services.network.ports import service as ports
+from pileus.services.volume.attachments import service as attachments
 
 __all__ = [
     "Beside",
@@ -77,6 +94,15 @@ async def get(ctx: Ctx, server_id: UUID, rule: str = "") -> Server:
     return found
 
 
+async def ever(ctx: Ctx, server_id: UUID, *, deleted: bool) -> Server:
+    """As `get`; with `deleted` also one that is not there any more."""
+    found = await store.find_any(ctx, server_id)
+    gone = found is None or (found.deleted_at is not None and not deleted)
+    if found is None or gone or not ctx.world.policy.allows(ctx.rule, ctx.caller, target(found)):
+        raise unknown(server_id)
+    return found
+
+
 def target(server: Server) -> dict[str, Any]:
     return {"project_id": server.project_id, "user_id": server.user_id}
 
@@ -86,7 +112,7 @@ async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
     ids = [server.id for server in servers]
     async with ctx.read() as ctx:
         nics = await store.nics_of(ctx, ids)
-        wires = await neighbours.wires(ctx, [nic.port_id for nic in nics])
+        wires = await wiring.wires(ctx, [nic.port_id for nic in nics])
         devices = await store.devices_of(ctx, ids)
         tags = await store.tags_of(ctx, ids)
         places = await neighbours.places(ctx, {server.host for server in servers if server.host})
@@ -104,7 +130,7 @@ async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
 
 async def page(ctx: Ctx, search: Search) -> tuple[list[Server], Page]:
     """The caller's project's servers, or all. Raises BadRequest."""
-    found = neighbours.with_addresses(ctx, store.servers.c.id, search.addresses)
+    found = [store.with_a_port_in(select) for select in wiring.with_addresses(ctx, search.addresses)]
     return await listing.page(ctx, search, *found)
 
 
@@ -126,8 +152,9 @@ async def create(ctx: Ctx, wanted: WantedServer) -> Made:
     """
     async with ctx.read() as reading:
         plan = await building.planned(reading, wanted)
-        nics = await neighbours.plan_nics(reading, wanted.networks)
+        nics = await wiring.plan_nics(reading, wanted.networks)
         amount = await _fitting(reading, plan)
+    group_ids = await wiring.groups_named(ctx, wanted.groups) if nics else None
     if wanted.most > 1 and any(nic.port_id or nic.fixed_ip for nic in nics):
         raise BadRequest("Cannot attach one or more ports or fixed addresses to multiple instances")
     if wanted.most > 1 and any(each.source == "volume" for each in plan.devices):
@@ -136,17 +163,24 @@ async def create(ctx: Ctx, wanted: WantedServer) -> Made:
     reservation_id = f"r-{ctx.world.ids.hex()[:8]}"
     async with ctx.transaction() as ctx:
         rows = [_row(ctx, plan, n, reservation_id, admin_pass) for n in range(amount)]
-        for row in sorted(rows, key=lambda row: row.id):
-            await sagas.create_server.start(ctx, row.id, host=plan.host, forced=plan.forced)
+        begin = sagas.create_server.start
+        begun = {row.id: await begin(ctx, row.id, host=plan.host, forced=plan.forced) for row in by_id(rows)}
         await _claim(ctx, plan, amount)
         await projects.hold(ctx, ctx.caller.project_id or "")
         await store.add(ctx, rows)
         for row in rows:
+            await history.note(ctx, row.id, begun[row.id], sagas.create_server)
             await store.add_tags(ctx, row.id, wanted.tags)
             await store.add_devices(ctx, building.device_rows(ctx, plan, row.id))
-            await _wire(ctx, row, nics, wanted.groups)
             await changed(ctx, SERVER, "created", row.id, project_id=row.project_id)
+        await _wire(ctx, rows, nics, group_ids)
+        await _reserve(ctx, rows)
     return Made(rows, admin_pass, reservation_id)
+
+
+def by_id(rows: Sequence[Server]) -> list[Server]:
+    """In the order in which subjects are locked."""
+    return sorted(rows, key=lambda row: row.id)
 
 
 async def _fitting(ctx: Ctx, plan: building.Plan) -> int:
@@ -156,7 +190,7 @@ async def _fitting(ctx: Ctx, plan: building.Plan) -> int:
         return wanted.least
     each = {"instances": 1, "cores": plan.flavor.vcpus, "ram": plan.flavor.memory_mib}
     known = await limits(ctx, "compute", list(each), project_id)
-    used = [store.count_of([project_id]), store.cores_of([project_id]), store.memory_of([project_id])]
+    used = [counts.count_of([project_id]), counts.cores_of([project_id]), counts.memory_of([project_id])]
     row = (await ctx.execute(sa.select(*(query.scalar_subquery() for query in used)))).one()
     room = [
         (known[name] - int(now or 0)) // each[name] for name, now in zip(each, row, strict=True) if known[name] >= 0
@@ -167,11 +201,13 @@ async def _fitting(ctx: Ctx, plan: building.Plan) -> int:
 async def _claim(ctx: Ctx, plan: building.Plan, amount: int) -> None:
     """Raises OverQuota."""
     claims = [
-        Claim(INSTANCES, amount, store.count_of),
-        Claim(CORES, amount * plan.flavor.vcpus, store.cores_of),
-        Claim(RAM_MIB, amount * plan.flavor.memory_mib, store.memory_of),
+        Claim(INSTANCES, amount, counts.count_of),
+        Claim(CORES, amount * plan.flavor.vcpus, counts.cores_of),
+        Claim(RAM_MIB, amount * plan.flavor.memory_mib, counts.memory_of),
     ]
     await claim_all(ctx, ctx.caller.project_id or "", claims)
+    if plan.group is not None:
+        await server_groups.claim_members(ctx, plan.group, amount, counts.members_of(plan.group.id))
 
 
 def _row(ctx: Ctx, plan: building.Plan, n: int, reservation_id: str, admin_pass: str) -> Server:
@@ -202,7 +238,7 @@ def _row(ctx: Ctx, plan: building.Plan, n: int, reservation_id: str, admin_pass:
         disk_config=wanted.disk_config
         or ("AUTO" if plan.image.properties.get("auto_disk_config") == "True" else "MANUAL"),
         hints=wanted.hints,
-        group_id=plan.group_id,
+        group_id=plan.group.id if plan.group else None,
         access_ipv4=wanted.access_ipv4,
         access_ipv6=wanted.access_ipv6,
         reservation_id=reservation_id,
@@ -213,16 +249,33 @@ def _row(ctx: Ctx, plan: building.Plan, n: int, reservation_id: str, admin_pass:
     )
 
 
-async def _wire(ctx: Ctx, server: Server, nics: Sequence[WantedNic], groups: Sequence[str] | None) -> None:
+async def _reserve(ctx: Ctx, servers: Sequence[Server]) -> None:
+    """Volumes that are there already are these servers' from now on. Raises NotFound, BadRequest."""
+    for device in await store.devices_of(ctx, [server.id for server in servers]):
+        if device.volume_id is not None:
+            await attachments.reserve(ctx, device.volume_id, server_id=device.server_id, attachment_id=device.id)
+
+
+async def _wire(
+    ctx: Ctx, servers: Sequence[Server], nics: Sequence[WantedNic], group_ids: Sequence[UUID] | None
+) -> None:
+    """Their ports: those of all at once, for the order of locks."""
+    wanted = [(nic, server) for server in servers for nic in nics]
+    if not wanted:
+        return
+    port_ids = await wiring.make_ports(ctx, wanted, group_ids)
+    if taken := await store.ports_taken(ctx, port_ids):
+        raise wiring.port_in_use(taken[0])
     rows = [
         NicRow(
-            port_id=await neighbours.make_port(ctx, nic, server.id, groups),
+            id=ctx.world.ids.uuid(),
+            port_id=port_id,
             server_id=server.id,
-            position=n,
+            position=n % len(nics),
             ours=nic.port_id is None,
             tag=nic.tag,
         )
-        for n, nic in enumerate(nics)
+        for n, ((nic, server), port_id) in enumerate(zip(wanted, port_ids, strict=True))
     ]
     await store.add_nics(ctx, rows)
 
@@ -230,34 +283,49 @@ async def _wire(ctx: Ctx, server: Server, nics: Sequence[WantedNic], groups: Seq
 async def delete(ctx: Ctx, server: Server) -> None:
     """Deletion wins over whatever runs. May be repeated. Raises Conflict for a locked server."""
     async with ctx.transaction() as ctx:
-        refuse_locked(ctx, server)
+        actions.refuse_locked(ctx, server)
         await _delete(ctx, server.id)
         await changed(ctx, SERVER, "updated", server.id, project_id=server.project_id)
 
 
 async def _delete(ctx: Ctx, server_id: UUID) -> None:
-    await sagas.delete_server.supersede(ctx, server_id)
+    operation_id = await sagas.delete_server.supersede(ctx, server_id)
+    await history.note(ctx, server_id, operation_id, sagas.delete_server)
     await store.change(ctx, server_id, task_state="deleting")
 
 
-def refuse_locked(ctx: Ctx, server: Server) -> None:
-    """Raises Conflict for a locked server, but for administrators."""
-    if server.locked_by is not None and not ctx.world.policy.allows("compute/context_is_admin", ctx.caller, {}):
-        raise Conflict(f"Instance {server.id} is locked")
+@hypervisors.guests
+async def guests_of(ctx: Ctx, names: Sequence[str]) -> list[Guest]:
+    """The servers that have a place on these hosts."""
+    found = await counts.on_hosts(ctx, names)
+    return [Guest(id=str(row.id), name=row.name, host=row.host, busy=row.task_state is not None) for row in found]
+
+
+@ports.going
+async def ports_gone(ctx: Ctx, gone: Sequence[ports.Port]) -> None:
+    """What is deleted in Networking is no server's any more; its guest lets go of it when its shape is said next."""
+    await store.forget_ports(ctx, [port.id for port in gone])
 
 
 @projects.owner("compute.server")
 async def owned(ctx: Ctx, ids: Sequence[str]) -> projects.Owned:
-    return projects.Owned(*await store.owned(ctx, ids))
+    return projects.Owned(*await counts.owned(ctx, ids))
 
 
 @owned.delete
 async def delete_owned(ctx: Ctx, ids: Sequence[str]) -> int:
     """Begin to delete a few of those that nobody is deleting."""
-    found = await store.not_going(ctx, ids, 20)
+    found = await counts.not_going(ctx, ids, 20)
     for server_id in found:
         await _delete(ctx, server_id)
     return len(found)
+
+
+async def tags_of(ctx: Ctx, server: Server) -> list[str]:
+    return (await store.tags_of(ctx, [server.id])).get(server.id, [])
+
+
+purge = counts.purge
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Server]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
-from pileus.kernel.quota import Owners, Used
 from pileus.services.compute.servers.rules import Fault, Flavor, ImageFacts, Key
 
 servers = sa.Table(
@@ -78,10 +77,12 @@ tags = sa.Table(
 nics = sa.Table(
     "compute_nic",
     metadata,
-    sa.Column("port_id", sa.Uuid, primary_key=True),
+    sa.Column("id", sa.Uuid, primary_key=True),  # what operations on it are about
+    sa.Column("port_id", sa.Uuid, nullable=False, unique=True),
     sa.Column("server_id", sa.Uuid, sa.ForeignKey("compute_server.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("ours", sa.Boolean, nullable=False),  # made for the server, and deleted with it
+    sa.Column("plugged", sa.Boolean, nullable=False),  # part of the guest's shape
     sa.Column("tag", Text),
 )
 
@@ -156,10 +157,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 class NicRow(msgspec.Struct, frozen=True, kw_only=True):
     """A port of a server."""
 
+    id: UUID
     port_id: UUID
     server_id: UUID
     position: int
     ours: bool
+    plugged: bool = True
     tag: str | None = None
 
 
@@ -210,6 +213,12 @@ async def find(ctx: Ctx, server_id: UUID) -> Server | None:
     return None if row is None else read(row)
 
 
+async def hold(ctx: Ctx, server_id: UUID) -> Server | None:
+    """As `find`, and nobody changes the row until this transaction ends."""
+    row = (await ctx.execute(ONE.where(not_deleted).with_for_update(), {"id_": server_id})).one_or_none()
+    return None if row is None else read(row)
+
+
 async def find_any(ctx: Ctx, server_id: UUID) -> Server | None:
     """A deleted one, too."""
     row = (await ctx.execute(ONE, {"id_": server_id})).one_or_none()
@@ -249,18 +258,6 @@ async def leave_shape(ctx: Ctx, server_id: UUID, operation_id: UUID) -> None:
     await ctx.execute(servers.update().where(mine).values(shaper=None))
 
 
-async def purge(ctx: Ctx, before: float, limit: int) -> int:
-    """Forget servers that were deleted before that stamp."""
-    async with ctx.transaction() as ctx:
-        old = sa.select(servers.c.id).where(servers.c.deleted_at < before).limit(limit)
-        ids = (await ctx.execute(old)).scalars().all()
-        if ids:
-            for table in (tags, nics, devices):
-                await ctx.execute(table.delete().where(table.c.server_id.in_(ids)))
-            await ctx.execute(servers.delete().where(servers.c.id.in_(ids)))
-        return len(ids)
-
-
 # tags
 
 
@@ -292,15 +289,44 @@ async def nics_of(ctx: Ctx, ids: Collection[UUID]) -> list[NicRow]:
     return [NicRow(**row._mapping) for row in await ctx.execute(query)]
 
 
+def with_a_port_in(port_ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """The servers with one of these ports."""
+    return servers.c.id.in_(sa.select(nics.c.server_id).where(nics.c.port_id.in_(port_ids)))
+
+
+async def ports_taken(ctx: Ctx, port_ids: Collection[UUID]) -> list[UUID]:
+    """Those of these ports that are a server's."""
+    return list((await ctx.execute(sa.select(nics.c.port_id).where(nics.c.port_id.in_(port_ids)))).scalars())
+
+
+async def owner_of_port(ctx: Ctx, port_id: UUID) -> UUID | None:
+    return (await ctx.execute(sa.select(nics.c.server_id).where(nics.c.port_id == port_id))).scalar()
+
+
+async def forget_ports(ctx: Ctx, port_ids: Collection[UUID]) -> None:
+    await ctx.execute(nics.delete().where(nics.c.port_id.in_(port_ids)))
+
+
 async def add_nics(ctx: Ctx, rows: Sequence[NicRow]) -> None:
     if rows:
         await ctx.execute(nics.insert(), [msgspec.structs.asdict(row) for row in rows])
 
 
-async def drop_nics(ctx: Ctx, server_id: UUID, *port_ids: UUID) -> None:
-    """These, or all."""
-    which = nics.delete().where(nics.c.server_id == server_id)
-    await ctx.execute(which.where(nics.c.port_id.in_(port_ids)) if port_ids else which)
+async def nic(ctx: Ctx, nic_id: UUID) -> NicRow | None:
+    row = (await ctx.execute(sa.select(nics).where(nics.c.id == nic_id))).one_or_none()
+    return None if row is None else NicRow(**row._mapping)
+
+
+async def change_nic(ctx: Ctx, nic_id: UUID, **columns: Any) -> None:
+    await ctx.execute(nics.update().where(nics.c.id == nic_id).values(**columns))
+
+
+async def drop_nic(ctx: Ctx, nic_id: UUID) -> None:
+    await ctx.execute(nics.delete().where(nics.c.id == nic_id))
+
+
+async def drop_nics(ctx: Ctx, server_id: UUID) -> None:
+    await ctx.execute(nics.delete().where(nics.c.server_id == server_id))
 
 
 # block devices
@@ -328,50 +354,3 @@ async def change_device(ctx: Ctx, device_id: UUID, **columns: Any) -> None:
 
 async def drop_device(ctx: Ctx, device_id: UUID) -> None:
     await ctx.execute(devices.delete().where(devices.c.id == device_id))
-
-
-# what counts
-
-
-def count_of(owners: Owners) -> Used:
-    return sa.select(sa.func.count()).where(servers.c.project_id.in_(owners), not_deleted)
-
-
-def cores_of(owners: Owners) -> Used:
-    return sa.select(sa.func.sum(servers.c.vcpus)).where(servers.c.project_id.in_(owners), not_deleted)
-
-
-def memory_of(owners: Owners) -> Used:
-    return sa.select(sa.func.sum(servers.c.memory_mib)).where(servers.c.project_id.in_(owners), not_deleted)
-
-
-async def owned(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
-    """How many servers these projects have, and the names of a few."""
-    mine = sa.and_(servers.c.project_id.in_(project_ids), not_deleted)
-    rows = (await ctx.execute(sa.select(servers.c.name, sa.func.count().over()).where(mine).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
-
-
-async def not_going(ctx: Ctx, project_ids: Sequence[str], most: int) -> list[UUID]:
-    """Servers of these projects that nobody is deleting yet."""
-    idle = sa.or_(servers.c.task_state.is_(None), servers.c.task_state != "deleting")
-    query = sa.select(servers.c.id).where(servers.c.project_id.in_(project_ids), not_deleted, idle)
-    return list((await ctx.execute(query.order_by(servers.c.id).limit(most))).scalars())
-
-
-async def hosts_of(ctx: Ctx, ids: Collection[UUID]) -> Mapping[UUID, str | None]:
-    """Where these servers are."""
-    query = sa.select(servers.c.id, servers.c.host).where(servers.c.id.in_(ids), not_deleted)
-    return {row.id: row.host for row in await ctx.execute(query)}
-
-
-async def hosts_of_group(ctx: Ctx, group_id: UUID, but: UUID) -> list[str]:
-    """The hosts of the group's other servers, one entry for each server."""
-    others = sa.and_(servers.c.group_id == group_id, servers.c.id != but, servers.c.host.is_not(None), not_deleted)
-    return list((await ctx.execute(sa.select(servers.c.host).where(others))).scalars())
-
-
-async def counts_by_host(ctx: Ctx) -> dict[str, int]:
-    """How many servers each host has."""
-    query = sa.select(servers.c.host, sa.func.count()).where(servers.c.host.is_not(None), not_deleted)
-    return {row[0]: row[1] for row in await ctx.execute(query.group_by(servers.c.host))}

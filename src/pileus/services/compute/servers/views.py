@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ UNKNOWN_STATUS = "os_compute_api:servers:show:host_status:unknown-only"
 SPECS = "os_compute_api:servers:show:flavor-extra-specs"
 PROGRESSING = {"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
 FAULTY = {"ERROR", "DELETED"}
+POWER_NAMES = {0: "pending", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
 
 
 class May(msgspec.Struct, frozen=True):
@@ -241,3 +242,48 @@ def fault(server: Server, *, details: bool) -> dict[str, Any]:
 def usage(at: float | None) -> str | None:
     text = stamp(at)
     return None if text is None else f"{text.removesuffix('Z')}.000000"
+
+
+def diagnostics(server: Server, found: Mapping[str, int | float]) -> dict[str, Any]:
+    """The form that is the same for all hypervisors, from 2.48 on."""
+    cpus = [
+        {"id": n, "time": int(found[f"cpu{n}_time"]), "utilisation": None}
+        for n in range(server.flavor.vcpus)
+        if f"cpu{n}_time" in found
+    ]
+    targets = sorted(name.removesuffix("_read_req") for name in found if name.endswith("_read_req"))
+    disks = [
+        {
+            "read_bytes": int(found.get(f"{t}_read", 0)),
+            "read_requests": int(found.get(f"{t}_read_req", 0)),
+            "write_bytes": int(found.get(f"{t}_write", 0)),
+            "write_requests": int(found.get(f"{t}_write_req", 0)),
+            "errors_count": int(found.get(f"{t}_errors", 0)),
+        }
+        for t in targets
+    ]
+    taps = sorted(name.removesuffix("_rx_packets") for name in found if name.endswith("_rx_packets"))
+    used = int(found.get("memory-rss", 0)) // 1024
+    return {
+        "state": POWER_NAMES.get(server.power_state, "running"),
+        "driver": "libvirt",
+        "hypervisor": "qemu",
+        "hypervisor_os": "linux",
+        "uptime": int(found.get("uptime", 0)),
+        "config_drive": server.config_drive,
+        "num_cpus": len(cpus),
+        "num_nics": len(taps),
+        "num_disks": len(disks),
+        "memory_details": {"maximum": int(found.get("memory", 0)) // 1024, "used": used},
+        "cpu_details": cpus,
+        "disk_details": disks,
+        "nic_details": [nic_numbers(found, tap) for tap in taps],
+    }
+
+
+def nic_numbers(found: Mapping[str, int | float], tap: str) -> dict[str, Any]:
+    names = {"": "octets", "_packets": "packets", "_errors": "errors", "_drop": "drop"}
+    numbers = {
+        f"{way}_{said}": int(found.get(f"{tap}_{way}{name}", 0)) for way in ("rx", "tx") for name, said in names.items()
+    }
+    return {"mac_address": None, "rx_rate": None, "tx_rate": None, **numbers}

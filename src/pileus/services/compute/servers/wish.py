@@ -9,10 +9,10 @@ from uuid import UUID
 
 from pileus.engines.hypervisor import ConfigDrive, Domain, Image, LocalDisk, Nic, VolumeDisk
 from pileus.kernel.context import Ctx
-from pileus.services.compute.servers import guest_data, neighbours, store
-from pileus.services.compute.servers.neighbours import Wire
+from pileus.services.compute.servers import guest_data, store, wiring
 from pileus.services.compute.servers.rules import ImageFacts
 from pileus.services.compute.servers.store import Device, Server
+from pileus.services.compute.servers.wiring import Wire
 
 EFFECTIVE = (
     "disk_bus",
@@ -32,7 +32,7 @@ async def domain(ctx: Ctx, server: Server, *, urls: Mapping[UUID, str] | None = 
     async with ctx.read() as ctx:
         devices = await store.devices_of(ctx, [server.id])
         nics = await store.nics_of(ctx, [server.id])
-        wires = await neighbours.wires(ctx, [nic.port_id for nic in nics])
+        wires = await wiring.wires(ctx, [nic.port_id for nic in nics])
         drive = None
         if server.config_drive:
             about = await guest_data.about(ctx, server)
@@ -43,7 +43,7 @@ async def domain(ctx: Ctx, server: Server, *, urls: Mapping[UUID, str] | None = 
         vcpus=server.flavor.vcpus,
         memory_mib=server.flavor.memory_mib,
         disks=tuple(disks(server, devices, urls or {})),
-        nics=tuple(plugged(wires[nic.port_id], server.image) for nic in nics if nic.port_id in wires),
+        nics=tuple(plugged(wires[nic.port_id], server.image) for nic in nics if nic.plugged and nic.port_id in wires),
         config_drive=drive,
         machine=machine(server.image),
         metadata={"project": server.project_id, "user": server.user_id, "flavor": server.flavor.name},

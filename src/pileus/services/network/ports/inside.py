@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
+
+import sqlalchemy as sa
 
 from pileus.engines.hearing import hears
 from pileus.engines.verbs import Change
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
+from pileus.kernel.filters import contains
 from pileus.services.network.hooks import Hook
 from pileus.services.network.http import no_such
 from pileus.services.network.ports import allocations, sagas, store
+from pileus.services.network.ports.allocations import HELD
+from pileus.services.network.ports.allocations import allocations as held_addresses
 from pileus.services.network.ports.sagas import KIND
 from pileus.services.network.ports.store import Port
 from pileus.services.network.tags import service as tags
@@ -45,6 +50,13 @@ async def of_owners(ctx: Ctx, network_ids: Collection[UUID], device_owners: Coll
     columns = store.ports.c
     within = (columns.network_id.in_(list(network_ids)), columns.device_owner.in_(list(device_owners)))
     return await store.listed(ctx, *within)
+
+
+def ids_with_address(version: int, match: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    """A SELECT of the ids of ports with an address of that version of IP that matches."""
+    held = held_addresses.c
+    is_six = contains(held.address, ":")
+    return sa.select(held.port_id).where(HELD, is_six if version == 6 else ~is_six, match(held.address))
 
 
 async def in_groups(ctx: Ctx, group_ids: Collection[UUID], most: int | None = None) -> list[Port]:

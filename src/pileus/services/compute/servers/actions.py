@@ -1,0 +1,305 @@
+"""What can be asked of a server that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from pileus.kernel.changes import changed
+from pileus.kernel.context import Ctx
+from pileus.kernel.errors import BadRequest, Conflict, Forbidden
+from pileus.kernel.operations import Saga
+from pileus.kernel.quota import Claim, claim_all
+from pileus.services.compute.quotas import CORES, RAM_MIB
+from pileus.services.compute.servers import (
+    building,
+    counts,
+    guest_data,
+    history,
+    neighbours,
+    rules,
+    sagas_disks,
+    sagas_image,
+    sagas_power,
+    store,
+    wiring,
+)
+from pileus.services.compute.servers.rules import Flavor, ImageFacts
+from pileus.services.compute.servers.store import Server
+from pileus.services.compute.servers.wanted import WantedDevice
+
+SERVER = "compute.server"
+
+
+class Simple(msgspec.Struct, frozen=True):
+    """An action without arguments: what it needs, which saga does it, what is shown meanwhile."""
+
+    needs: str
+    saga: Saga
+    task_state: str
+
+
+SIMPLE: Mapping[str, Simple] = {
+    "start": Simple("start", sagas_power.start_server, "powering-on"),
+    "stop": Simple("stop", sagas_power.stop_server, "powering-off"),
+    "soft reboot": Simple("soft reboot", sagas_power.reboot_server, "reboot_started"),
+    "hard reboot": Simple("hard reboot", sagas_power.hard_reboot_server, "reboot_started_hard"),
+    "pause": Simple("pause", sagas_power.pause_server, "pausing"),
+    "unpause": Simple("unpause", sagas_power.unpause_server, "unpausing"),
+    "suspend": Simple("suspend", sagas_power.suspend_server, "suspending"),
+    "resume": Simple("resume", sagas_power.resume_server, "resuming"),
+    "confirmResize": Simple("confirmResize", sagas_disks.confirm_resize, "resize_confirming"),
+    "revertResize": Simple("revertResize", sagas_disks.revert_resize, "resize_reverting"),
+    "unrescue": Simple("unrescue", sagas_disks.unrescue_server, "unrescuing"),
+}
+
+
+async def simple(ctx: Ctx, server: Server, name: str) -> None:
+    """Start an action that needs nothing to be said. Raises Conflict."""
+    action = SIMPLE[name]
+    await _begin(ctx, server, action.needs, action.saga, task_state=action.task_state)
+
+
+async def _begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = None, **columns: Any) -> None:
+    """Start an operation on a server in a state for it, and write these columns. Raises Conflict."""
+    async with ctx.transaction() as ctx:
+        await ctx.lock("subject", server.id)
+        now = await store.find(ctx, server.id) or server
+        refuse_locked(ctx, now)
+        rules.check(needs, now.id, now.vm_state, now.task_state)
+        operation_id = await saga.start(ctx, now.id, **(memo or {}))
+        await history.note(ctx, now.id, operation_id, saga)
+        await store.change(ctx, now.id, **columns)
+        await changed(ctx, SERVER, "updated", now.id, project_id=now.project_id)
+
+
+def refuse_locked(ctx: Ctx, server: Server) -> None:
+    """Raises Conflict for a locked server, but for administrators."""
+    if server.locked_by is not None and not is_admin(ctx):
+        raise Conflict(f"Instance {server.id} is locked")
+
+
+def is_admin(ctx: Ctx) -> bool:
+    return ctx.world.policy.allows("compute/context_is_admin", ctx.caller, {})
+
+
+# locks and states
+
+
+async def lock(ctx: Ctx, server: Server, reason: str | None) -> None:
+    """The owner's lock is lifted by the project, an administrator's only by administrators."""
+    by = "owner" if ctx.caller.project_id == server.project_id else "admin"
+    await _write(ctx, server, locked_by=by, locked_reason=reason)
+
+
+async def unlock(ctx: Ctx, server: Server) -> None:
+    """Raises Forbidden for a lock of an administrator's."""
+    rule = "os_compute_api:os-lock-server:unlock:unlock_override"
+    if server.locked_by == "admin" and not ctx.world.policy.allows(rule, ctx.caller, {"project_id": server.project_id}):
+        raise Forbidden(f"The server {server.id} was locked by an administrator: only one can unlock it.")
+    await _write(ctx, server, locked_by=None, locked_reason=None)
+
+
+async def reset_state(ctx: Ctx, server: Server, vm_state: str) -> None:
+    """What an administrator says that it is. Nothing is done with the guest."""
+    await _write(ctx, server, vm_state=vm_state, task_state=None)
+
+
+async def _write(ctx: Ctx, server: Server, **columns: Any) -> None:
+    async with ctx.transaction() as ctx:
+        await store.change(ctx, server.id, **columns)
+        await changed(ctx, SERVER, "updated", server.id, project_id=server.project_id)
+
+
+# rebuild
+
+
+class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a rebuild; `columns`: those of the row that were said to become other ones."""
+
+    image_id: UUID
+    admin_pass: str
+    columns: Mapping[str, Any]
+    files: tuple[tuple[str, str], ...] = ()
+    key_name: str | None = None
+    new_key: bool = False
+
+
+async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> None:
+    """Raises BadRequest, Conflict, Forbidden."""
+    async with ctx.read() as reading:
+        image = await neighbours.image(reading, wanted.image_id)
+        devices = await store.devices_of(reading, [server.id])
+        key = await building.key_of(reading, wanted.key_name) if wanted.new_key else server.key
+    root = devices[0] if devices else None
+    if root is None or root.destination == "volume":
+        raise BadRequest(
+            f"Unable to rebuild the volume-backed server {server.id}: this cloud makes no volume anew. Make a server from "
+            "the image, or write into the volume by a server that it is attached to."
+        )
+    _check_image(ctx, server.flavor, image)
+    vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=wanted.admin_pass, files=wanted.files)
+    memo = {"new": image, "old": server.image, "edition": server.edition}
+    columns: dict[str, Any] = {
+        **wanted.columns,
+        "key": key,
+        "key_name": key.name if key else None,
+        "sealed": guest_data.sealed(ctx, vault),
+    }
+    saga = sagas_disks.rebuild_server
+    await _begin(ctx, server, "rebuild", saga, memo, task_state="rebuilding", **columns)
+
+
+def _check_image(ctx: Ctx, flavor: Flavor, image: ImageFacts) -> None:
+    root = WantedDevice(source="image", destination="local", source_id=image.id)
+    building.check_sizes(ctx, flavor, image, root)
+
+
+# resize
+
+
+async def resize(ctx: Ctx, server: Server, flavor_id: str, disk_config: str | None) -> None:
+    """Raises BadRequest, Conflict, OverQuota."""
+    async with ctx.read() as reading:
+        new = await building.flavor_of(reading, flavor_id)
+        devices = await store.devices_of(reading, [server.id])
+    if new.id == server.flavor.id and new == server.flavor:
+        raise BadRequest("When resizing, instances must change flavor!")
+    local = bool(devices) and devices[0].destination == "local"
+    if local and new.disk_gib < server.flavor.disk_gib:
+        raise BadRequest(
+            f"Unable to resize disk down: the disk has {server.flavor.disk_gib} GiB, the flavor {new.name} gives {new.disk_gib}."
+        )
+    if not local and not new.memory_mib:
+        raise BadRequest("The flavor has no memory.")
+    columns: dict[str, Any] = {"flavor": new, "flavor_id": new.id, "old_flavor": server.flavor}
+    columns |= {"vcpus": max(new.vcpus, server.vcpus), "memory_mib": max(new.memory_mib, server.memory_mib)}
+    if disk_config is not None:
+        columns["disk_config"] = disk_config
+    async with ctx.transaction() as ctx:
+        await ctx.lock("subject", server.id)
+        more = [
+            Claim(CORES, new.vcpus - server.vcpus, counts.cores_of),
+            Claim(RAM_MIB, new.memory_mib - server.memory_mib, counts.memory_of),
+        ]
+        await _begin(ctx, server, "resize", sagas_disks.resize_server, task_state="resize_prep")
+        await claim_all(ctx, server.project_id, more)
+        await store.change(ctx, server.id, **columns)
+
+
+# rescue
+
+
+async def rescue(ctx: Ctx, server: Server, image_id: UUID | None, admin_pass: str) -> None:
+    """Start it from another disk, with its own beside. Raises BadRequest, Conflict."""
+    wanted = image_id or server.image_id
+    if wanted is None:
+        raise BadRequest(f"Cannot rescue the volume-backed server {server.id} without a rescue_image_ref.")
+    image = await neighbours.image(ctx, wanted)
+    vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=admin_pass)
+    memo, sealed = {"new": image, "old": None}, guest_data.sealed(ctx, vault)
+    await _begin(ctx, server, "rescue", sagas_disks.rescue_server, memo, task_state="rescuing", sealed=sealed)
+
+
+async def unrescue(ctx: Ctx, server: Server) -> None:
+    """Raises Conflict."""
+    action = SIMPLE["unrescue"]
+    memo = {"new": None, "old": server.rescue}
+    await _begin(ctx, server, action.needs, action.saga, memo, task_state=action.task_state)
+
+
+# metadata and tags
+
+
+async def set_metadata(ctx: Ctx, server: Server, metadata: Mapping[str, str], *, action: str) -> dict[str, str]:
+    """All of it, from now on. Raises Conflict, OverQuota."""
+    refuse_locked(ctx, server)
+    rules.check(action, server.id, server.vm_state, server.task_state)
+    await building.check_numbers(ctx, server.project_id, {"metadata_items": len(metadata)})
+    await _write(ctx, server, metadata=dict(metadata))
+    return dict(metadata)
+
+
+async def set_tags(ctx: Ctx, server: Server, names: Iterable[str]) -> list[str]:
+    """These, and no others. Raises Conflict."""
+    refuse_locked(ctx, server)
+    rules.check("tags", server.id, server.vm_state, server.task_state)
+    wanted = sorted(names)
+    async with ctx.transaction() as ctx:
+        await ctx.lock("subject", server.id)
+        await store.drop_tags(ctx, server.id)
+        await store.add_tags(ctx, server.id, wanted)
+        await _write(ctx, server)
+    return wanted
+
+
+# what the guest's host tells
+
+
+async def numbers(ctx: Ctx, server: Server) -> Mapping[str, int | float]:
+    """What the hypervisor counts of it. Raises Conflict, Unavailable."""
+    rules.check("get_diagnostics", server.id, server.vm_state, server.task_state)
+    return await _host(ctx, server).stats(server.id)  # type: ignore[no-any-return]
+
+
+async def console_log(ctx: Ctx, server: Server, lines: int | None) -> str:
+    """The last lines that it wrote. Raises Conflict, NotFound, Unavailable."""
+    if server.host is None:
+        raise Conflict(f"Instance {server.id} is not ready")
+    return await _host(ctx, server).console_log(server.id, lines)  # type: ignore[no-any-return]
+
+
+def _host(ctx: Ctx, server: Server) -> Any:
+    if server.host is None:
+        raise Conflict(f"Instance {server.id} is not ready")
+    return ctx.engine("hypervisor", server.host)
+
+
+async def security_groups(ctx: Ctx, server: Server) -> list[dict[str, Any]]:
+    """The groups of its ports, as Compute shows them."""
+    nics = await store.nics_of(ctx, [server.id])
+    return await wiring.groups_of(ctx, [nic.port_id for nic in nics])
+
+
+async def change_group(ctx: Ctx, server: Server, name: str, *, leave: bool) -> None:
+    """Let its ports be in a security group, or in it no more. Raises BadRequest, Conflict, NotFound."""
+    rules.check("addSecurityGroup", server.id, server.vm_state, server.task_state)
+    nics = await store.nics_of(ctx, [server.id])
+    await wiring.join_group(ctx, [nic.port_id for nic in nics], name, leave=leave)
+
+
+# images
+
+
+async def create_image(
+    ctx: Ctx,
+    server: Server,
+    name: str,
+    metadata: Mapping[str, str],
+    *,
+    backup: str | None = None,
+    rotation: int = 0,
+) -> UUID:
+    """Begin to make an image of its disk, or a backup of which only so many are kept. Returns its id.
+
+    Raises BadRequest, Conflict, OverQuota.
+    """
+    devices = await store.devices_of(ctx, [server.id])
+    if not devices or devices[0].destination != "local":
+        raise BadRequest(
+            f"The server {server.id} runs from a volume: make a snapshot of the volume, or an image by uploading it."
+        )
+    action = "createImage" if backup is None else "createBackup"
+    properties = {**metadata, "user_id": ctx.caller.user_id, "base_image_ref": str(server.image_id or "")}
+    if backup is not None:
+        properties |= {"image_type": "backup", "backup_type": backup}
+    facts = msgspec.structs.replace(server.image, min_disk_gib=max(server.image.min_disk_gib, server.flavor.disk_gib))
+    image_id = ctx.world.ids.uuid()
+    async with ctx.transaction() as ctx:
+        memo = {"image_id": image_id, "backup": backup, "rotation": rotation}
+        await _begin(ctx, server, action, sagas_image.create_image, memo, task_state="image_snapshot")
+        await neighbours.image_for(ctx, image_id, name, server.id, facts, properties)
+    return image_id

@@ -1,0 +1,95 @@
+"""What changes a server's power: each is one engine step and the rows that tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pileus.engines.hypervisor import Power
+from pileus.kernel.errors import HostDown
+from pileus.kernel.operations import Op, Saga
+from pileus.services.compute.servers import rules, shape, store
+from pileus.services.compute.servers.disks import is_done
+from pileus.services.compute.servers.sagas import failed, host_of, settled
+
+POWER_S = 600.0
+SOFT_S = 60.0
+
+Say = Callable[[Op, Any], Awaitable[Any]]
+"""Says it to the hypervisor of the server's host, which is given."""
+
+
+def power_saga(name: str, say: Say, *, vm_state: str, power_state: int, back: Power | None = None) -> Saga:
+    """Say it, then show these states. If it fails, the server stays what it was (`back`), and its action says why."""
+    saga = Saga(f"compute.{name}")
+
+    @saga.step(deadline_s=POWER_S)
+    async def tell_host(op: Op) -> Any:
+        return await say(op, op.engine("hypervisor", await host_of(op)))
+
+    if back is not None:
+
+        @tell_host.undo
+        async def as_before(op: Op) -> Any:
+            return await power_back(op, back)
+
+    @saga.rows
+    async def show(op: Op) -> None:
+        await settled(op, vm_state=vm_state, power_state=power_state)
+
+    saga.undone(failed)
+    saga.parked(failed)
+    return saga
+
+
+async def power_back(op: Op, power: Power) -> Any:
+    """In an undo: the guest as it was. A host that is down is left alone: nobody knows what runs there."""
+    server = await store.find(op.ctx, op.subject_id)
+    if server is None or server.host is None:
+        return None
+    try:
+        return await op.engine("hypervisor", server.host).ensure_power(op.subject_id, power)
+    except HostDown:
+        return None
+
+
+def power(wanted: Power, *, soft_s: float = 0) -> Say:
+    async def say(op: Op, hypervisor: Any) -> Any:
+        return await hypervisor.ensure_power(op.subject_id, wanted, soft_s=soft_s)
+
+    return say
+
+
+async def on(op: Op, hypervisor: Any) -> Any:
+    """What changed of the guest since it ran counts from here on."""
+    answer = await shape.say(op, op.subject_id, await host_of(op))
+    return await hypervisor.ensure_power(op.subject_id, Power.ON) if is_done(answer) else answer
+
+
+async def restart_softly(op: Op, hypervisor: Any) -> Any:
+    return await hypervisor.ensure_restarted(op.subject_id, op.id, soft_s=SOFT_S)
+
+
+async def restart(op: Op, hypervisor: Any) -> Any:
+    answer = await shape.say(op, op.subject_id, await host_of(op))
+    return await hypervisor.ensure_restarted(op.subject_id, op.id) if is_done(answer) else answer
+
+
+start_server = power_saga("start_server", on, vm_state="active", power_state=rules.RUNNING, back=Power.OFF)
+stop_server = power_saga(
+    "stop_server", power(Power.OFF, soft_s=SOFT_S), vm_state="stopped", power_state=rules.SHUTDOWN, back=Power.ON
+)
+reboot_server = power_saga("reboot_server", restart_softly, vm_state="active", power_state=rules.RUNNING)
+hard_reboot_server = power_saga("hard_reboot_server", restart, vm_state="active", power_state=rules.RUNNING)
+pause_server = power_saga(
+    "pause_server", power(Power.PAUSED), vm_state="paused", power_state=rules.PAUSED, back=Power.ON
+)
+unpause_server = power_saga(
+    "unpause_server", power(Power.ON), vm_state="active", power_state=rules.RUNNING, back=Power.PAUSED
+)
+suspend_server = power_saga(
+    "suspend_server", power(Power.SUSPENDED), vm_state="suspended", power_state=rules.SHUTDOWN, back=Power.ON
+)
+resume_server = power_saga(
+    "resume_server", power(Power.ON), vm_state="active", power_state=rules.RUNNING, back=Power.SUSPENDED
+)

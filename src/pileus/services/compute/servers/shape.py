@@ -1,0 +1,38 @@
+"""A guest's shape, said whole: one operation at a time does so, with the rows as they are then."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pileus.kernel.errors import CloudError
+from pileus.kernel.operations import Op, Wait, holder
+from pileus.services.compute.servers import store, wish
+
+TAKEN_S, BUSY_S = 0.5, 1.0
+
+
+async def say(op: Op, server_id: UUID, host: str) -> Any:
+    """Say the guest as its rows have it. Whoever began with it says it to the end: `store.leave_shape` lets the next."""
+    async with op.ctx.transaction() as ctx:
+        if not await store.take_shape(ctx, server_id, op.id):
+            return Wait(TAKEN_S, note="another change of the guest is under way")
+    server = await store.find(op.ctx, server_id)
+    if server is None:
+        raise CloudError(f"The server {server_id} is not there any more.")
+    return await op.engine("hypervisor", host).ensure_defined(await wish.domain(op.ctx, server))
+
+
+async def say_when_idle(op: Op, server_id: UUID, *, must: bool) -> Any:
+    """The same for an operation that is not the server's own: once nothing else is being done with the server.
+
+    `must`: fails for a server that is on its way out; else there is nothing to do then.
+    """
+    server = await store.find(op.ctx, server_id)
+    if server is None or server.host is None or server.task_state == "deleting":
+        if must:
+            raise CloudError(f"The server {server_id} is being deleted, or on no host.")
+        return None
+    if await holder(op.ctx, server_id) is not None:
+        return Wait(BUSY_S, note="something else is being done with the server")
+    return await say(op, server_id, server.host)

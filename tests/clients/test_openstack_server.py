@@ -1,0 +1,89 @@
+"""openstackclient about servers: made, looked at, worked with, deleted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clients.conftest import Openstack, Person
+
+
+def until(says: Openstack, command: str, field: str, value: str) -> None:
+    """Ask until it says so: each question takes a while by itself."""
+    for _ in range(100):
+        if says.shows(command)[field] == value:
+            return
+    raise AssertionError(f"{command} does not come to say {field} {value}")
+
+
+@pytest.fixture
+def image(admin: Openstack, name: str, tmp_path: Path) -> str:
+    data = tmp_path / "image.raw"
+    data.write_bytes(b"\0" * 4096)
+    admin(f"image create {name} --disk-format raw --container-format bare --public --file {data}")
+    return name
+
+
+@pytest.fixture
+def network(person: Person, name: str) -> str:
+    person.says(f"network create {name}")
+    person.says(f"subnet create {name} --network {name} --subnet-range 10.0.0.0/24")
+    return name
+
+
+def test_a_server_from_its_birth_to_its_end(person: Person, image: str, network: str, name: str) -> None:
+    says = person.says
+    made = says.shows(
+        f"server create {name} --image {image} --flavor m1.nano --network {network} --property a=b --wait"
+    )
+    assert (made["status"], made["properties"]) == ("ACTIVE", {"a": "b"})
+    assert says.column("server list", "Name") == [name]
+    assert says.column(f"server list --name ^{name}$ --status ACTIVE", "ID") == [made["id"]]
+    shown = says.shows(f"server show {name}")
+    assert list(shown["addresses"]) == [network]
+    says(f"server set {name} --property c=d --description changed --os-compute-api-version 2.90")
+    says(f"server unset {name} --property a")
+    assert says.shows(f"server show {name}")["properties"] == {"c": "d"}
+    for command, status in (
+        ("stop", "SHUTOFF"),
+        ("start", "ACTIVE"),
+        ("pause", "PAUSED"),
+        ("unpause", "ACTIVE"),
+        ("suspend", "SUSPENDED"),
+        ("resume", "ACTIVE"),
+    ):
+        says(f"server {command} {name}")
+        until(says, f"server show {name}", "status", status)
+    says(f"server reboot --hard --wait {name}")
+    assert "login:" in says(f"console log show {name}")
+    assert "token" in says.shows(f"console url show {name}")["url"]
+    says(f"server image create --name {name}-snap --wait {name}")
+    says(f"server delete --wait {name}")
+    assert says.column("server list", "Name") == []
+
+
+def test_a_volume_and_an_interface_come_and_go(person: Person, image: str, network: str, name: str) -> None:
+    says = person.says
+    says(f"server create {name} --image {image} --flavor m1.nano --nic none --wait --os-compute-api-version 2.37")
+    volume = says.shows(f"volume create {name} --size 1")
+    until(says, f"volume show {name}", "status", "available")
+    says(f"server add volume {name} {name}")
+    until(says, f"volume show {name}", "status", "in-use")
+    listed = json.loads(says(f"server volume list {name} -f json"))
+    assert [each["Volume ID"] for each in listed] == [volume["id"]]
+    says(f"server remove volume {name} {name}")
+    until(says, f"volume show {name}", "status", "available")
+    says(f"server add network {name} {network}")
+    assert list(says.shows(f"server show {name}")["addresses"]) == [network]
+    says(f"server remove network {name} {network}")
+    says(f"server lock {name}")
+    says(f"server unlock {name}")
+    says(f"server resize --flavor m1.micro --wait {name}")
+    says(f"server resize confirm {name}")
+    until(says, f"server show {name}", "status", "ACTIVE")
+    says(f"server rebuild --image {image} --wait {name}")
+    actions = says.column(f"server event list {name}", "Action")
+    assert {"create", "attach_volume", "detach_volume", "resize", "confirmResize", "rebuild"} <= set(actions)
+    says(f"server delete --wait {name}")
