@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +25,9 @@ def workshop() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def tiny() -> Path:
     """The image of a small guest; built once."""
-    given = os.environ.get("PILEUS_TINY_IMAGE")
-    if given:
-        return Path(given)
-    folder = ROOT / "build" / "tiny"
-    if not (folder / "guest.qcow2").exists():
-        subprocess.run(["pileus", "image", "build-tiny", "--out", folder], check=True, timeout=300)
-    return folder / "guest.qcow2"
+    image = ROOT / "build" / "tiny.qcow2"
+    if not image.exists():
+        image.parent.mkdir(exist_ok=True)
+        pileus = Path(sys.executable).with_name("pileus")
+        subprocess.run([pileus, "image", "build-tiny", "--out", image], check=True, timeout=300)
+    return image

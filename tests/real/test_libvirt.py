@@ -79,7 +79,9 @@ async def test_it_boots_pauses_sleeps_and_wakes_with_its_uptime(engine: LibvirtH
     assert await engine.ensure_power(guest.id, Power.OFF, fence=1, soft_s=30) == Done()
     assert "Power down" in await engine.console_log(guest.id, 5)  # it was asked, not cut off
     assert host.changes == []  # what was told to it is no news
-    assert host.shelf.fetched == ["/tiny"]
+    fetched = list(host.shelf.fetched)
+    assert await engine.ensure_disks(host.guest(), fence=1) == Done()
+    assert host.shelf.fetched == fetched  # guests share what was fetched once
 
 
 async def test_disks_and_nics_come_to_a_guest_that_runs(engine: LibvirtHypervisor, host: World) -> None:

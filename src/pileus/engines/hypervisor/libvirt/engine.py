@@ -39,6 +39,7 @@ logger = logging.getLogger("pileus.libvirt")
 P = ParamSpec("P")
 T = TypeVar("T")
 LOOK_S = 0.2
+ASK_AGAIN_S = 10.0
 HOUSEKEEPING_S = 60.0
 BY_ITSELF = {
     libvirt.VIR_DOMAIN_EVENT_STARTED,
@@ -174,12 +175,13 @@ class LibvirtHypervisor(Hypervisor):
             await self._call(domain_id, start)
 
     async def _off(self, domain_id: UUID, soft_s: float) -> None:
-        """It does not run. It is asked first, and gets so long."""
-        if soft_s > 0 and await self._power(domain_id) is Power.ON:
-            deadline = time.monotonic() + soft_s
-            await self._call(domain_id, lambda domain: domain.shutdown())
-            while await self._power(domain_id) is Power.ON and time.monotonic() < deadline:
-                await self._clock.sleep(LOOK_S)
+        """It does not run. It is asked first, and gets so long; asked again, as who boots does not hear it."""
+        deadline, ask_at = time.monotonic() + soft_s, 0.0
+        while (now := time.monotonic()) < deadline and await self._power(domain_id) is Power.ON:
+            if now >= ask_at:
+                await self._call(domain_id, lambda domain: domain.shutdown())
+                ask_at = now + ASK_AGAIN_S
+            await self._clock.sleep(LOOK_S)
         await self._call(domain_id, stop)
 
     @verb
