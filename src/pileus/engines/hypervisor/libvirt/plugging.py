@@ -12,7 +12,7 @@ import libvirt
 
 from pileus.engines.hypervisor import Domain, Nic, VolumeDisk
 from pileus.engines.hypervisor.libvirt.guest import Guest
-from pileus.engines.hypervisor.libvirt.xml import ALIAS, Site, Slots, alias_of, disk_element, nic_element
+from pileus.engines.hypervisor.libvirt.xml import ALIAS, Site, Slots, alias_of, disk_element, is_q35, nic_element
 from pileus.kernel.errors import Unavailable
 
 LETS_GO_WITHIN_S = 2.0
@@ -48,7 +48,7 @@ def places(xml: str, wish: Domain, *, runs: bool) -> Slots:
     first = [alias for alias, device in devices.items() if device.find("boot[@order='1']") is not None]
     machine = fromstring(xml).find("os/type")  # noqa: S314 (libvirt's own)
     q35 = machine is not None and "q35" in machine.get("machine", "")
-    same = first == [alias_of(disk) for disk in wish.disks[:1]] and q35 == (wish.machine.get("machine_type") == "q35")
+    same = first == [alias_of(disk) for disk in wish.disks[:1]] and q35 == is_q35(wish)
     return slots_of(devices) if same or runs else Slots()
 
 

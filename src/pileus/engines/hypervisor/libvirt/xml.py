@@ -6,6 +6,7 @@ What may be plugged is found again by its alias: `ua-` and the id of the port or
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ DRIVE = "config"
 BUSES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
 NIC_MODELS = frozenset({"virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k_pci", "vmxnet3"})
 VIDEO_MODELS = frozenset({"vga", "cirrus", "virtio", "bochs", "none"})
-MACHINES = frozenset({"pc", "q35"})
+MACHINES = re.compile(r"pc|q35|pc-(i440fx|q35)-[0-9]+\.[0-9]+")
 SCSI_MODELS = frozenset({"virtio-scsi", "lsilogic", "lsisas1068"})
 YES = frozenset({"yes", "true", "1", "on", "True"})
 SPARE_PORTS = 12  # of a q35 machine, for what is plugged while it runs
@@ -89,6 +90,18 @@ def chosen(wish: Domain, name: str, known: Iterable[str], default: str) -> str:
     return value
 
 
+def machine_of(wish: Domain) -> str:
+    """The kind of machine. Raises Refusal for one that is no PC."""
+    value = wish.machine.get("machine_type", "pc")
+    if not MACHINES.fullmatch(value):
+        raise Refusal(f"This host knows no machine_type {value!r}.")
+    return value
+
+
+def is_q35(wish: Domain) -> bool:
+    return "q35" in wish.machine.get("machine_type", "")
+
+
 def shown(text: str) -> str:
     """A name as XML can hold it, in one line."""
     return "".join(sign for sign in text if sign.isprintable())[:200]
@@ -121,7 +134,7 @@ def domain_xml(wish: Domain, guest: Guest, site: Site, slots: Slots) -> str:
 
 def add_system(root: Element, wish: Domain, guest: Guest) -> None:
     system = element(root, "os")
-    element(system, "type", "hvm", arch="x86_64", machine=chosen(wish, "machine_type", MACHINES, "pc"))
+    element(system, "type", "hvm", arch="x86_64", machine=machine_of(wish))
     element(system, "smbios", mode="sysinfo")
     if chosen(wish, "firmware_type", ("bios", "uefi"), "bios") == "uefi":
         element(system, "loader", LOADER, readonly="yes", type="pflash")
@@ -133,13 +146,15 @@ def add_system(root: Element, wish: Domain, guest: Guest) -> None:
 
 
 def add_devices(devices: Element, wish: Domain, guest: Guest, site: Site, slots: Slots) -> None:
-    q35 = wish.machine.get("machine_type") == "q35"
+    q35 = is_q35(wish)
+    buses = {wish.machine.get("disk_bus", "virtio"), wish.machine.get("cdrom_bus", "scsi" if q35 else "ide")}
     if q35:
         element(devices, "controller", type="pci", index=0, model="pcie-root")
         for _ in range(SPARE_PORTS):
             element(devices, "controller", type="pci", model="pcie-root-port")
-    element(devices, "controller", type="usb", model="none")  # polling it would cost each idle guest
-    if wish.machine.get("disk_bus") == "scsi" or q35:
+    if "usb" not in buses:
+        element(devices, "controller", type="usb", model="none")  # polling it would cost each idle guest
+    if "scsi" in buses:
         element(devices, "controller", type="scsi", model=chosen(wish, "scsi_model", SCSI_MODELS, "virtio-scsi"))
     made = guest.disks()
     for order, disk in enumerate(wish.disks, 1):
