@@ -50,13 +50,10 @@ async def offer_services(cloud: Cloud) -> None:
     What a new cloud begins with is made with the service's first entry: what an operator deletes of it stays away.
     """
     for kind, name, path in CATALOGUE:
-        if seed := SEEDS.get(kind):
-            async with cloud.ctx.transaction() as ctx:
-                if not await services_offered.list_(ctx, {"type": kind}):
-                    await seed(ctx)
-                    await register_service(ctx, kind, name, path)
-    async with cloud.ctx.transaction() as ctx:
-        for kind, name, path in CATALOGUE:
+        async with cloud.ctx.transaction() as ctx:
+            seed = SEEDS.get(kind)
+            if seed is not None and not await services_offered.list_(ctx, {"type": kind}):
+                await seed(ctx)
             await register_service(ctx, kind, name, path)
 
 
