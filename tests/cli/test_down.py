@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import psutil
 import pytest
 
-from cli.conftest import Up, pileus
+from cli.conftest import PILEUS, Up, pileus
 
 
 def ended(pid: int) -> bool:
@@ -49,6 +50,19 @@ def test_an_agent_that_was_left_alone_ends_too(launch: Up, tmp_path: Path) -> No
     done = pileus("down", "--purge", "--state", state)
     assert done.returncode == 0, done.stderr
     assert ended(agent)
+    assert not state.exists()
+
+
+def test_the_agent_of_another_machine_ends_with_all_it_has(tmp_path: Path) -> None:
+    state = tmp_path / "agent"
+    words = ("serve", "agent", "--simulate", "--state", state, "--control", f"unix:{tmp_path}/control.sock")
+    agent = subprocess.Popen([PILEUS, *words, "--listen", f"unix:{tmp_path}/agent.sock"], stdout=subprocess.PIPE)
+    assert agent.stdout is not None
+    with agent.stdout as said:
+        assert said.readline()
+        done = pileus("down", "--purge", "--state", state)
+    assert done.returncode == 0, done.stderr
+    assert agent.wait(10) == 0
     assert not state.exists()
 
 

@@ -100,12 +100,14 @@ class Networking:
             if not (device and equals and address):
                 raise AgentError(f"--tunnel is DEVICE=ADDRESS/LENGTH, not {wiring.tunnel!r}.")
             underlay = Underlay(device, address)
-        return Host(self.home / "ovs", self.name, southbound, netns=wiring.netns, external=external, underlay=underlay)
+        return Host(
+            self.home / "ovs", self.name, southbound, netns=wiring.netns, external=external, underlay=underlay, tls=tls
+        )
 
     async def _answer_guests(
         self, stack: AsyncExitStack, keeper: Keeper, host: Host, southbound: Path | Remote
     ) -> None:
-        home = make_directory(self.home / "ovn" / "metadata")
+        home = make_directory(make_directory(self.home / "ovn") / "metadata")  # ours alone, whatever the umask
         uid = NOBODY if os.geteuid() == 0 else os.geteuid()
         relay = Relay(home / "guests.sock", uid, self.ask)
         await relay.start()

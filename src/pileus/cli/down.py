@@ -13,7 +13,7 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pileus.cli import Failure
@@ -23,7 +23,7 @@ from pileus.engines.overlay.ovn import teardown
 from pileus.kernel.errors import CloudError
 
 GRACE_S = 30.0
-AGENT_LOCK = Path("host/agent.lock")
+AGENT_LOCK = "agent.lock"
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -49,23 +49,29 @@ def run(asked: argparse.Namespace) -> int:
 
 def is_state(path: Path) -> bool:
     """Whether a cloud is kept there: else --purge would remove what somebody has named by mistake."""
-    return (path / "lock").exists() and any(
-        (path / name).exists() for name in ("run", "control", "host", "pileus.sqlite")
-    )
+    rooms = any((path / name).exists() for name in ("run", "control", "host", "pileus.sqlite"))
+    return (path / AGENT_LOCK).is_file() or ((path / "lock").is_file() and rooms)
 
 
 async def down(state: Path) -> None:
-    """Everything ends: who starts others first."""
-    for lock in (state / "lock", state / AGENT_LOCK):
-        if (pid := holder(lock)) is not None:
+    """Everything ends: who starts others first. Who asks goes on."""
+    host = room_of_host(state)
+    for lock in (state / "lock", host / AGENT_LOCK):
+        pid = holder(lock)
+        if pid is not None and pid != os.getpid():
             await end(pid)
-    host = state / "host"
     libvirt = host / "hypervisor" / "libvirt"
     await Libvirtd(libvirt, host / "tls").stop()
-    await asyncio.gather(*(end(pid) for pid in guests(libvirt, state)))
+    files = [*(libvirt / "run" / "qemu").glob("*.pid"), *(host / "blocks").glob("*/*.pid")]
+    await asyncio.gather(*(end(pid) for pid in started_on(state, files)))
     ovn = [host / "ovn", host / "ovs", host / "ovn" / "metadata"]
     await teardown.end_all(*ovn)
     await teardown.remove(host / "ovs")
+
+
+def room_of_host(state: Path) -> Path:
+    """Where the agent keeps its own: the whole state, if it is that of an agent alone."""
+    return state if (state / AGENT_LOCK).exists() else state / "host"
 
 
 def holder(lock: Path) -> int | None:
@@ -78,9 +84,9 @@ def holder(lock: Path) -> int | None:
     return None
 
 
-def guests(libvirt: Path, state: Path) -> Iterator[int]:
-    """The guests that run: QEMUs of which a pid file tells, and which were started on this state."""
-    for file in (libvirt / "run" / "qemu").glob("*.pid"):
+def started_on(state: Path, files: Iterable[Path]) -> Iterator[int]:
+    """Those that the pid files name, guests and exports of volumes, if they were started on this state."""
+    for file in files:
         with contextlib.suppress(OSError, ValueError):
             pid = int(file.read_text())
             if os.fsencode(state) in Path(f"/proc/{pid}/cmdline").read_bytes():

@@ -100,6 +100,7 @@ def agent(asked: argparse.Namespace) -> int:
             overlay=asked.overlay,
         ),
     )
+    os.umask(0o077)
     log.start(Log(file=asked.log))
     try:
         asyncio.run(
