@@ -146,7 +146,7 @@ VOLUME_SCENARIOS = [
         undone={**AVAILABLE, "blocks": "error_extending 1"},
     ),
     Scenario(sagas.refill_volume, refill_volume, done=WITH_SNAPSHOT, undone=WITH_SNAPSHOT),
-    Scenario(sagas.upload_volume, upload_volume, done=AVAILABLE, undone=AVAILABLE),
+    Scenario(sagas.upload_volume, upload_volume, done={**AVAILABLE, "image": "queued"}, undone=AVAILABLE),
     Scenario(
         snapshot_sagas.create_snapshot,
         create_snapshot,
