@@ -19,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest
+from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.filters import Condition, Field, Filters, compared
 from pileus.kernel.http import Here, Query
 from pileus.kernel.http.queries import boolean
@@ -173,8 +173,8 @@ class Listed(Generic[T]):
         return Found([self.kind(**row._mapping) for row in page.rows], page, count)
 
 
-def no_such_marker(marker: str) -> BadRequest:
-    return BadRequest(f"marker [{marker}] not found")
+def no_such_marker(marker: str) -> NotFound:
+    return NotFound(f"marker [{marker}] could not be found.")
 
 
 def times(of: Field, name: str, text: str) -> list[Condition]:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotImplementedHere
 from pileus.kernel.http import Body, Here, Query
-from pileus.services.volume.http import Flag, Name, Pairs, api, flag, is_admin, own_project, time
+from pileus.services.volume.http import Flag, Name, Pairs, api, flag, is_admin, missing, own_project, time
 from pileus.services.volume.lists import asked, document
 from pileus.services.volume.snapshots import service
 from pileus.services.volume.snapshots.service import Snapshot, Wanted
@@ -29,7 +29,7 @@ CHANGES = {"creating": {"creating", "available", "error"}, "deleting": {"deletin
 
 
 class CreateSnapshot(Body, frozen=True):
-    volume_id: UUID
+    volume_id: UUID | None
     name: Name = None
     display_name: Name = None
     description: Name = None
@@ -111,6 +111,8 @@ async def list_snapshots_in_detail(ctx: Ctx, query: Query, here: Here) -> dict[s
 @api.post("/v3/snapshots", rule="volume:create_snapshot", wrap="snapshot", status=202)
 async def create_snapshot(ctx: Ctx, body: CreateSnapshot) -> dict[str, Any]:
     ctx.require(own_project(ctx))
+    if body.volume_id is None:
+        raise missing("volume_id", None)
     force = body.force is not None and flag("force", body.force)
     if body.force is not None and not force and ctx.at("3.66"):
         raise BadRequest(FORCED)

@@ -130,8 +130,8 @@ async def summarize_volumes(ctx: Ctx, query: Query) -> dict[str, Any]:
     return {**said, "metadata": pairs} if ctx.at("3.36") else said
 
 
-async def shown(ctx: Ctx, here: Here, volume: Volume) -> dict[str, Any]:
-    return (await details(ctx, here, [volume]))[volume.id]
+async def shown(ctx: Ctx, here: Here, volume: Volume, *, extended: bool = False) -> dict[str, Any]:
+    return (await details(ctx, here, [volume], extended=extended))[volume.id]
 
 
 @api.post(COLLECTION, rule="volume:create", status=202)
@@ -171,7 +171,7 @@ async def create_volume(ctx: Ctx, body: Document, here: Here) -> dict[str, Any]:
 async def show_volume(ctx: Ctx, volume_id: UUID, here: Here) -> dict[str, Any]:
     volume = await service.get(ctx, volume_id)
     ctx.require({"project_id": volume.project_id})
-    return await shown(ctx, here, volume)
+    return await shown(ctx, here, volume, extended=True)
 
 
 @api.put(ONE, rule="volume:update", wrap="volume")

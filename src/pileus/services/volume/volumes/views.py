@@ -24,8 +24,13 @@ def summary(here: Here, volume: Volume) -> dict[str, Any]:
     return {"id": volume.id, "name": volume.name, "links": links(here, "volumes", volume.id)}
 
 
-async def details(ctx: Ctx, here: Here, volumes: Sequence[Volume]) -> dict[UUID, dict[str, Any]]:
-    """Each as it is shown in detail, by as many queries for many as for one."""
+async def details(
+    ctx: Ctx, here: Here, volumes: Sequence[Volume], *, extended: bool = True
+) -> dict[UUID, dict[str, Any]]:
+    """Each as it is shown in detail, by as many queries for many as for one.
+
+    `extended`: with what the extensions of the first version add, which the answer to a change does not have.
+    """
     ids = [volume.id for volume in volumes]
     async with ctx.read() as ctx:
         pairs, images = await service.METADATA.of_all(ctx, ids), await service.IMAGE.of_all(ctx, ids)
@@ -37,9 +42,11 @@ async def details(ctx: Ctx, here: Here, volumes: Sequence[Volume]) -> dict[UUID,
         said = plain(here, volume, type_.name)
         said["metadata"] = {**pairs[volume.id], **({"readonly": "True"} if volume.read_only else {})}
         said["attachments"] = [attached(ctx, each) for each in users[volume.id] if each.status == "attached"]
-        if images[volume.id]:
+        if extended and images[volume.id]:
             said["volume_image_metadata"] = images[volume.id]
-        found[volume.id] = said | versioned(ctx, volume) | administrative(ctx, volume)
+        if is_admin(ctx):
+            said["migration_status"] = None
+        found[volume.id] = said | versioned(ctx, volume) | (administrative(ctx, volume) if extended else {})
     return found
 
 
@@ -107,8 +114,6 @@ def administrative(ctx: Ctx, volume: Volume) -> dict[str, Any]:
         said["os-vol-host-attr:host"] = placed(volume.host)
     if allows("volume_extension:volume_mig_status_attribute", ctx.caller, target):
         said |= {"os-vol-mig-status-attr:migstat": None, "os-vol-mig-status-attr:name_id": None}
-    if is_admin(ctx):
-        said["migration_status"] = None
     return said
 
 
