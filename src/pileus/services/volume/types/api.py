@@ -95,7 +95,9 @@ async def create_type(ctx: Ctx, body: CreateType) -> dict[str, Any]:
     )
     sent = {} if isinstance(body.extra_specs, UnsetType) else body.extra_specs
     specs = {key: value or "" for key, value in sent.items()}
-    return await whole(ctx, await service.create(ctx, new, specs))
+    said = await whole(ctx, await service.create(ctx, new, specs))
+    said.pop("qos_specs_id", None)  # a new type has none, and is not shown with any
+    return said
 
 
 @api.get(ONE, rule="volume_extension:type_get", wrap="volume_type")
