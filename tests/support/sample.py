@@ -247,6 +247,7 @@ REAL: dict[str, Real] = {
     "project_id": a_project,
     "port_id": networked.a_port,
     "protocol_id": a_protocol,
+    "quota_project_id": a_project,
     "region_id": a_region,
     "registered_limit_id": a_registered_limit,
     "request_token_id": oauth.a_request_token,

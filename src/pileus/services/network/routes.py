@@ -1,6 +1,6 @@
 """Every route of Networking: importing this module declares them on `api`, and what belongs to projects."""
 
-from pileus.services.network import owners
+from pileus.services.network import owners, verification
 from pileus.services.network.address_groups import api as address_groups
 from pileus.services.network.address_scopes import api as address_scopes
 from pileus.services.network.agents import api as agents
@@ -14,6 +14,7 @@ from pileus.services.network.networks import api as networks
 from pileus.services.network.networks.service import TAGGED as TAGGED_NETWORKS
 from pileus.services.network.ports import api as ports
 from pileus.services.network.ports.service import TAGGED as TAGGED_PORTS
+from pileus.services.network.quota_sets import api as quota_sets
 from pileus.services.network.rbac_policies import api as rbac_policies
 from pileus.services.network.routers import api as routers
 from pileus.services.network.routers.service import TAGGED as TAGGED_ROUTERS
@@ -34,6 +35,7 @@ NOUNS = (
     ip_availability,
     networks,
     ports,
+    quota_sets,
     rbac_policies,
     routers,
     security_group_rules,
@@ -41,7 +43,7 @@ NOUNS = (
     subnets,
 )
 
-__all__ = ["NOUNS", "api", "owners"]
+__all__ = ["NOUNS", "api", "owners", "verification"]
 
 for tagged in (
     TAGGED_NETWORKS,

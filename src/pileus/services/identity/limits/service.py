@@ -33,6 +33,7 @@ __all__ = [
     "names_of",
     "of_project",
     "page",
+    "projects_on",
     "shown",
     "types_of",
 ]
@@ -89,6 +90,11 @@ async def of_projects(ctx: Ctx, ids: Collection[str]) -> dict[str, list[dict[str
 async def of_project(ctx: Ctx, project_id: str) -> list[Limit]:
     """The limits of a project."""
     return await store.of_projects(ctx, [project_id])
+
+
+async def projects_on(ctx: Ctx, registered_limit_ids: Collection[str]) -> list[str]:
+    """The projects with a limit that rests on one of these, in order."""
+    return sorted({owner for _, owner in await store.owners_of(ctx, registered_limit_ids)})
 
 
 def shown(limit: Limit) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pileus.services.identity.registered_limits.service import RegisteredLimit
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.services import service as services
 
-__all__ = ["clear", "defaults", "set_defaults", "set_limits"]
+__all__ = ["clear", "defaults", "owners", "set_defaults", "set_limits"]
 
 
 async def defaults(ctx: Ctx, service: str, resources: Collection[str]) -> dict[str, int]:
@@ -66,6 +66,12 @@ async def clear(ctx: Ctx, service: str, project_id: str) -> None:
         for each in await limits.of_project(ctx, project_id):
             if each.service_id in ids:
                 await limits.delete(ctx, each.id)
+
+
+async def owners(ctx: Ctx, service: str) -> list[str]:
+    """The projects that have limits of their own of this service, in order."""
+    rows = await registered_limits.of_services(ctx, {each.id for each in await _services(ctx, service)})
+    return await limits.projects_on(ctx, [row.id for row in rows])
 
 
 async def _services(ctx: Ctx, service: str) -> list[services.CatalogService]:

@@ -26,7 +26,7 @@ from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
 from pileus.services.network.ports import service as ports
 from pileus.services.network.ports.service import Port, Wish
-from pileus.services.network.quotas import FLOATING_IPS
+from pileus.services.network.quotas import FLOATING_IPS, counted
 from pileus.services.network.routers import service as routers
 from pileus.services.network.routers.service import Standing
 from pileus.services.network.subnets import service as subnets
@@ -315,3 +315,6 @@ async def bump(ctx: Ctx, floating_ip_id: UUID) -> None:
 
 
 TAGGED = Taggable("floatingips", "floatingip", target, bump)
+
+
+counted(FLOATING_IPS, count_of)

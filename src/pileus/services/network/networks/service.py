@@ -21,8 +21,8 @@ from pileus.services.network.http import no_such, require
 from pileus.services.network.lists import Condition, Found
 from pileus.services.network.networks import rules, sagas, store
 from pileus.services.network.networks.sagas import parts
-from pileus.services.network.networks.store import Hold, Network, by_ids, count_of, names_of
-from pileus.services.network.quotas import NETWORKS
+from pileus.services.network.networks.store import Hold, Network, by_ids, count_of, every_id, names_of
+from pileus.services.network.quotas import NETWORKS, counted
 from pileus.services.network.rbac_policies import service as rbac
 from pileus.services.network.tags import service as tags
 from pileus.services.network.tags.service import Taggable
@@ -40,6 +40,7 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
+    "every_id",
     "get",
     "going",
     "held",
@@ -345,3 +346,6 @@ async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) ->
             continue
         taken += 1
     return taken
+
+
+counted(NETWORKS, count_of)

@@ -167,6 +167,11 @@ async def last_segment(ctx: Ctx, kind: str) -> int:
     return (await ctx.execute(query)).scalar() or 0
 
 
+async def every_id(ctx: Ctx) -> list[UUID]:
+    """Of all that are not deleted."""
+    return list((await ctx.execute(sa.select(networks.c.id).where(LIVE))).scalars())
+
+
 def ids_of(*conditions: Condition) -> sa.Select[tuple[UUID]]:
     """The ids of those that are not deleted: what stands in an IN."""
     return sa.select(networks.c.id).where(LIVE, *conditions)

@@ -40,8 +40,9 @@ from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add, create, mac_in_use, target
 from pileus.services.network.ports.parts import readdress, refix
 from pileus.services.network.ports.sagas import KIND
-from pileus.services.network.ports.store import Port, count_of, names_of
+from pileus.services.network.ports.store import Port, count_of, every_state, names_of
 from pileus.services.network.ports.wiring import Address, Wiring, wiring
+from pileus.services.network.quotas import PORTS, counted
 from pileus.services.network.subnets import service as subnets
 from pileus.services.network.tags.service import Taggable
 
@@ -66,6 +67,7 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
+    "every_state",
     "get",
     "going",
     "group_hook",
@@ -224,3 +226,6 @@ async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) ->
     found = await store.listed(ctx, *mine, most=most)
     await remove(ctx, sorted(found, key=lambda port: port.id))
     return len(found)
+
+
+counted(PORTS, count_of)

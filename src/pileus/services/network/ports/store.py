@@ -280,6 +280,11 @@ def count_of(owners: Owners) -> Used:
     return sa.select(sa.func.count()).where(ports.c.project_id.in_(owners), LIVE)
 
 
+async def every_state(ctx: Ctx) -> dict[UUID, bool]:
+    """Of all that are not deleted: whether their device works."""
+    return {row.id: row.up for row in await ctx.execute(sa.select(ports.c.id, ports.c.up).where(LIVE))}
+
+
 async def projects_on(ctx: Ctx, network_id: UUID) -> set[str]:
     """Whose ports are on the network."""
     query = sa.select(ports.c.project_id).where(ports.c.network_id == network_id, LIVE).distinct()

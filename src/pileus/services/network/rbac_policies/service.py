@@ -31,7 +31,7 @@ from pileus.services.identity.projects import service as projects
 from pileus.services.network.grounds import is_admin, owned_by, require, seen
 from pileus.services.network.http import no_such
 from pileus.services.network.lists import Found
-from pileus.services.network.quotas import RBAC_POLICIES
+from pileus.services.network.quotas import RBAC_POLICIES, counted
 from pileus.services.network.rbac_policies import store
 from pileus.services.network.rbac_policies.rules import EXTERNAL, SHARED, check_action, check_target, invalid, read_type
 from pileus.services.network.rbac_policies.store import (
@@ -298,3 +298,6 @@ async def policies_of(ctx: Ctx, object_type: str, object_ids: Collection[UUID]) 
 async def delete_of(ctx: Ctx, project_ids: Sequence[str]) -> int:
     """Delete those that belong to these projects. Returns how many."""
     return await store.delete_of(ctx, project_ids)
+
+
+counted(RBAC_POLICIES, count_of)

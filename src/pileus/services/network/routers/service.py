@@ -23,7 +23,7 @@ from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
 from pileus.services.network.ports import service as ports
 from pileus.services.network.ports.service import Port
-from pileus.services.network.quotas import ROUTERS, fault
+from pileus.services.network.quotas import ROUTERS, counted, fault
 from pileus.services.network.routers import rules, standing, store
 from pileus.services.network.routers.found import KIND, get, held, hold, missing, touch, visible, want
 from pileus.services.network.routers.gateways import WayOut, lead_out
@@ -282,3 +282,6 @@ async def keep_gateway(ctx: Ctx, before: Subnet, after: Subnet) -> None:
                 f"Current gateway ip {before.gateway_ip} already in use by port {port.id}. Unable to update.",
                 type="GatewayIpInUse",
             )
+
+
+counted(ROUTERS, count_of)

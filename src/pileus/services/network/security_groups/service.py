@@ -19,7 +19,7 @@ from pileus.kernel.quota import Claim, claim_all
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.grounds import is_admin, owned_by, require
 from pileus.services.network.lists import Found, last
-from pileus.services.network.quotas import SECURITY_GROUP_RULES, SECURITY_GROUPS
+from pileus.services.network.quotas import SECURITY_GROUP_RULES, SECURITY_GROUPS, counted
 from pileus.services.network.rbac_policies import service as rbac
 from pileus.services.network.security_group_rules import service as rules
 from pileus.services.network.security_group_rules.service import Rule
@@ -226,3 +226,7 @@ __all__ = [
     "visible",
     "whole",
 ]
+
+
+counted(SECURITY_GROUPS, store.count_of)
+counted(SECURITY_GROUP_RULES, rules.count_of)

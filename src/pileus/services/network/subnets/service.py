@@ -22,7 +22,7 @@ from pileus.services.network.http import no_such, require
 from pileus.services.network.lists import Condition, Found
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
-from pileus.services.network.quotas import SUBNETS
+from pileus.services.network.quotas import SUBNETS, counted
 from pileus.services.network.subnets import rules, store
 from pileus.services.network.subnets.store import Subnet, by_ids, count_of, names_of, of_networks
 from pileus.services.network.tags import service as tags
@@ -284,3 +284,6 @@ async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) ->
         await networks.want(ctx, [subnet.network_id])
         taken += 1
     return taken
+
+
+counted(SUBNETS, count_of)

@@ -1,0 +1,1 @@
+"""Quotas: how much a project may have of each noun."""
