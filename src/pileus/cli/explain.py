@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from pileus.cli import Failure
 from pileus.cli.remote import remote, say
@@ -102,3 +103,27 @@ def parts(part: dict[str, Any], depth: int) -> Iterator[str]:
     yield f"{'  ' * depth}{MARKS[part['outcome']]:4} {part['text']}: {part['why']}"
     for inner in part.get("parts", ()):
         yield from parts(inner, depth + 1)
+
+
+def subject(asked: argparse.Namespace) -> int:
+    """What was done with a server or a volume: its operations, oldest first, each step with its time and cause."""
+    cloud = remote(asked)
+    listed = cloud.ask("GET", f"/operations?subject_id={quote(asked.id, safe='')}")["operations"]
+    found = [cloud.ask("GET", f"/operations/{each['id']}")["operation"] for each in reversed(listed)]
+    if asked.json:
+        return say(found)
+    print("\n".join(done(asked.id, found)))
+    return 0
+
+
+def done(subject_id: str, operations: list[dict[str, Any]]) -> Iterator[str]:
+    """Operations as people read them."""
+    if not operations:
+        yield f"{subject_id}: no operation is known here; they are forgotten after a while"
+    for operation in operations:
+        yield f"{operation['created_at']}  {operation['saga']}  {operation['state']}  {operation['request_id']}"
+        if operation["cause"]:
+            yield f"    because {operation['cause']}"
+        for line in operation["log"]:
+            took = f"{line['took_ms']:.0f} ms" if line["took_ms"] else ""
+            yield f"    {line['at']}  {line['event']:10} {line['step']:24} {took:>9}  {line['note'] or ''}".rstrip()

@@ -217,6 +217,12 @@ def _explain(commands: Any) -> None:
     )
     _cloud(policy)
     _form(policy)
+    for noun in ("server", "volume"):
+        what = f"What was done with a {noun}, step by step, with times and causes."
+        subject = _add(explain, noun, "explain:subject", what)
+        subject.add_argument("id", metavar=noun.upper(), help=f"the {noun}'s id")
+        _cloud(subject)
+        _form(subject)
     reach = _add(explain, "reach", "explain:reach", "Whether packets get to a port, and what is in their way.")
     reach.add_argument("port", metavar="PORT", help="the port's id")
     reach.add_argument(
