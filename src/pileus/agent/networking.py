@@ -47,7 +47,7 @@ class Networking:
         stack.push_async_callback(keeper.stop)
         central = await self._central()
         await central.start(keeper)
-        host = self._host(f"unix:{central.southbound}")
+        host = self.host(f"unix:{central.southbound}")
         await host.start(keeper)
         await self._answer_guests(stack, keeper, host, central.southbound)
         overlay = OvnOverlay(central.northbound, central.southbound, self.clock, changed=changed)
@@ -61,7 +61,7 @@ class Networking:
         stack.push_async_callback(keeper.stop)
         address, port = self._overlay_address()
         southbound = Remote(address, port, self._tls())
-        host = self._host(str(southbound), southbound.tls)
+        host = self.host(str(southbound), southbound.tls)
         await host.start(keeper)
         await self._answer_guests(stack, keeper, host, southbound)
         return host
@@ -91,7 +91,8 @@ class Networking:
         files = self.certificates()
         return Tls(files / "server-key.pem", files / "server-cert.pem", files / "ca-cert.pem")
 
-    def _host(self, southbound: str, tls: Tls | None = None) -> Host:
+    def host(self, southbound: str, tls: Tls | None = None) -> Host:
+        """As it is wired. Raises AgentError."""
         wiring = self.wiring
         external = External(wiring.physical_network, wiring.external, wiring.masquerade) if wiring.external else None
         underlay = None
