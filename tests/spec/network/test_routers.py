@@ -114,8 +114,9 @@ async def test_a_gateway_is_given_changed_and_taken_away(cloud: RunningCloud) ->
     await cloud.settle()
     said = told(cloud, "routers", made["id"])["gateway"]
     assert (said["addresses"], said["snat"]) == (["203.0.113.77/24"], False)
-    gone = await change(member, made["id"], external_gateway_info=None)
-    assert gone.json()["router"]["external_gateway_info"] is None
+    for nothing in (None, {}):
+        gone = await change(member, made["id"], external_gateway_info=nothing)
+        assert gone.json()["router"]["external_gateway_info"] is None
     assert (await cloud.get(f"{PORTS}?device_id={made['id']}")).json()["ports"] == []
     await cloud.settle()
     assert told(cloud, "routers", made["id"])["gateway"] is None
@@ -131,7 +132,7 @@ async def test_what_is_no_gateway(cloud: RunningCloud) -> None:
     for address, status in (("203.0.113.1", 400), ("10.9.9.9", 400)):
         info = {"network_id": outside, "external_fixed_ips": [{"subnet_id": subnet, "ip_address": address}]}
         assert error(await change(cloud, made["id"], external_gateway_info=info))[0] == status, address
-    for wrong in ({}, {"network_id": 5}, [], "x", {"network_id": outside, "colour": "red"}):
+    for wrong in ({"enable_snat": True}, {"network_id": 5}, [], "x", {"network_id": outside, "colour": "red"}):
         assert error(await change(cloud, made["id"], external_gateway_info=wrong))[0] == 400, wrong
     assert (await cloud.get(f"{ROUTERS}/{made['id']}")).json()["router"]["external_gateway_info"] is None
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 
 from support.cloud import Client, RunningCloud
-from support.networks import error, made
+from support.networks import error, made, network, port
 
 GROUPS = "/network/v2.0/security-groups"
 
@@ -92,6 +92,8 @@ async def test_several_are_made_at_once_or_none(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     answer = await member.post(GROUPS, json={"security_groups": [{"name": "a"}, {"name": "b"}]})
     assert (answer.status_code, [g["name"] for g in answer.json()["security_groups"]]) == (201, ["a", "b"])
+    wrapped = await member.post(GROUPS, json={"security_groups": [{"security_group": {"name": "b"}}]})
+    assert (await member.delete(f"{GROUPS}/{wrapped.json()['security_groups'][0]['id']}")).status_code == 204
     answer = await member.post(GROUPS, json={"security_groups": [{"name": "c"}, {"name": "default"}]})
     assert answer.status_code == 409
     assert sorted(await names(member)) == ["a", "b", "default"]
@@ -167,3 +169,27 @@ async def test_a_quota_bounds_groups_and_their_rules(cloud: RunningCloud) -> Non
     ]
     assert [a.status_code for a in answers] == [201] * 9 + [409] * 2
     assert error(answers[-1])[1] == "OverQuota"
+
+
+async def test_ports_are_in_groups_of_one_kind_each_once(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    inside, _ = await network(member)
+    ids = [(await group(member, stateful=each))["id"] for each in (True, False)]
+    own = await port(member, inside, security_groups=ids[:1])
+    url = f"/network/v2.0/ports/{own['id']}"
+    both = await member.put(url, json={"port": {"security_groups": ids}})
+    assert error(both)[:2] == (409, "SecurityGroupConflict")
+    assert error(await member.put(url, json={"port": {"security_groups": ids[:1] * 2}}))[0] == 400
+    assert error(await member.delete(f"{GROUPS}/{ids[0]}"))[:2] == (409, "SecurityGroupInUse")
+    changed = await member.put(f"{GROUPS}/{ids[0]}", json={"security_group": {"stateful": False}})
+    assert error(changed)[:2] == (409, "SecurityGroupInUse")
+
+
+async def test_the_default_group_goes_with_its_project(cloud: RunningCloud) -> None:
+    made_here = await cloud.post("/identity/v3/projects", json={"project": {"name": "short-lived"}})
+    project_id = made_here.json()["project"]["id"]
+    listed = await cloud.get(f"{GROUPS}?project_id={project_id}")
+    assert [each["name"] for each in listed.json()["security_groups"]] == ["default"]
+    assert (await cloud.delete(f"/identity/v3/projects/{project_id}")).status_code == 204
+    await cloud.settle()
+    assert (await cloud.get(f"{GROUPS}?project_id={project_id}")).json()["security_groups"] == []

@@ -146,6 +146,8 @@ def read(body: PortChange) -> dict[str, Any]:
     for name in ("profile", "groups"):
         if name in fields and fields[name] is None:
             fields[name] = {} if name == "profile" else []
+    if len(set(fields.get("groups", ()))) < len(fields.get("groups", ())):
+        raise wrong("security_groups", "Duplicate items in the list.")
     return fields
 
 

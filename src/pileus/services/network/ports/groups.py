@@ -19,8 +19,11 @@ class GroupSource(Protocol):
         """
         ...
 
-    async def check(self, ctx: Ctx, group_ids: Collection[UUID], project_id: str) -> None:
-        """Raises NotFound for one that a port of this project cannot be in: neither the project's nor shared with it."""
+    async def check(
+        self, ctx: Ctx, group_ids: Collection[UUID], project_id: str, *, keeps: Collection[UUID] = ()
+    ) -> None:
+        """Raises NotFound for one that a port of this project cannot be in: neither the project's nor shared with it;
+        Conflict for those that cannot be together. `keeps`: those that it is in already."""
         ...
 
 
@@ -30,7 +33,9 @@ class NoGroups:
     async def defaults(self, ctx: Ctx, project_ids: Collection[str]) -> dict[str, UUID]:
         return {}
 
-    async def check(self, ctx: Ctx, group_ids: Collection[UUID], project_id: str) -> None:
+    async def check(
+        self, ctx: Ctx, group_ids: Collection[UUID], project_id: str, *, keeps: Collection[UUID] = ()
+    ) -> None:
         return None
 
 

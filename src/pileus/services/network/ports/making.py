@@ -116,9 +116,8 @@ async def _groups(ctx: Ctx, wanted: Sequence[New], on: Mapping[UUID, Network]) -
     """The groups of each port."""
     default = [new for new in wanted if new.groups is None and new.project_id and secured(new, on[new.network_id])]
     made = await group_hook.source.defaults(ctx, {new.project_id for new in default}) if default else {}
-    for project_id in {new.project_id for new in wanted if new.groups}:
-        named = {id_ for new in wanted if new.project_id == project_id for id_ in new.groups or ()}
-        await group_hook.source.check(ctx, named, project_id)
+    for project_id, together in {(new.project_id, frozenset(new.groups)) for new in wanted if new.groups}:
+        await group_hook.source.check(ctx, together, project_id)
     found = []
     for new in wanted:
         usual = [made[new.project_id]] if new in default and new.project_id in made else []

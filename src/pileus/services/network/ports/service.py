@@ -147,7 +147,7 @@ async def _changed(ctx: Ctx, before: Port, changes: dict[str, Any], on: Network)
         changes["dhcp_options"] = rules.merged_options(before.dhcp_options, changes["dhcp_options"])
     if "groups" in changes:
         changes["groups"] = sorted(set(changes["groups"]))
-        await group_hook.source.check(ctx, set(changes["groups"]) - set(before.groups), before.project_id)
+        await group_hook.source.check(ctx, set(changes["groups"]), before.project_id, keeps=before.groups)
     if "host" in changes:
         changes["host"] = changes["host"] or None
         if changes["host"] != before.host:

@@ -65,7 +65,6 @@ def shown(policy: RbacPolicy) -> dict[str, Any]:
         "object_id": policy.object_id,
         "action": policy.action,
         "target_tenant": policy.target_project,
-        "target_project": policy.target_project,
         **owned(policy.project_id),
     }
 

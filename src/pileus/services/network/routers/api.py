@@ -43,7 +43,9 @@ class ExternalFixedIp(Body, frozen=True):
 
 
 class GatewayInfo(Body, frozen=True):
-    network_id: UUID
+    """With nothing in it, it is none."""
+
+    network_id: UUID | UnsetType = UNSET
     enable_snat: bool | UnsetType = UNSET
     external_fixed_ips: Annotated[list[ExternalFixedIp], Meta(max_length=32)] | UnsetType = UNSET
 
@@ -94,6 +96,10 @@ def way_of(info: GatewayInfo | UnsetType | None) -> WayOut | UnsetType | None:
     """The way out that a body asks for. Raises BadRequest."""
     if info is None or isinstance(info, UnsetType):
         return info
+    if isinstance(info.network_id, UnsetType):
+        if sent(info):
+            raise BadRequest("Invalid input for external_gateway_info. Reason: it names no network_id.")
+        return None
     fixed = () if isinstance(info.external_fixed_ips, UnsetType) else tuple(map(wish_of, info.external_fixed_ips))
     return WayOut(info.network_id, snat=info.enable_snat is not False, fixed=fixed)
 

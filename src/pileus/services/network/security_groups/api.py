@@ -27,9 +27,15 @@ class NewGroup(Body, frozen=True):
     tenant_id: str | UnsetType = UNSET
 
 
+class OneOfSeveral(NewGroup, frozen=True):
+    """A group, bare or, as Neutron reads it too, wrapped once more."""
+
+    security_group: NewGroup | UnsetType = UNSET
+
+
 class NewGroups(Body, frozen=True):
     security_group: NewGroup | UnsetType = UNSET
-    security_groups: list[NewGroup] | UnsetType = UNSET
+    security_groups: list[OneOfSeveral] | UnsetType = UNSET
 
 
 class Change(Body, frozen=True):
@@ -48,6 +54,10 @@ def group_of(ctx: Ctx, body: NewGroup) -> SecurityGroup:
     )
 
 
+def unwrapped(body: OneOfSeveral) -> NewGroup:
+    return body if isinstance(body.security_group, UnsetType) else body.security_group
+
+
 def shown(found: Whole) -> dict[str, Any]:
     return {
         "id": found.group.id,
@@ -61,7 +71,8 @@ def shown(found: Whole) -> dict[str, Any]:
 
 @api.post(ALL, rule="create_security_group", status=201, lax=True)
 async def create_groups(ctx: Ctx, body: NewGroups) -> dict[str, Any]:
-    asked = wanted(body.security_group, body.security_groups, "security_group")
+    several = UNSET if isinstance(body.security_groups, UnsetType) else [*map(unwrapped, body.security_groups)]
+    asked = wanted(body.security_group, several, "security_group")
     found = await service.create(ctx, [group_of(ctx, each) for each in asked])
     return made(body.security_group, "security_group", "security_groups", [shown(each) for each in found])
 

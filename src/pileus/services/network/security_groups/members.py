@@ -22,10 +22,12 @@ class Groups:
     async def defaults(self, ctx: Ctx, project_ids: Collection[str]) -> dict[str, UUID]:
         return {project_id: await ensure_default(ctx, project_id) for project_id in sorted(project_ids)}
 
-    async def check(self, ctx: Ctx, group_ids: Collection[UUID], project_id: str) -> None:
+    async def check(
+        self, ctx: Ctx, group_ids: Collection[UUID], project_id: str, *, keeps: Collection[UUID] = ()
+    ) -> None:
         """The groups stay until the transaction ends. Raises Conflict for stateful and stateless ones together."""
         await hold(ctx, group_ids)
-        mine = store.groups.c.project_id == project_id
+        mine = (store.groups.c.project_id == project_id) | store.groups.c.id.in_(list(keeps))
         usable = sa.true() if is_admin(ctx) else mine | shared_with(project_id)
         found = await store.by_ids(ctx, group_ids, usable)
         if unknown := [group_id for group_id in sorted(group_ids) if group_id not in found]:

@@ -193,12 +193,20 @@ async def count_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]
     return await store.names_of(ctx, project_ids)
 
 
+@projects.on_delete
+async def go_with_it(ctx: Ctx, project_ids: Sequence[str]) -> None:
+    """The default groups of projects go with them."""
+    for group in await store.defaults_of(ctx, project_ids):
+        await _delete(ctx, group)
+
+
 async def delete_of(ctx: Ctx, project_ids: Sequence[str]) -> int:
     """Begin to delete those of these projects that no port is in. Returns how many."""
     found = await store.by_ids(ctx, await store.ids_of(ctx, project_ids))
-    for group in found.values():
+    free = [group for group in found.values() if not await is_used(ctx, group.id)]
+    for group in free:
         await _delete(ctx, group)
-    return len(found)
+    return len(free)
 
 
 __all__ = [

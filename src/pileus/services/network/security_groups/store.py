@@ -74,6 +74,12 @@ async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[SecurityGro
     return await LISTED.page(ctx, query, *visible)
 
 
+async def defaults_of(ctx: Ctx, project_ids: Collection[str]) -> list[SecurityGroup]:
+    """The default groups of these projects."""
+    query = ALL.where(groups.c.project_id.in_(list(project_ids)), is_the_default).order_by(groups.c.id)
+    return [SecurityGroup(**row._mapping) for row in await ctx.execute(query)]
+
+
 def ids_of_those(condition: Condition) -> sa.Select[Any]:
     """The ids of the groups that meet this: what stands in an IN."""
     return sa.select(groups.c.id).where(condition)
@@ -128,12 +134,17 @@ def count_of(owners: Any) -> sa.Select[Any]:
 
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
-    """How many rows these projects have, also of what is on its way out, and the names of a few."""
-    query = sa.select(groups.c.name, sa.func.count().over()).where(groups.c.project_id.in_(project_ids))
+    """How many rows these projects have, also of what is on its way out, and the names of a few.
+
+    But for the default ones, which nobody made and which go with the project.
+    """
+    mine = (groups.c.project_id.in_(project_ids), groups.c.is_default.is_(False))
+    query = sa.select(groups.c.name, sa.func.count().over()).where(*mine)
     rows = (await ctx.execute(query.order_by(groups.c.name).limit(5))).all()
     return (rows[0][1] if rows else 0), [row[0] for row in rows]
 
 
 async def ids_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:
-    query = sa.select(groups.c.id).where(groups.c.project_id.in_(project_ids), is_there)
+    mine = (groups.c.project_id.in_(project_ids), groups.c.is_default.is_(False))
+    query = sa.select(groups.c.id).where(*mine, is_there)
     return list((await ctx.execute(query.order_by(groups.c.id))).scalars())
