@@ -34,6 +34,8 @@ from sagas.image_scenarios import IMAGE_SCENARIOS
 from sagas.image_scenarios import seen as seen_of_images
 from sagas.network_scenarios import NETWORK_SCENARIOS
 from sagas.network_scenarios import seen as seen_of_networks
+from sagas.routed_scenarios import ROUTED_SCENARIOS
+from sagas.routed_scenarios import seen as seen_of_routers
 from sagas.scenario import Scenario, Snapshot
 from sagas.volume_scenarios import VOLUME_SCENARIOS
 from sagas.volume_scenarios import seen as seen_of_volumes
@@ -60,7 +62,8 @@ async def snapshot(world: DemoWorld) -> Snapshot:
             for facts in (await world.hypervisor(host).observe()).values()
         )
         seen[host] = ", ".join(sorted(guests.elements(), reverse=True)) if guests else ""
-    seen |= await seen_of_volumes(world) | await seen_of_images(world) | await seen_of_networks(world)
+    seen |= await seen_of_volumes(world) | await seen_of_images(world)
+    seen |= await seen_of_networks(world) | await seen_of_routers(world)
     seen |= await seen_of_servers(world)
     return {name: text for name, text in seen.items() if text not in ("", "0")}
 
@@ -138,6 +141,7 @@ SCENARIOS = [
     Scenario(project_sagas.delete_project, delete_project, done={}),
     Scenario(network_sagas.converge_network, create_network, done={"network": "ACTIVE", "h1": "disk"}),
     *NETWORK_SCENARIOS,
+    *ROUTED_SCENARIOS,
     *VOLUME_SCENARIOS,
     *IMAGE_SCENARIOS,
     *COMPUTE_SCENARIOS,

@@ -232,6 +232,18 @@ async def test_a_network_outside_goes_with_the_floating_ips_that_nobody_uses(clo
     assert (await cloud.get(f"{FLOATING}/{made['id']}")).status_code == 404
 
 
+async def test_several_are_made_in_one_request_on_any_networks_outside(cloud: RunningCloud) -> None:
+    nets = [(await external(cloud, cidr))[0] for cidr in ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")]
+    for order in (nets, nets[::-1]):
+        bodies = [{"floating_network_id": net} for net in order]
+        answer = await cloud.post(FLOATING, json={"floatingips": bodies})
+        assert answer.status_code == 201, answer.text
+        assert [each["floating_network_id"] for each in answer.json()["floatingips"]] == order
+        bodies = [{"external_gateway_info": {"network_id": net}} for net in order]
+        answer = await cloud.post("/network/v2.0/routers", json={"routers": bodies})
+        assert answer.status_code == 201, answer.text
+
+
 async def test_a_quota_bounds_floating_ips(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     outside, _ = await external(cloud)

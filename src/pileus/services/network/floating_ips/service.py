@@ -132,6 +132,7 @@ async def create(ctx: Ctx, several: Sequence[New]) -> list[Whole]:
             await projects.hold(ctx, project_id)
             many = sum(new.project_id == project_id for new in several)
             await claim(ctx, FLOATING_IPS, project_id, wanted=many, used=count_of)
+        await subnets.hold_of(ctx, {new.network_id for new in several})
         return await whole(ctx, [await _add(ctx, new) for new in several])
 
 

@@ -141,6 +141,7 @@ async def create(ctx: Ctx, several: Sequence[New]) -> list[Whole]:
             mine = [new for new in several if new.router.project_id == project_id]
             await projects.hold(ctx, project_id)
             await claim(ctx, ROUTERS, project_id, wanted=len(mine), used=count_of)
+        await subnets.hold_of(ctx, {new.way.network_id for new in several if new.way is not None})
         return await whole(ctx, [await _add(ctx, new) for new in several])
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "delete_of",
     "get",
     "going",
+    "hold_of",
     "ids_of",
     "made",
     "names_of",
@@ -227,6 +228,13 @@ async def _remove(ctx: Ctx, subnet: Subnet) -> None:
 async def ids_of(ctx: Ctx, network_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
     """The ids of the subnets of each network."""
     return {id_: [subnet.id for subnet in found] for id_, found in (await of_networks(ctx, network_ids)).items()}
+
+
+async def hold_of(ctx: Ctx, network_ids: Collection[UUID]) -> None:
+    """In the open transaction, for who takes addresses of several networks one by one: all their subnets, in order."""
+    if len(network_ids) > 1:
+        for subnet_id in sorted(id_ for found in (await ids_of(ctx, network_ids)).values() for id_ in found):
+            await ctx.lock("subnet", subnet_id)
 
 
 async def touch(ctx: Ctx, subnet_id: UUID) -> None:
