@@ -176,6 +176,8 @@ async def ensure_provider(ctx: Ctx, host: Host, facts: HostFacts) -> None:
     """See to it that the host is known, and has a resource provider with what it is made of. In an open transaction."""
     known = await store.find(ctx, store.named([host.name]))
     if known is not None and known.id != str(host.id):  # another machine of that name, which is no more
+        await ctx.lock("provider", "")
+        await providers.hold(ctx, [known.id, str(host.id)])  # both at once: locks have an order
         try:
             await delete(ctx, host.name)
         except Conflict as e:
