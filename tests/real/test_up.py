@@ -10,26 +10,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.conftest import PILEUS, Process, environment
+from cli import conftest as clouds
+from cli.conftest import Process, Up, pileus
 from cli.test_local_agent import agent_of, wait
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
-NAMESPACE = "pileus-up"
-INSIDE = ("nsenter", f"--net=/run/netns/{NAMESPACE}")
+launch = clouds.launch  # the fixture
+NAMESPACE = "pileus-up"  # a network of its own: a machine has one switch in user space
 
 
-@pytest.fixture
-def netns() -> Iterator[None]:
-    """A network of its own: a machine has one switch in user space."""
-    subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
-    subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
-    yield
-    subprocess.run(["ip", "netns", "del", NAMESPACE], check=True)
-
-
-def inside(*words: str | Path) -> str:
-    done = subprocess.run([*INSIDE, *words], capture_output=True, text=True, env=environment(), check=False)
+def said_by(*words: str | Path) -> str:
+    done = pileus(*words)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -40,25 +32,19 @@ def started_on(state: Path) -> list[psutil.Process]:
 
 
 @pytest.fixture
-def cloud(netns: None, workshop: Path) -> Iterator[Process]:
-    state = workshop / "up"
-    words = [*INSIDE, PILEUS, "up", "--listen", "0.0.0.0:9797", "--state", state]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    popen = subprocess.Popen(words, text=True, env=environment(), **pipes)
-    assert popen.stdout is not None
-    said = [popen.stdout.readline() for _ in range(3)]
-    assert all(said), popen.communicate()[1]
-    yield Process(popen, said)
+def cloud(workshop: Path, launch: Up) -> Iterator[Process]:
+    state, config = workshop / "up", workshop / "up.toml"
+    config.write_text(f'[network]\nnetns = "{NAMESPACE}"\n')
+    yield launch("up", "--config", config, "--listen", "127.0.0.1:0", "--state", state)
     if state.exists():
-        inside(PILEUS, "down", "--purge", "--state", state)
-    popen.communicate(timeout=30)
+        said_by("down", "--purge", "--state", state)
 
 
 async def test_a_machine_is_a_host_and_nothing_of_it_is_left(cloud: Process) -> None:
     state = cloud.state
 
     def listed() -> str:
-        return inside(PILEUS, "host", "list", "--state", state)
+        return said_by("host", "list", "--state", state)
 
     def usable() -> bool:
         return re.search(r"agent\.sock\s+True", listed()) is not None
@@ -72,7 +58,8 @@ async def test_a_machine_is_a_host_and_nothing_of_it_is_left(cloud: Process) -> 
     log = (state / "agent.log").read_text()
     assert log.count("guests run accelerator=") == 2
     assert "Traceback" not in log
-    inside(PILEUS, "down", "--purge", "--state", state)
+    said_by("down", "--purge", "--state", state)
     assert cloud.popen.wait(30) == 0
     assert not state.exists()
     await wait(lambda: started_on(state) == [])
+    assert NAMESPACE not in subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
