@@ -37,6 +37,7 @@ async def test_a_type_is_made_changed_and_gone(volume: BlockStorage) -> None:
     assert error(await admin.post("/v3/types", json={"volume_type": {"name": ""}}))[0] == 400
     changed = await admin.put(f"/v3/types/{type_id}", json={"volume_type": {"name": "faster", "is_public": False}})
     assert (changed.json()["volume_type"]["name"], changed.json()["volume_type"]["is_public"]) == ("faster", False)
+    assert "qos_specs_id" not in changed.json()["volume_type"]
     assert error(await admin.put(f"/v3/types/{type_id}", json={"volume_type": {}}))[0] == 400
     assert (await admin.delete(f"/v3/types/{type_id}")).status_code == 202
     assert error(await admin.get(f"/v3/types/{type_id}"))[:2] == (404, "itemNotFound")

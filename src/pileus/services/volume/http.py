@@ -72,7 +72,9 @@ PROJECT = re.compile(r"[0-9a-f-]{32,36}|default")
 
 
 def located(segments: list[str]) -> tuple[list[str], str | None]:
-    """Behind /v3 a project's id may stand."""
+    """Behind /v3 a project's id may stand. A slash at the end is part of the path here: it names what is not there."""
+    if len(segments) > 2 and not segments[-1]:
+        segments = [*segments, ""]
     if len(segments) < 3 or segments[0] != "v3" or not segments[2] or not PROJECT.fullmatch(segments[1]):
         return segments, None
     return ["v3", *segments[2:]], segments[1]

@@ -23,7 +23,7 @@ from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.filters import Condition, Field, Filters, compared
 from pileus.kernel.http import Here, Query
 from pileus.kernel.http.queries import boolean
-from pileus.kernel.paging import Ask, Listing, Page, Sort, collection_links
+from pileus.kernel.paging import Ask, Listing, Page, Sort
 
 T = TypeVar("T")
 Special = Callable[[str], Condition]
@@ -211,5 +211,7 @@ def literal(text: str) -> Any:
 def document(here: Here, collection: str, found: Found[T], shown: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
     """The answer of a list: its items, the way on, and the count."""
     said: dict[str, Any] = {collection: [shown(each) for each in found.items]}
-    said |= collection_links(here, collection, found.page)
+    if found.items and len(found.items) == found.page.ask.limit:  # a full page has a next one, which may be empty
+        href = here.base + here.again(marker=found.page.ids[-1], offset=None)
+        said[f"{collection}_links"] = [{"rel": "next", "href": href}]
     return said if found.count is None else {**said, "count": found.count}

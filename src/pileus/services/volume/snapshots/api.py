@@ -67,10 +67,11 @@ def summary(snapshot: Snapshot, pairs: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def detail(ctx: Ctx, snapshot: Snapshot, pairs: dict[str, str]) -> dict[str, Any]:
+def detail(ctx: Ctx, snapshot: Snapshot, pairs: dict[str, str], *, extended: bool = True) -> dict[str, Any]:
+    """`extended`: with what an extension of the first version adds, which the answer to a change does not have."""
     said = summary(snapshot, pairs)
     target = {"project_id": snapshot.project_id}
-    if ctx.world.policy.allows("volume_extension:extended_snapshot_attributes", ctx.caller, target):
+    if extended and ctx.world.policy.allows("volume_extension:extended_snapshot_attributes", ctx.caller, target):
         said |= {
             "os-extended-snapshot-attributes:project_id": snapshot.project_id,
             "os-extended-snapshot-attributes:progress": snapshot.progress,
@@ -84,8 +85,8 @@ def detail(ctx: Ctx, snapshot: Snapshot, pairs: dict[str, str]) -> dict[str, Any
     return said
 
 
-async def shown(ctx: Ctx, snapshot: Snapshot) -> dict[str, Any]:
-    return detail(ctx, snapshot, await service.METADATA.of(ctx, snapshot.id))
+async def shown(ctx: Ctx, snapshot: Snapshot, *, extended: bool = False) -> dict[str, Any]:
+    return detail(ctx, snapshot, await service.METADATA.of(ctx, snapshot.id), extended=extended)
 
 
 async def listed(ctx: Ctx, query: Query, here: Here, *, in_detail: bool) -> dict[str, Any]:
@@ -139,7 +140,7 @@ async def own(ctx: Ctx, snapshot_id: UUID) -> Snapshot:
 
 @api.get(ONE, rule="volume:get_snapshot", wrap="snapshot")
 async def show_snapshot(ctx: Ctx, snapshot_id: UUID) -> dict[str, Any]:
-    return await shown(ctx, await own(ctx, snapshot_id))
+    return await shown(ctx, await own(ctx, snapshot_id), extended=True)
 
 
 @api.put(ONE, rule="volume:update_snapshot", wrap="snapshot")

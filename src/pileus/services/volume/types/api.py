@@ -19,6 +19,8 @@ from pileus.services.volume.types.specs import shown_specs
 ONE = "/v3/types/{type_id}"
 ACTION = f"{ONE}/action"
 
+ACCESS = "os-volume-type-access"
+
 TypeName = Annotated[str, Meta(min_length=1, max_length=255)]
 Description = Annotated[str, Meta(max_length=255)] | None
 
@@ -118,7 +120,8 @@ async def change_type(ctx: Ctx, type_id: UUID, body: ChangeType) -> dict[str, An
         raise BadRequest("Volume type name can not be empty.")
     if not columns:
         raise BadRequest("Specify volume type name, description, is_public or a combination thereof.")
-    return await whole(ctx, await service.change(ctx, type_id, columns))
+    said = await whole(ctx, await service.change(ctx, type_id, columns))
+    return {name: value for name, value in said.items() if name not in {"qos_specs_id", f"{ACCESS}:is_public"}}
 
 
 @api.delete(ONE, rule="volume_extension:type_delete", status=202)

@@ -26,6 +26,7 @@ ZONES = ("nova",)
 POLL_S = 5.0
 GIB = 1 << 30
 MULTIATTACH = "<is> True"
+IMAGE_TYPE = "cinder_img_volume_type"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +162,8 @@ async def type_of(ctx: Ctx, wanted: Wanted, ground: Ground) -> Type:
         type_ = await types.find(ctx, wanted.type)
     elif ground.type_id is not None:
         type_ = (await types.by_ids(ctx, [ground.type_id])).get(ground.type_id, types.DEFAULT)
+    elif IMAGE_TYPE in ground.image:
+        type_ = await types.find(ctx, ground.image[IMAGE_TYPE])
     else:
         type_ = await types.default(ctx)
     if await types.encryption_of(ctx, type_.id) is not None:

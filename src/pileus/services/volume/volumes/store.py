@@ -35,7 +35,7 @@ volumes = sa.Table(
     sa.Column("source_volume_id", sa.Uuid, index=True),
     sa.Column("image_id", sa.Uuid),
     sa.Column("bootable", sa.Boolean, nullable=False),
-    sa.Column("read_only", sa.Boolean, nullable=False),
+    sa.Column("read_only", sa.Boolean),  # None: nobody has said
     sa.Column("multiattach", sa.Boolean, nullable=False),
     sa.Column("cause", Text),  # why it is in error
     sa.Column("created_at", sa.Double, nullable=False),
@@ -67,7 +67,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     source_volume_id: UUID | None = None
     image_id: UUID | None = None
     bootable: bool = False
-    read_only: bool = False
+    read_only: bool | None = None
     multiattach: bool = False
     cause: str | None = None
     created_at: float = 0.0

@@ -40,7 +40,8 @@ async def details(
     for volume in volumes:
         type_ = names.get(volume.type_id, types.DEFAULT)
         said = plain(here, volume, type_.name)
-        said["metadata"] = {**pairs[volume.id], **({"readonly": "True"} if volume.read_only else {})}
+        flag = {} if volume.read_only is None else {"readonly": str(volume.read_only)}
+        said["metadata"] = {**pairs[volume.id], **flag}
         said["attachments"] = [attached(ctx, each) for each in users[volume.id] if each.status == "attached"]
         if extended and images[volume.id]:
             said["volume_image_metadata"] = images[volume.id]
