@@ -176,6 +176,14 @@ async def test_what_an_operator_adds_to_the_provider_stays(cloud: RunningCloud) 
     assert {"STORAGE_DISK_SSD", "HW_CPU_X86_AVX2", "COMPUTE_NODE"} <= after["traits"]
 
 
+async def test_a_report_that_says_nothing_new_changes_nothing(cloud: RunningCloud) -> None:
+    name = await a_compute_host(cloud)
+    url = f"{PROVIDERS}/{(await of(cloud, name)).id}"
+    before = (await cloud.get(url)).json()["generation"]
+    await report(cloud, name)
+    assert (await cloud.get(url)).json()["generation"] == before
+
+
 async def test_a_provider_that_was_deleted_comes_back_with_the_next_report(cloud: RunningCloud) -> None:
     name = await a_compute_host(cloud)
     id_ = (await of(cloud, name)).id

@@ -9,7 +9,7 @@ from pileus.services.compute.aggregates import service as aggregates
 from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.hypervisors.service import Hypervisor
 
-__all__ = ["Zone", "list_", "names"]
+__all__ = ["Zone", "list_"]
 
 
 class Zone(msgspec.Struct, frozen=True):
@@ -34,8 +34,3 @@ async def list_(ctx: Ctx) -> list[Zone]:
             enabled[zones[host.name]].append(host)
     found = [Zone(name, tuple(among)) for name, among in enabled.items()]
     return sorted(found, key=lambda zone: (not zone.available, zone.name))
-
-
-async def names(ctx: Ctx) -> set[str]:
-    """Those that are available."""
-    return {zone.name for zone in await list_(ctx) if zone.available}
