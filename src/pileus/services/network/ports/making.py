@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus.kernel.changes import changed_each
 from pileus.kernel.context import Ctx
@@ -99,7 +100,10 @@ async def add(ctx: Ctx, wanted: Sequence[New], on: Mapping[UUID, Network]) -> li
         _row(ctx, new, on[new.network_id], mac_address=mac, fixed=list(each), groups=list(within))
         for new, mac, each, within in zip(wanted, macs, fixed, groups, strict=True)
     ]
-    await store.add(ctx, ports)
+    try:
+        await store.add(ctx, ports)
+    except sa.exc.IntegrityError as e:  # two came at once where no subnet's lock holds them apart: the index decides
+        raise Conflict("Another port has just got this MAC address on this network.", type="MacAddressInUse") from e
     await tags.put(ctx, {port.id: new.tags for port, new in zip(ports, wanted, strict=True)})
     await want(ctx, [port.id for port in ports])
     await changed_each(ctx, KIND, "created", {str(port.id): port.project_id or None for port in ports})
