@@ -38,9 +38,13 @@ async def issue(ctx: Ctx, server: Server, kind: str) -> str:
     if server.host is None:
         raise Conflict(f"Instance {server.id} is not ready")
     await ctx.engine("hypervisor", server.host).screen(server.id, KINDS[kind])
-    said = Pass(server.id, server.host, KINDS[kind], ctx.now() + GOOD_S)
-    sealed = ctx.world.seal.seal(msgspec.json.encode(said), place=PLACE)
-    return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+    return sealed(ctx, Pass(server.id, server.host, KINDS[kind], ctx.now() + GOOD_S))
+
+
+def sealed(ctx: Ctx, said: Pass) -> str:
+    """The token that says this."""
+    data = ctx.world.seal.seal(msgspec.json.encode(said), place=PLACE)
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 async def read(ctx: Ctx, token: str) -> Pass:
