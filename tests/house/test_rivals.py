@@ -46,6 +46,7 @@ from pileus.services.placement.allocations.service import Claim
 from pileus.services.placement.inventories import service as inventories
 from pileus.services.placement.inventories.service import Inventory
 from pileus.services.placement.resource_providers import service as providers
+from pileus.services.volume.qos_specs import service as qos_specs
 from pileus.services.volume.types import service as volume_types
 from support.cloud import RunningCloud
 from support.computed import PUBLIC_KEY
@@ -143,6 +144,10 @@ async def one_name_of_an_identity_provider(ctx: Ctx, number: int) -> Any:
     return await identity_providers.create(ctx, f"idp{number}", projects.DEFAULT, facts)
 
 
+async def one_qos_name(ctx: Ctx, _: int) -> Any:
+    return await qos_specs.create(ctx, "the only one", "both", {})
+
+
 async def one_flavor_name(ctx: Ctx, number: int) -> Any:
     return await flavors.create(ctx, Flavor(id=f"n{number}", name="the only one", memory_mib=64, vcpus=1, disk_gib=1))
 
@@ -192,6 +197,7 @@ def one_vcpu(provider_id: str, **more: Any) -> Claim:
 
 
 DECISIONS: list[Decide] = [
+    one_qos_name,
     one_aggregate_name,
     one_flavor_name,
     one_flavor_id,
@@ -248,6 +254,8 @@ HELD = {
     "placement_provider(name)": one_provider_name,
     "operation(saga, subject_id)": "one converge operation: tests/kernel/operations/test_operations_converge.py",
     "volume_type(name)": one_volume_type_name,
+    "volume_qos(name)": one_qos_name,
+    "volume_transfer(volume_id)": "a transfer is made by who holds the volume's row, and changes its status with it",
 }
 """Every unique index that is no primary key, and what tries it with rivals."""
 
