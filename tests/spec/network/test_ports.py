@@ -233,3 +233,16 @@ async def test_what_compute_uses_is_not_deleted_by_its_owner(cloud: RunningCloud
     router = await port(cloud, network_id, device_owner="network:router_interface", device_id="r")
     assert error(await cloud.delete(f"{PORTS}/{router['id']}"))[:2] == (409, "ServicePortInUse")
     assert (await cloud.delete(f"{PORTS}/{used['id']}")).status_code == 204
+
+
+async def test_many_cost_as_many_statements_as_few(cloud: RunningCloud) -> None:
+    network_id, _ = await network(cloud, "10.0.0.0/16")
+    run: list[str] = []
+    cloud.db.on_statement.append(run.append)
+    costs = []
+    for many in (1, 2, 50):  # the first makes the default group
+        run.clear()
+        made_ = await cloud.post(f"{PORTS}", json={"ports": [{"network_id": network_id}] * many})
+        assert made_.status_code == 201
+        costs.append(len(run))
+    assert costs[1] == costs[2] < 30
