@@ -24,7 +24,8 @@ from sagas.scenario import Scenario, Snapshot
 from sagas.volume_scenarios import member
 
 NETWORK: Snapshot = {"overlay": "1 networks, 1 ports", "wire": "ACTIVE", "port": "DOWN"}
-PORT: Snapshot = {"overlay": "1 networks, 2 ports", "wire": "ACTIVE", "port": "DOWN, UP", "addresses": "2"}
+GROUP: Snapshot = {"group": "default", "carried": "1 groups"}  # which comes with a project's first port
+PORT: Snapshot = {"overlay": "1 networks, 2 ports", "wire": "ACTIVE", "port": "DOWN, UP", "addresses": "2", **GROUP}
 
 
 @cache
