@@ -45,6 +45,7 @@ ANONYMOUS_WITH_A_REASON = {
 }
 
 OPEN_WITH_A_REASON = {
+    "GET /compute/console/{file:path}": "the files of noVNC are those of a package",
     "GET /compute/v2.1/extensions/{extension_alias}": "what a cloud can do is no secret",
     "GET /compute/v2.1/os-quota-sets/{quota_project}/defaults": "Nova's rule is empty: it tells the same of any id",
     "GET /network/v2.0/default-security-group-rules/{default_security_group_rule_id}": "Neutron's rule asks for a role "

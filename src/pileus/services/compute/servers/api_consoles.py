@@ -75,6 +75,7 @@ async def get_serial_console(ctx: Ctx, server_id: UUID, body: SerialConsole, her
 
 @api.post("/v2.1/servers/{server_id}/remote-consoles", rule=RULE, since="2.6", wrap="remote_console", atomic=False)
 async def create_remote_console(ctx: Ctx, server_id: UUID, body: RemoteConsole, here: Here) -> dict[str, Any]:
+    await service.get(ctx, server_id)
     for word in (body.protocol, body.type):
         if word in SINCE and not ctx.at(SINCE[word]):
             raise BadRequest(f"Invalid input for field/attribute remote_console. Value: {word}.")
