@@ -101,6 +101,10 @@ async def one_volume_type_name(ctx: Ctx, _: int) -> Any:
     return await volume_types.create(ctx, volume_types.Type(id=ctx.world.ids.uuid(), name="the only one"), {})
 
 
+async def one_qos_name(ctx: Ctx, _: int) -> Any:
+    return await qos_specs.create(ctx, "the only one", "back-end", {})
+
+
 async def one_registered_limit(ctx: Ctx, _: int) -> Any:
     return await registered_limits.create(ctx, [await of_identity(ctx)])
 
@@ -142,10 +146,6 @@ async def one_access_key(ctx: Ctx, _: int) -> Any:
 async def one_name_of_an_identity_provider(ctx: Ctx, number: int) -> Any:
     facts = {"remote_ids": ["the only one"]}
     return await identity_providers.create(ctx, f"idp{number}", projects.DEFAULT, facts)
-
-
-async def one_qos_name(ctx: Ctx, _: int) -> Any:
-    return await qos_specs.create(ctx, "the only one", "both", {})
 
 
 async def one_flavor_name(ctx: Ctx, number: int) -> Any:
@@ -197,7 +197,6 @@ def one_vcpu(provider_id: str, **more: Any) -> Claim:
 
 
 DECISIONS: list[Decide] = [
-    one_qos_name,
     one_aggregate_name,
     one_flavor_name,
     one_flavor_id,
@@ -213,6 +212,7 @@ DECISIONS: list[Decide] = [
     one_limit_of_a_domain,
     one_user_name,
     one_volume_type_name,
+    one_qos_name,
     one_project_name,
     one_domain_name,
     one_role_name,
@@ -254,8 +254,11 @@ HELD = {
     "placement_provider(name)": one_provider_name,
     "operation(saga, subject_id)": "one converge operation: tests/kernel/operations/test_operations_converge.py",
     "volume_type(name)": one_volume_type_name,
+    "network_allocation(subnet_id, place)": "tests/house/test_rivals_of_networking.py",
+    "network_network(network_type, physical_network, segmentation_id)": "tests/house/test_rivals_of_networking.py",
+    "network_port(network_id, mac_address)": "tests/house/test_rivals_of_networking.py",
     "volume_qos(name)": one_qos_name,
-    "volume_transfer(volume_id)": "a transfer is made by who holds the volume's row, and changes its status with it",
+    "volume_transfer(volume_id)": "a volume is held while its status is looked at: tests/spec/volume/test_transfers.py",
 }
 """Every unique index that is no primary key, and what tries it with rivals."""
 

@@ -104,3 +104,29 @@ async def test_an_address_inside_has_one_floating_ip(cloud: RunningCloud) -> Non
     one_won(await together(cloud, lambda _, __: floating_ips.create(ctx, [wanted])))
     found = await floating_ips.of_ports(ctx, [UUID(str(port.id))])
     assert len(found[port.id]) == 1
+
+
+async def test_an_address_and_a_mac_are_had_once(cloud: RunningCloud) -> None:
+    ctx, project_id = await owner(cloud, "create_port")
+    inside = await subnet(ctx, project_id, "10.7.0.0/24")
+    wanted: list[dict[str, Any]] = [{"fixed": [Wish(inside.id, "10.7.0.9")]}, {"mac_address": "fa:16:3e:00:00:07"}]
+    for same in wanted:
+        new = ports.New(project_id=project_id, network_id=inside.network_id, **same)
+        one_won(await together(cloud, lambda _, __, new=new: ports.create(ctx, [new])))
+
+
+async def test_all_who_ask_for_any_address_get_another(cloud: RunningCloud) -> None:
+    ctx, project_id = await owner(cloud, "create_port")
+    inside = await subnet(ctx, project_id, "10.7.0.0/24")
+    new = ports.New(project_id=project_id, network_id=inside.network_id)
+    made = won(await together(cloud, lambda _, __: ports.create(ctx, [new])))
+    addresses = [each.address for [port] in made for each in port.fixed]
+    assert len(addresses) == len(set(addresses)) == 16
+
+
+async def test_a_segment_is_of_one_network(cloud: RunningCloud) -> None:
+    ctx, project_id = await owner(cloud, "create_network")
+    new = networks.New(
+        project_id=project_id, network_type="vlan", physical_network="public", segmentation_id=77, external=True
+    )
+    one_won(await together(cloud, lambda _, __: networks.create(ctx, [new])))

@@ -212,7 +212,7 @@ async def select(connection: Connection, operations: Sequence[Json]) -> list[Jso
 
 def place_of(ids: dict[str, str], row: Json) -> Place | None:
     """None for a port of somebody else's."""
-    words = str(next(iter(row["mac"]), "")).split()
+    words = next((str(each).split() for each in row["mac"] if each != "unknown"), [])
     try:
         network_id, port_id = UUID(ids.get("name", "")), UUID(str(one(row, "logical_port")))
     except ValueError:

@@ -68,7 +68,7 @@ def addresses(port: Port) -> list[str]:
         return []
     own = [" ".join([port.mac, *(fixed.address for fixed in port.fixed)])]
     other = {mac for _, mac in port.allowed_pairs if mac and mac != port.mac}
-    return [*own, *sorted(other), *([] if port.secured else ["unknown"])]
+    return [*own, *sorted(other), *([] if port.secured or port.kind == "metadata" else ["unknown"])]
 
 
 def security(port: Port) -> list[str]:

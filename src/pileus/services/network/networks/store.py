@@ -133,7 +133,8 @@ async def add(ctx: Ctx, new: Sequence[Network]) -> None:
 
 
 async def change(ctx: Ctx, network_id: UUID, **columns: Any) -> None:
-    await ctx.execute(networks.update().where(networks.c.id == network_id).values(**columns))
+    if columns:  # a request may change tags alone, or nothing
+        await ctx.execute(networks.update().where(networks.c.id == network_id).values(**columns))
 
 
 async def touch(ctx: Ctx, network_id: UUID) -> None:

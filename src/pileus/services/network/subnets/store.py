@@ -124,7 +124,8 @@ async def add(ctx: Ctx, new: Sequence[Subnet]) -> None:
 
 
 async def change(ctx: Ctx, subnet_id: UUID, **columns: Any) -> None:
-    await ctx.execute(subnets.update().where(subnets.c.id == subnet_id).values(**columns))
+    if columns:  # a request may change tags alone, or nothing
+        await ctx.execute(subnets.update().where(subnets.c.id == subnet_id).values(**columns))
 
 
 async def touch(ctx: Ctx, subnet_id: UUID) -> None:
