@@ -25,7 +25,7 @@ from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import NotFound, Unavailable
 from support.waiting import pause
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 MIB = 1 << 20
 
 

@@ -23,7 +23,7 @@ from pileus.kernel.errors import Unavailable
 from real.libvirt_world import BRIDGE, World, on, says, until, world
 from support.waiting import pause
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pileus.engines.hypervisor import Power
 from pileus.engines.verbs import Done
 from real.libvirt_world import BRIDGE, World, says, world
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 
 @pytest.fixture(scope="module")

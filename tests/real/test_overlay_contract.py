@@ -13,7 +13,7 @@ from pileus.kernel.clock import SystemClock
 from real.overlay_world import world
 from support.waiting import pause
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pileus.engines.overlay.ovn.daemons import run
 from pileus.engines.overlay.ovn.host import External
 from real.overlay_world import world
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 
 def running(home: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Unavailable
 from real.overlay_world import Guest, World, comes_true, killed, pinging, rule, subnet, world
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 OUT = rule(ingress=False)
 ICMP = rule(protocol="icmp")

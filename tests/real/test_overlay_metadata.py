@@ -14,7 +14,7 @@ from pileus.engines.guests import Asked, Told
 from pileus.engines.overlay import Network
 from real.overlay_world import Guest, World, comes_true, killed, rule, subnet, world
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 OUT = rule(ingress=False)
 URL = "http://169.254.169.254/latest/meta-data/?a=b"

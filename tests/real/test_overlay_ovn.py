@@ -10,7 +10,7 @@ from pileus.engines.overlay import Group
 from pileus.engines.overlay.ovn.daemons import run
 from real.overlay_world import World, comes_true, connected, echo, rule, subnet, world
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
 OUT = rule(ingress=False)
 

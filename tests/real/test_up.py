@@ -14,7 +14,7 @@ from cli import conftest as clouds
 from cli.conftest import Process, Up, pileus
 from cli.test_local_agent import agent_of, wait
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240), pytest.mark.xdist_group("real")]
 
 launch = clouds.launch  # the fixture
 NAMESPACE = "pileus-up"  # a network of its own: a machine has one switch in user space
