@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+import pytest
 
 from pileus.kernel.http import Route
 from support import placed
@@ -53,6 +54,7 @@ WITHOUT_GROWTH = {
 """Lists that new rows of their noun do not make longer, and why."""
 
 
+@pytest.mark.timeout(600)  # it makes a hundred of everything
 async def test_a_list_costs_the_same_for_1_and_for_100_items(cloud: RunningCloud) -> None:
     lists = [r for r in cloud.routes if r.method == "GET" and not parameters(r) and not r.anonymous]
     await unlimited(cloud)
