@@ -56,7 +56,7 @@ async def seen(world: DemoWorld) -> dict[str, str]:
         for name, query in (
             ("server", sa.select(state).where(row.deleted_at.is_(None))),
             ("shaper", sa.select(sa.cast(row.shaper, sa.Text)).where(row.shaper.is_not(None))),
-            ("nic", sa.select(sa.cast(nic_table.c.plugged, sa.Text))),
+            ("nic", sa.select(sa.case((nic_table.c.plugged, "plugged"), else_=""))),
             ("image", sa.select(image_table.c.status).where(image_table.c.status != "deleted")),
         ):
             found[name] = ", ".join(sorted((await read.execute(query)).scalars()))
@@ -290,6 +290,6 @@ COMPUTE_SCENARIOS = [
     Scenario(sagas_image.create_image, create_image, done={**ACTIVE, "image": "queued"}, undone=ACTIVE),
     Scenario(sagas_attach.attach_volume, attach_volume, done=WITH_VOLUME, undone=ATTACHABLE),
     Scenario(sagas_attach.detach_volume, detach_volume, done=ATTACHABLE, undone=WITH_VOLUME),
-    Scenario(sagas_attach.attach_interface, attach_interface, done={**ACTIVE, "nic": "1"}, undone=ACTIVE),
-    Scenario(sagas_attach.detach_interface, detach_interface, done=ACTIVE, undone={**ACTIVE, "nic": "1"}),
+    Scenario(sagas_attach.attach_interface, attach_interface, done={**ACTIVE, "nic": "plugged"}, undone=ACTIVE),
+    Scenario(sagas_attach.detach_interface, detach_interface, done=ACTIVE, undone={**ACTIVE, "nic": "plugged"}),
 ]
