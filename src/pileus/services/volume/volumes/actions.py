@@ -181,10 +181,10 @@ async def uploaded(ctx: Ctx, volume_id: UUID, body: Upload, sharing: dict[str, A
             "A volume that is in use is of no one moment: make a snapshot, a volume of it, and upload that."
         )
     form = {"disk_format": body.disk_format, "container_format": body.container_format or "bare"}
-    async with ctx.transaction() as ctx:  # both, or no image without bytes
-        await ctx.lock("subject", volume.id)
-        made = await images.create_for(ctx, {"name": body.image_name, **form, **sharing})
-        await service.upload(ctx, volume, made, body.disk_format)
+    async with ctx.transaction() as both:  # or no image without bytes
+        await both.lock("subject", volume.id)
+        made = await images.create_for(both, {"name": body.image_name, **form, **sharing})
+        await service.upload(both, volume, made, body.disk_format)
     type_ = (await types.by_ids(ctx, [volume.type_id])).get(volume.type_id, types.DEFAULT)
     return {
         "os-volume_upload_image": {
