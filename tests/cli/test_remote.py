@@ -23,9 +23,9 @@ def add_project(cloud: Process, name: str) -> None:
 
 def test_a_cloud_without_operations_has_an_empty_list(up: Up) -> None:
     cloud = up()
-    done = pileus("op", "list", "--state", cloud.state)
+    done = pileus("op", "list", "--in", "parked", "--state", cloud.state)
     assert (done.returncode, done.stdout.split()[:2]) == (0, ["id", "saga"])
-    assert pileus("op", "list", "--json", "--state", cloud.state).stdout == "[]\n"
+    assert pileus("op", "list", "--in", "parked", "--json", "--state", cloud.state).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("command", ["show", "retry", "cancel"])

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import httpx
+import psutil
 import pytest
 
 from cli.conftest import Process, started
