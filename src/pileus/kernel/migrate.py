@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import enum
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,15 @@ async def upgrade(db: Database) -> list[str]:
     return done
 
 
+@contextmanager
+def silent_on_expressions() -> Iterator[None]:
+    """Without a warning for each index on an expression, which cannot be compared."""
+    with warnings.catch_warnings():
+        for kind in (sa.exc.SAWarning, UserWarning):
+            warnings.filterwarnings("ignore", "(?s).*expression", kind)
+        yield
+
+
 async def differences(db: Database) -> list[str]:
     """What the database has otherwise than this release's tables, a line each; nothing when they are the same."""
 
@@ -114,9 +125,7 @@ async def differences(db: Database) -> list[str]:
         from alembic.migration import MigrationContext
 
         context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_ours})
-        with warnings.catch_warnings():  # of indexes on expressions, which it cannot compare
-            warnings.filterwarnings("ignore", "(?s).*expression", sa.exc.SAWarning)
-            warnings.filterwarnings("ignore", "(?s).*expression", UserWarning)
+        with silent_on_expressions():
             return [said(change) for change in compare_metadata(context, metadata)]
 
     found: list[str] = await db.run_sync(compare)
@@ -178,4 +187,5 @@ def write_revision(connection: sa.Connection, *, number: str, words: str, migrat
     """Write the revision that makes what the tables of this checkout have and the database has not."""
     from alembic import command
 
-    command.revision(settings(connection, migrations), message=words, autogenerate=True, rev_id=number)
+    with silent_on_expressions():
+        command.revision(settings(connection, migrations), message=words, autogenerate=True, rev_id=number)
