@@ -97,6 +97,9 @@ class Simulation:
         passed_s = now - job.at
         return None if passed_s >= job.takes_s else Going(int(100 * passed_s / job.takes_s), f"{verb} is at work")
 
+    def has_jobs(self, subject: object) -> bool:
+        return any(self._jobs.glob(f"{subject}.*"))
+
     def drop(self, subject: object, verb: str = "*") -> None:
         """There is no such job any more; of all its verbs, if none is said."""
         for file in self._jobs.glob(f"{subject}.{verb}"):

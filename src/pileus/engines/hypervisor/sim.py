@@ -1,14 +1,10 @@
 """A hypervisor made of files: it survives kill -9, you can `ls` it, and it can be told to fail.
 
-    <home>/domains/<id>.json     the definition of a guest
-    <home>/domains/<id>.power    "on", "off", "paused" or "suspended"
-    <home>/domains/<id>.disks    its local disks, and what is kept of them
-    <home>/domains/<id>.boots    when it started, and the restarts that it has seen
-    <home>/jobs/<id>.<verb>      when a job began, how long it takes, what it shall do
-    <home>/troubles/             see `engines.troubles`
-
-No verb awaits between its first look at the files and its last write, and each write is whole: any number of processes
-may share a home. A job is a file too: its end is a moment of the clock, so nothing runs meanwhile and nothing is lost.
+<home>/domains/<id>.json     the definition of a guest
+<home>/domains/<id>.power    "on", "off", "paused" or "suspended"
+<home>/domains/<id>.disks    its local disks, and what is kept of them
+<home>/domains/<id>.boots    when it started, and the restarts that it has seen
+<home>/jobs, <home>/troubles see `engines.simulation`
 """
 
 from __future__ import annotations
@@ -23,13 +19,12 @@ import msgspec
 from pileus.engines.files import make_directory, read_or_none, write_whole
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen, VolumeDisk
 from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, snapshot
+from pileus.engines.simulation import Simulation
 from pileus.engines.transfers import Transfers
-from pileus.engines.troubles import Trouble, Troubles
-from pileus.engines.verbs import Answer, Done, Failed, Going
+from pileus.engines.verbs import Answer, Done, Failed
 from pileus.kernel.clock import Clock
-from pileus.kernel.errors import Conflict, NotFound, Unavailable
+from pileus.kernel.errors import Conflict, NotFound
 
-FULL = Failed("No space is left on this simulated host.")
 TAKES_SPACE = {"ensure_defined", "ensure_disks", "ensure_disk_kept"}
 SIZE = HostFacts(
     type="QEMU",
@@ -48,14 +43,6 @@ SIZE = HostFacts(
 )
 
 
-class Begun(msgspec.Struct, frozen=True):
-    """A job's file."""
-
-    at: float
-    takes_s: float
-    wish: str
-
-
 class SimHypervisor:
     """Guests that are files. `delays_s` is how long a verb's job takes; a verb not in it is done at once."""
 
@@ -72,9 +59,8 @@ class SimHypervisor:
         size: HostFacts = SIZE,
     ) -> None:
         self._domains = make_directory(home / "domains")
-        self._jobs = make_directory(home / "jobs")
-        self.troubles = Troubles(home / "troubles")
-        self.delays_s = dict(delays_s or {})
+        self._simulation = Simulation(home, clock, delays_s=delays_s, takes_space=TAKES_SPACE)
+        self.troubles, self.delays_s = self._simulation.troubles, self._simulation.delays_s
         self._clock, self._transfers, self._size = clock, transfers, size
 
     async def ensure_disks(self, domain: Domain, *, fence: int) -> Answer:
@@ -174,21 +160,15 @@ class SimHypervisor:
             "ensure_gone",
             domain_id,
             "",
-            is_so=lambda: not any(self._domains.glob(f"{domain_id}.*")) and not any(self._jobs.glob(f"{domain_id}.*")),
+            is_so=lambda: not any(self._domains.glob(f"{domain_id}.*")) and not self._simulation.has_jobs(domain_id),
             make_so=lambda: self._remove(domain_id),
         )
 
     async def cancel(self, domain_id: UUID, verb: str, *, fence: int) -> Answer:
-        return await self._say(
-            "cancel",
-            domain_id,
-            verb,
-            is_so=lambda: False,
-            make_so=lambda: self._job(domain_id, verb).unlink(missing_ok=True),
-        )
+        return await self._simulation.cancel(domain_id, verb)
 
     async def observe(self) -> dict[UUID, DomainFacts]:
-        await self._suffer(self.troubles.of("observe", ""))
+        await self._simulation.suffer(self.troubles.of("observe", ""))
         return {domain_id: self._facts(domain_id) for domain_id in sorted(self._ids())}
 
     async def describe(self) -> HostFacts:
@@ -211,48 +191,20 @@ class SimHypervisor:
     async def _say(
         self, verb: str, domain_id: UUID, wish: str, is_so: Callable[[], bool | Failed], make_so: Callable[[], Any]
     ) -> Answer:
-        trouble = self.troubles.of(verb, str(domain_id))
-        answer = await self._suffer(trouble)
-        if answer is None and (so := is_so()):
-            answer = so if isinstance(so, Failed) else Done()
-        answer = answer or self._stopped(trouble, verb) or self._going(verb, domain_id, wish, trouble)
-        if answer is None:
+        def stands() -> Answer | None:
+            so = is_so()
+            return so if isinstance(so, Failed) else Done() if so else None
+
+        def made() -> Answer:
             make_so()
-            self._job(domain_id, verb).unlink(missing_ok=True)
-            answer = Done()
-        if trouble is not None and trouble.kind == "mute":
-            raise Unavailable(f"{verb} was said to the simulated host; its answer got lost.")
-        return answer
+            return Done()
 
-    async def _suffer(self, trouble: Trouble | None) -> Answer | None:
-        if trouble is None:
-            return None
-        if trouble.kind == "deaf":
-            raise Unavailable("The simulated host does not answer.")
-        if trouble.kind == "slow":
-            await self._clock.sleep(trouble.seconds)
-        return Failed(trouble.cause) if trouble.kind == "fail" else None
-
-    def _stopped(self, trouble: Trouble | None, verb: str) -> Answer | None:
-        return FULL if trouble is not None and trouble.kind == "full" and verb in TAKES_SPACE else None
-
-    def _going(self, verb: str, domain_id: UUID, wish: str, trouble: Trouble | None) -> Answer | None:
-        """How the job stands; None when its time has come, or when there need be none."""
-        file, now = self._job(domain_id, verb), self._clock.monotonic()
-        data = read_or_none(file)
-        job = None if data is None else msgspec.json.decode(data, type=Begun)
-        if job is None or job.wish != wish or job.at > now:  # a job from before the machine started begins anew
-            takes_s = trouble.seconds if trouble and trouble.kind == "delay" else self.delays_s.get(verb, 0.0)
-            job = Begun(now, takes_s, wish)
-            if takes_s > 0:
-                write_whole(file, msgspec.json.encode(job))
-        passed_s = now - job.at
-        return None if passed_s >= job.takes_s else Going(int(100 * passed_s / job.takes_s), f"{verb} is at work")
+        return await self._simulation.say(verb, domain_id, wish, is_so=stands, make_so=made)
 
     def _remove(self, domain_id: UUID) -> None:
-        for folder in (self._domains, self._jobs):
-            for file in folder.glob(f"{domain_id}.*"):
-                file.unlink(missing_ok=True)
+        for file in self._domains.glob(f"{domain_id}.*"):
+            file.unlink(missing_ok=True)
+        self._simulation.drop(domain_id)
 
     def _facts(self, domain_id: UUID) -> DomainFacts:
         data = read_or_none(self._file(domain_id, "json"))
@@ -311,6 +263,3 @@ class SimHypervisor:
 
     def _file(self, domain_id: UUID, suffix: str) -> Path:
         return self._domains / f"{domain_id}.{suffix}"
-
-    def _job(self, domain_id: UUID, verb: str) -> Path:
-        return self._jobs / f"{domain_id}.{verb}"
