@@ -37,6 +37,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 Count = Callable[[Ctx, Sequence[str]], Awaitable[Owned]]
+Named = Callable[[Ctx, Sequence[str]], Awaitable[tuple[int, list[str]]]]
 Delete = Callable[[Ctx, Sequence[str]], Awaitable[int]]
 
 
@@ -82,6 +83,15 @@ def owner(kind: str, *, at_once: bool = False) -> Callable[[Count], Owner]:
         return made
 
     return declare
+
+
+def owned_by(kind: str, named: Named, delete: Delete, *, at_once: bool = False) -> None:
+    """Declare a kind by two functions of its noun: how many there are with the names of a few, and what deletes some."""
+
+    async def count(ctx: Ctx, ids: Sequence[str]) -> Owned:
+        return Owned(*await named(ctx, ids))
+
+    owner(kind, at_once=at_once)(count).delete(delete)
 
 
 async def left(ctx: Ctx, ids: Sequence[str]) -> list[Line]:

@@ -19,7 +19,7 @@ from pileus.services.identity.lists import Found
 from pileus.services.identity.projects import checks, owners, removal, sagas, store
 from pileus.services.identity.projects.asked import limited_by, limits_of, reach, reached_by
 from pileus.services.identity.projects.checks import check_tag
-from pileus.services.identity.projects.owners import Owned, owner
+from pileus.services.identity.projects.owners import Owned, owned_by, owner
 from pileus.services.identity.projects.removal import Plan, StillOwns, on_delete, on_delete_domain
 from pileus.services.identity.projects.store import Project
 from pileus.services.identity.revision import service as revision
@@ -56,6 +56,7 @@ __all__ = [
     "named",
     "on_delete",
     "on_delete_domain",
+    "owned_by",
     "owner",
     "page",
     "page_among",
