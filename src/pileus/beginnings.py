@@ -50,10 +50,18 @@ async def offer_services(cloud: Cloud) -> None:
     What a new cloud begins with is made with the service's first entry: what an operator deletes of it stays away.
     """
     for kind, name, path in CATALOGUE:
-        async with cloud.ctx.transaction() as ctx:
-            seed = SEEDS.get(kind)
-            if seed is not None and not await services_offered.list_(ctx, {"type": kind}):
-                await seed(ctx)
+        if kind in SEEDS:
+            await _begin(cloud, kind, name, path)
+    async with cloud.ctx.transaction() as ctx:
+        for kind, name, path in CATALOGUE:
+            await register_service(ctx, kind, name, path)
+
+
+async def _begin(cloud: Cloud, kind: str, name: str, path: str) -> None:
+    """In a transaction of its own: seeds take locks, each in an order of its own."""
+    async with cloud.ctx.transaction() as ctx:
+        if not await services_offered.list_(ctx, {"type": kind}):
+            await SEEDS[kind](ctx)
             await register_service(ctx, kind, name, path)
 
 
