@@ -13,13 +13,13 @@ from pileus.kernel.context import Caller, Ctx
 from pileus.services.identity.registered_limits import service as registered_limits
 from pileus.services.identity.services import service as services
 from pileus.services.volume.messages import service as messages
-from support.cloud import Client, RunningCloud
+from support.cloud import Asks, Client, RunningCloud
 
 NEWEST = "3.71"
 
 
 @dataclass(frozen=True)
-class BlockStorage:
+class BlockStorage(Asks):
     """Who asks, and at which microversion; `None`: without the header."""
 
     cloud: RunningCloud
@@ -42,18 +42,6 @@ class BlockStorage:
         """A path of Block Storage: /v3/volumes."""
         headers = {} if self.version is None else {"OpenStack-API-Version": f"volume {self.version}"}
         return await self.who.request(method, f"/volume{path}", headers={**headers, **sent.pop("headers", {})}, **sent)
-
-    async def get(self, path: str, **sent: Any) -> httpx.Response:
-        return await self.request("GET", path, **sent)
-
-    async def post(self, path: str, **sent: Any) -> httpx.Response:
-        return await self.request("POST", path, **sent)
-
-    async def put(self, path: str, **sent: Any) -> httpx.Response:
-        return await self.request("PUT", path, **sent)
-
-    async def delete(self, path: str, **sent: Any) -> httpx.Response:
-        return await self.request("DELETE", path, **sent)
 
     async def worked(self, asking: Any) -> httpx.Response:
         """The answer of a request that waits for an operation, which runs beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,21 +36,12 @@ HOSTS = 2
 SEED = 1  # a stepping clock: time moves when it is told
 
 
-@dataclass
-class Client:
-    """Somebody who asks a cloud. `headers` hold the token."""
+class Asks(ABC):
+    """Whoever sends requests, by the methods of HTTP."""
 
-    http: httpx.AsyncClient
-    headers: dict[str, str]
-    user_id: str = ""
-    project_id: str = ""
-
-    async def request(
-        self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, **sent: Any
-    ) -> httpx.Response:
-        """One request as this client; a header given as None is not sent."""
-        merged = {**self.headers, **(headers or {})}
-        return await self.http.request(method, path, headers={k: v for k, v in merged.items() if v is not None}, **sent)
+    @abstractmethod
+    async def request(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        """One request."""
 
     async def get(self, path: str, **sent: Any) -> httpx.Response:
         return await self.request("GET", path, **sent)
@@ -68,6 +60,23 @@ class Client:
 
     async def head(self, path: str, **sent: Any) -> httpx.Response:
         return await self.request("HEAD", path, **sent)
+
+
+@dataclass
+class Client(Asks):
+    """Somebody who asks a cloud. `headers` hold the token."""
+
+    http: httpx.AsyncClient
+    headers: dict[str, str]
+    user_id: str = ""
+    project_id: str = ""
+
+    async def request(
+        self, method: str, path: str, *, headers: Mapping[str, str | None] | None = None, **sent: Any
+    ) -> httpx.Response:
+        """One request as this client; a header given as None is not sent."""
+        merged = {**self.headers, **(headers or {})}
+        return await self.http.request(method, path, headers={k: v for k, v in merged.items() if v is not None}, **sent)
 
 
 @dataclass

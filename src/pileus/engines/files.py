@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
 _turn = itertools.count()
 UNFINISHED = ".unfinished"
+PIECE_BYTES = 2**20
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -31,6 +34,16 @@ def read_or_none(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+async def pieces(path: Path) -> AsyncIterator[bytes]:
+    """The bytes one after the other, read in threads."""
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield piece
+    finally:
+        file.close()
 
 
 def make_directory(path: Path) -> Path:

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
@@ -16,8 +16,8 @@ import msgspec
 from pileus.engines.blocks import DiskFormat, Export, Seen, Snapshot, Source, Volume, VolumeFacts
 from pileus.engines.blocks.files.copies import copy, resize, settle, wake_holders
 from pileus.engines.blocks.files.exports import Exports, Site
-from pileus.engines.blocks.files.fetching import MORE_BYTES, PIECE_BYTES, QEMU, fetch, unpack
-from pileus.engines.files import UNFINISHED, read_or_none, write_whole
+from pileus.engines.blocks.files.fetching import MORE_BYTES, QEMU, fetch, unpack
+from pileus.engines.files import UNFINISHED, pieces, read_or_none, write_whole
 from pileus.engines.hypervisor.libvirt.refusal import Refusal, qemu_img
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Done, Failed
@@ -228,12 +228,3 @@ async def said(work: Awaitable[None]) -> Answer:
             return Failed("No space is left on this host for the volume.")
         return Failed(f"{e.strerror or e}: {e.filename or 'a file of this host'}")
     return Done()
-
-
-async def pieces(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-            yield piece
-    finally:
-        file.close()

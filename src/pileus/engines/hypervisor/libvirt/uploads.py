@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
 import libvirt
 
-from pileus.engines.files import UNFINISHED
+from pileus.engines.files import UNFINISHED, pieces
 from pileus.engines.hypervisor.libvirt.connection import Connection, domain_of
 from pileus.engines.hypervisor.libvirt.disks import flatten
 from pileus.engines.hypervisor.libvirt.guest import Guest
@@ -22,7 +20,6 @@ from pileus.kernel.clock import Clock
 from pileus.kernel.errors import NotFound
 
 LOOK_S = 0.2
-PIECE_BYTES = 2**20
 COPY = f"upload{UNFINISHED}"
 
 
@@ -109,12 +106,3 @@ def end_mirrors(connection: Any, guest: Guest) -> None:
         target = device.find("target")
         if device.find("mirror") is not None and target is not None:
             domain.blockJobAbort(target.get("dev", ""), 0)
-
-
-async def pieces(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-            yield piece
-    finally:
-        file.close()

@@ -178,15 +178,7 @@ async def update_server(ctx: Ctx, server_id: UUID, body: ChangeServer, here: Her
     columns: dict[str, Any] = {}
     if body.name is not UNSET:
         columns["name"] = checks.printable(ctx, "name", body.name)
-    for name, column, version in (("accessIPv4", "access_ipv4", 4), ("accessIPv6", "access_ipv6", 6)):
-        if getattr(body, name) is not UNSET:
-            columns[column] = checks.address(name, getattr(body, name), version)
-    if body.disk_config is not UNSET:
-        columns["disk_config"] = body.disk_config
-    if body.description is not UNSET:
-        columns["description"] = body.description
-    if body.hostname is not UNSET:
-        columns["hostname"] = checks.checked_hostname(ctx, body.hostname)
+    columns |= checks.said_columns(ctx, body)
     if body.pinned_availability_zone is not UNSET:
         columns["zone"] = body.pinned_availability_zone
     return await views.changed(ctx, here, await service.change(ctx, server, **columns) if columns else server)

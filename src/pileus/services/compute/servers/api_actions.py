@@ -194,15 +194,7 @@ def rebuilt_columns(ctx: Ctx, body: Rebuild) -> dict[str, Any]:
         columns["name"] = checks.printable(ctx, "name", body.name)
     if body.metadata is not UNSET:
         columns["metadata"] = checks.checked_metadata(body.metadata)
-    for name, column, version in (("accessIPv4", "access_ipv4", 4), ("accessIPv6", "access_ipv6", 6)):
-        if getattr(body, name) is not UNSET:
-            columns[column] = checks.address(name, getattr(body, name), version)
-    if body.disk_config is not UNSET:
-        columns["disk_config"] = body.disk_config
-    if body.description is not UNSET:
-        columns["description"] = body.description
-    if body.hostname is not UNSET:
-        columns["hostname"] = checks.checked_hostname(ctx, body.hostname)
+    columns |= checks.said_columns(ctx, body)
     if not isinstance(body.user_data, UnsetType):
         data = body.user_data
         columns["user_data"] = None if data is None else checks.base64_text("user_data", data, USER_DATA_LENGTH)

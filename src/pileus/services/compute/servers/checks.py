@@ -123,3 +123,20 @@ def checked_hostname(ctx: Ctx, text: str) -> str:
 def printable(ctx: Ctx, name: str, text: str) -> str:
     """A name; the old compatible API's spaces at its ends go."""
     return check_printable(name, text)
+
+
+def said_columns(ctx: Ctx, body: Any) -> dict[str, Any]:
+    """What a change and a rebuild may say alike: addresses, who partitions the disk, description, host name.
+
+    Raises BadRequest.
+    """
+    columns: dict[str, Any] = {}
+    for name, column, version in (("accessIPv4", "access_ipv4", 4), ("accessIPv6", "access_ipv6", 6)):
+        if getattr(body, name) is not UNSET:
+            columns[column] = address(name, getattr(body, name), version)
+    for name in ("disk_config", "description"):
+        if getattr(body, name) is not UNSET:
+            columns[name] = getattr(body, name)
+    if body.hostname is not UNSET:
+        columns["hostname"] = checked_hostname(ctx, body.hostname)
+    return columns
