@@ -335,7 +335,10 @@ async def pinging(netns: str, address: str) -> AsyncIterator[Pings]:
 async def echo(netns: str, address: str, port: int) -> AsyncIterator[None]:
     """Whatever is sent there comes back."""
 
+    answering: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(writer)
         while data := await reader.read(1000):
             writer.write(data)
         writer.close()
@@ -347,6 +350,8 @@ async def echo(netns: str, address: str, port: int) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
+        for writer in answering:  # a group that was closed keeps from us that the other end has gone
+            writer.transport.abort()
 
 
 @asynccontextmanager
