@@ -25,7 +25,6 @@ from pileus.kernel.errors import NotFound
 from real.troubled import Troubled
 from support.waiting import pause
 
-BRIDGE = "pileus-test0"
 IMAGE_ID = UUID(int=1)
 PATIENCE_S = 90.0
 
@@ -59,12 +58,13 @@ class Shelf:
 
 @dataclass
 class World:
-    """One host."""
+    """One host. Its bridge is nobody else's."""
 
     home: Path
     daemon: Libvirtd
     shelf: Shelf
     changes: list[Change] = field(default_factory=list)
+    bridge: str = field(default_factory=lambda: f"pit{uuid4().hex[:8]}")
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[LibvirtHypervisor]:
@@ -112,12 +112,14 @@ def world(home: Path, tiny: Path | None) -> Iterator[World]:
     (home / "shelf").mkdir()
     shelf = Shelf({} if tiny is None else {"/tiny": tiny}, home / "shelf")
     made = World(home, Libvirtd(home / "libvirt", home / "tls"), shelf)
-    subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], check=True)
+    subprocess.run(["ip", "link", "add", made.bridge, "type", "bridge"], check=True)
     try:
         yield made
     finally:
-        asyncio.run(cleared(made))
-        subprocess.run(["ip", "link", "del", BRIDGE], check=True)
+        try:
+            asyncio.run(cleared(made))
+        finally:
+            subprocess.run(["ip", "link", "del", made.bridge], check=True)
 
 
 async def cleared(made: World) -> None:

@@ -20,7 +20,7 @@ from pileus.engines.hypervisor.libvirt.engine import LibvirtHypervisor
 from pileus.engines.hypervisor.libvirt.plugging import devices_of, slots_of
 from pileus.engines.verbs import Change, Done, Failed
 from pileus.kernel.errors import Unavailable
-from real.libvirt_world import BRIDGE, World, on, says, until, world
+from real.libvirt_world import World, on, says, until, world
 from support.waiting import pause
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
@@ -86,7 +86,7 @@ async def test_it_boots_pauses_sleeps_and_wakes_with_its_uptime(engine: LibvirtH
 
 async def test_disks_and_nics_come_to_a_guest_that_runs(engine: LibvirtHypervisor, host: World) -> None:
     guest, one = host.guest(), volume(host)
-    nic = Nic(port_id=uuid4(), mac="fa:16:3e:00:00:09", mtu=1400, bridge=BRIDGE)
+    nic = Nic(port_id=uuid4(), mac="fa:16:3e:00:00:09", mtu=1400, bridge=host.bridge)
     await on(engine, guest)
     more = msgspec.structs.replace(guest, disks=(*guest.disks, one), nics=(nic,))
     assert await engine.ensure_defined(more, fence=1) == Done()
@@ -112,7 +112,7 @@ def devices(host: World, guest: Domain) -> dict[str, tuple[str, str]]:
 
 async def test_what_was_there_stays_where_it_was(engine: LibvirtHypervisor, host: World) -> None:
     """Else a guest would call its NIC by another name after its next start."""
-    nic = Nic(port_id=uuid4(), mac="fa:16:3e:00:00:0a", mtu=1400, bridge=BRIDGE)
+    nic = Nic(port_id=uuid4(), mac="fa:16:3e:00:00:0a", mtu=1400, bridge=host.bridge)
     guest, one = host.guest(nics=(nic,)), volume(host)
     assert await engine.ensure_disks(guest, fence=1) == Done()
     assert await engine.ensure_defined(guest, fence=1) == Done()

@@ -13,7 +13,7 @@ import pytest
 from engines.hypervisor_contract import HypervisorContract, Rig, guest, nic
 from pileus.engines.hypervisor import Power
 from pileus.engines.verbs import Done
-from real.libvirt_world import BRIDGE, World, says, world
+from real.libvirt_world import World, says, world
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
@@ -41,7 +41,7 @@ class TestLibvirt(HypervisorContract):
 
     async def test_nics_come_and_go_while_it_runs(self, rig: Rig, host: World) -> None:
         """A guest must let go of what is taken from it, so this one has an operating system."""
-        one, two = (msgspec.structs.replace(nic(), bridge=BRIDGE, mac=f"fa:16:3e:00:00:0{n}") for n in (1, 2))
+        one, two = (msgspec.structs.replace(nic(), bridge=host.bridge, mac=f"fa:16:3e:00:00:0{n}") for n in (1, 2))
         domain = await self.made(rig, host.guest(id=uuid4()), Power.ON)
         await says(rig.hypervisor, domain.id, "login:")
         for nics in ((one,), (one, two), (two,), ()):
