@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,20 +25,34 @@ class Module:
         return self.path.relative_to(ROOT).as_posix()
 
     def functions(self) -> Iterator[Function]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        return (node for node in self.nodes if isinstance(node, Function))
 
-    def calls(self) -> Iterator[tuple[str, int]]:
-        """Every call: what is called, as written (`asyncio.sleep`), and the line. `sleep(0)` only yields, and is left out."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and [ast.unparse(a) for a in node.args] != ["0"]:
-                yield ast.unparse(node.func), node.lineno
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def calls(self) -> list[tuple[str, int]]:
+        """Every call by name: what is called, as written (`asyncio.sleep`), and the line. `sleep(0)` only yields, and is left out."""
+        called = [node for node in self.nodes if isinstance(node, ast.Call) and not yields(node)]
+        return [
+            (ast.unparse(node.func), node.lineno) for node in called if isinstance(node.func, ast.Name | ast.Attribute)
+        ]
+
+
+def yields(call: ast.Call) -> bool:
+    return len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and call.args[0].value == 0
+
+
+def modules(*directories: str) -> list[Module]:
+    """Every Python file below these directories of the checkout. Migrations are written once and not looked at."""
+    return [module for directory in directories for module in below(directory)]
 
 
 @cache
-def modules(*directories: str) -> tuple[Module, ...]:
-    """Every Python file below these directories of the checkout. Migrations are written once and not looked at."""
-    paths = sorted(p for d in directories for p in (ROOT / d).rglob("*.py") if "migrations" not in p.parts)
-    return tuple(Module(p, text := p.read_text(), ast.parse(text, str(p))) for p in paths)
+def below(directory: str) -> tuple[Module, ...]:
+    paths = sorted(path for path in (ROOT / directory).rglob("*.py") if "migrations" not in path.parts)
+    return tuple(Module(path, text := path.read_text(), ast.parse(text, str(path))) for path in paths)
 
 
 def length(function: Function) -> int:
