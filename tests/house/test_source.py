@@ -6,7 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from support.source import Function, arguments, depth, length, modules
+import pytest
+
+from support.source import Function, arguments, below, depth, length, modules
 
 BANNED_NAME = re.compile(r"manager|helper|utils?$|^_?handle_|^_?process_|^_?do_", re.IGNORECASE)
 SLEEPS = {"asyncio.sleep", "time.sleep", "anyio.sleep", "trio.sleep"}
@@ -29,6 +31,15 @@ WIDE_EXCEPTS_WITH_A_REASON: dict[str, str] = {
 }
 
 EVERYTHING = ("src", "tests", "bench", "conformance")
+
+pytestmark = pytest.mark.xdist_group("source")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """All the source as trees is hundreds of MB, which every fork of a later test would copy the page table of."""
+    yield
+    below.cache_clear()
 
 
 def functions() -> Iterator[tuple[str, Function]]:
