@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from demo import service as demo
+from pileus.cli.process import settle_memory
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
 from pileus.engines.rim import Rim
@@ -63,6 +64,7 @@ async def serve(state: Path, url: str, *, port: int | None, work: bool, hosts: i
         await bootstrap(cloud.ctx, PASSWORD)
         server = Server(cloud.app, config.http, [Listener(port=port)])
         ((host, bound),) = await server.start()
+        settle_memory()
         tell(state, f"http://{host}:{bound}")
         await ended.wait()
         await server.stop(1.0)
