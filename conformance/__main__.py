@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from conformance.cloud import started
+from conformance.ground import laid
 from conformance.installed import CACHE, Failure, installed
 from conformance.sets import Mistake, all_sets, permitted
 from conformance.tempest import LOCK, Tempest, fresh
@@ -67,7 +68,7 @@ def tried(asked: argparse.Namespace) -> Verdict | None:
     before = failed_before(asked.out)
     venv, out = installed("tempest", LOCK, asked.cache), fresh(asked.out)
     with started(out) as cloud:
-        tempest = Tempest.told(venv, out, cloud)
+        tempest = Tempest.told(venv, out, cloud, laid(cloud))
         known = tempest.tests()
         sets = chosen(list(known), asked, before)
         wanted = list(dict.fromkeys(test for tests in sets.values() for test in tests))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +20,14 @@ LOG = "pileus.log"
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where it answers, who its administrator is, and the types of the services in its catalogue."""
+    """Where it answers, who its administrator is, a token of theirs, and where each type of service is."""
 
     auth_url: str
     username: str
     password: str
     region: str
-    services: frozenset[str]
+    token: str
+    urls: Mapping[str, str]
 
 
 @contextmanager
@@ -57,5 +58,6 @@ def described(clouds: Path) -> Cloud:
     scope = {"project": {"name": auth["project_name"], "domain": {"id": auth["project_domain_id"]}}}
     body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
     answer = httpx.post(f"{url}/auth/tokens", json=body).raise_for_status()
-    services = frozenset(service["type"] for service in answer.json()["token"]["catalog"])
-    return Cloud(url, auth["username"], auth["password"], facts["region_name"], services)
+    catalog = answer.json()["token"]["catalog"]
+    urls = {service["type"]: service["endpoints"][0]["url"] for service in catalog}
+    return Cloud(url, auth["username"], auth["password"], facts["region_name"], answer.headers["X-Subject-Token"], urls)

@@ -31,20 +31,23 @@ TYPES = {  # what tempest.conf calls a service, and what the catalogue does
     "horizon": set[str](),
 }
 
+Sections = dict[str, dict[str, Any]]
 
-def options(cloud: Cloud, workspace: Path) -> dict[str, dict[str, Any]]:
-    """tempest.conf by section: what tempest.toml says, and where and who."""
-    found: dict[str, dict[str, Any]] = tomllib.loads((HERE / "tempest.toml").read_text())
+
+def options(cloud: Cloud, ground: Sections, workspace: Path) -> Sections:
+    """tempest.conf by section: what tempest.toml says, where and who, and what is there."""
+    found: Sections = tomllib.loads((HERE / "tempest.toml").read_text())
+    for section, values in ground.items():
+        found.setdefault(section, {}).update(values)
     found["DEFAULT"] |= {"log_dir": workspace / "logs"}
     found["oslo_concurrency"] = {"lock_path": workspace / "locks"}
     found["auth"] |= {"admin_username": cloud.username, "admin_password": cloud.password}
-    found["auth"] |= {"create_isolated_networks": "network" in cloud.services}
     found["identity"] |= {"uri_v3": cloud.auth_url, "region": cloud.region}
-    found["service_available"] = {name: bool(types & cloud.services) for name, types in TYPES.items()}
+    found["service_available"] = {name: bool(types & cloud.urls.keys()) for name, types in TYPES.items()}
     return found
 
 
-def written(sections: dict[str, dict[str, Any]]) -> configparser.RawConfigParser:
+def written(sections: Sections) -> configparser.RawConfigParser:
     """As oslo.config reads it."""
     file = configparser.RawConfigParser(default_section="\0")
     for section, values in sections.items():
@@ -69,14 +72,14 @@ class Tempest:
     out: Path
 
     @classmethod
-    def told(cls, venv: Path, out: Path, cloud: Cloud) -> Tempest:
+    def told(cls, venv: Path, out: Path, cloud: Cloud, ground: Sections) -> Tempest:
         """Make the workspace. Raises Failure."""
         made = cls(venv, out)
         init = made._say("init", "--workspace-path", out / "workspaces.yaml", made.workspace, cwd=out)
         if init.returncode:
             raise Failure(f"tempest init: {init.stdout}{init.stderr}")
         with (made.workspace / "etc/tempest.conf").open("w") as file:
-            written(options(cloud, made.workspace)).write(file)
+            written(options(cloud, ground, made.workspace)).write(file)
         return made
 
     @property

@@ -17,7 +17,7 @@ from conformance.sets import Mistake, Set, all_sets, exemptions, permitted
 from conformance.verdict import Verdict, judged, table
 
 HERE = Path(sets.__file__).parent
-CLOUD = Cloud("http://127.0.0.1:1/identity/v3", "admin", "pa$$", "one", frozenset({"identity", "image"}))
+CLOUD = Cloud("http://127.0.0.1:1/identity/v3", "admin", "pa$$", "one", "token", {"identity": "", "image": ""})
 
 
 def said(test: str, outcome: str, why: str = "") -> dict[str, Any]:
@@ -76,7 +76,8 @@ def test_a_set_that_lost_tests_is_refused() -> None:
     ("line", "cause"),
     [
         ("a.B.test_c", "line 1"),
-        ("a.B.test_c too-hard", "external-idp, test-bug"),
+        ("a.B.test_c too-hard", "external-idp, test-bug, later"),
+        ("a.B.test_c later", "needs the verb"),
         ("a.B.test_c test-bug", "needs the link"),
         ("a.B.test_c test-bug see-below", "needs the link"),
         ("a.B.test_c external-idp\na.B.test_c external-idp", "line 2: a.B.test_c is there twice"),
@@ -93,6 +94,9 @@ def test_exceptions_are_few(tmp_path: Path) -> None:
     lines = [f"a.B.test_{n} external-idp # a remark\n" for n in range(of_both // 50 + 1)]
     (tmp_path / "identity.txt").write_text("".join(lines[1:]))
     assert len(permitted(["identity", "identity-rbac"], tmp_path)) == of_both // 50
+    with (tmp_path / "identity.txt").open("a") as file:
+        file.write("a.B.test_0 later to create a thing\n")
+    assert permitted(["identity"], tmp_path)["a.B.test_0"].about == "to create a thing"
     (tmp_path / "identity.txt").write_text("".join(lines))
     with pytest.raises(Mistake, match="more than 2%"):
         permitted(["identity"], tmp_path)
@@ -105,10 +109,12 @@ def test_the_sets_and_their_exceptions_are_in_order() -> None:
 
 def test_tempest_is_told_where_who_and_which_services() -> None:
     file = io.StringIO()
-    tempest.written(tempest.options(CLOUD, Path("/w"))).write(file)
+    ground = {"compute": {"image_ref": "1"}, "network": {"public_network_id": "2"}}
+    tempest.written(tempest.options(CLOUD, ground, Path("/w"))).write(file)
     lines = file.getvalue().splitlines()
     for line in ("uri_v3 = http://127.0.0.1:1/identity/v3", "admin_password = pa$$$$", "glance = true", "nova = false"):
         assert line in lines
+    assert {"image_ref = 1", "flavor_ref = 42", "public_network_id = 2"} < set(lines)
 
 
 def test_tempest_and_the_cloud_are_told_the_same_of_passwords() -> None:
