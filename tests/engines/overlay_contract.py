@@ -10,7 +10,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from pileus.engines.overlay import Dhcp, Fixed, FloatingIp, Gateway, Group, Leg, Network, Overlay, Port, Router, Rule
+from pileus.engines.overlay import (
+    Dhcp,
+    Fixed,
+    FloatingIp,
+    Gateway,
+    Group,
+    Leg,
+    Network,
+    Overlay,
+    Place,
+    Port,
+    Router,
+    Rule,
+)
 from pileus.engines.verbs import Answer, Change, Done, Going, StaleFence
 from pileus.kernel.errors import NotFound
 
@@ -89,6 +102,7 @@ class OverlayContract:
         seen = await rig.overlay.observe()
         assert (seen.networks, seen.groups, seen.routers) == ({network.id}, {guests.id}, {router.id})
         assert seen.ports.keys() == {one.id, leg_port.id}
+        assert seen.places == {one.id: Place(one.host, frozenset(each.address for each in one.fixed))}
         for _ in range(2):
             for verb, subject in (
                 ("ensure_router_gone", router.id),

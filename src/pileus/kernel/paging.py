@@ -14,9 +14,9 @@ services' own databases have it. A page asks for one row more than it shows, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -27,9 +27,13 @@ from pileus.kernel.http.plan import parse_uuid
 from pileus.kernel.http.queries import integer
 from pileus.kernel.http.urls import Here
 
+T = TypeVar("T")
+
 POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 Condition = sa.ColumnElement[bool]
+
+ROWS_AT_ONCE = 500
 
 
 class Sort(NamedTuple):
@@ -278,3 +282,20 @@ def identity_links(here: Here, page: Page | None = None) -> dict[str, Any]:
     marker = page.next_marker if page is not None else None
     following = None if marker is None else here.base + here.again(marker=marker)
     return {"links": {"self": here.base + here.again(), "previous": None, "next": following}}
+
+
+async def every_page(
+    ctx: Ctx, query: sa.Select[Any], key: sa.ColumnElement[Any]
+) -> AsyncIterator[Sequence[sa.Row[Any]]]:
+    """All rows of a query that are there all the while, some at a time, by a unique column that it selects first."""
+    rows = (await ctx.execute(query.order_by(key).limit(ROWS_AT_ONCE))).all()
+    while rows:
+        yield rows
+        rows = (await ctx.execute(query.where(key > rows[-1][0]).order_by(key).limit(ROWS_AT_ONCE))).all()
+
+
+async def one_by_one(pages: AsyncIterator[Sequence[T]]) -> AsyncIterator[T]:
+    """What stands on these pages."""
+    async for page in pages:
+        for each in page:
+            yield each

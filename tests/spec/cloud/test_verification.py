@@ -19,6 +19,7 @@ from pileus.kernel.verify import Difference, Looking
 from support.cloud import RunningCloud
 
 HOST = "h1"
+KERNEL = ("kernel.operations", "kernel.claims", "kernel.debts", "kernel.generations")
 
 
 @pytest.fixture
@@ -53,9 +54,9 @@ async def begun(cloud: RunningCloud, volume_id: UUID) -> None:
 async def test_a_cloud_in_which_all_is_well_is_clean(cloud: RunningCloud, of_demo: str) -> None:
     await begun(cloud, uuid4())
     await cloud.settle()
-    found = await report(cloud)
+    found = await report(cloud, of_demo, *KERNEL)
     assert (found["clean"], found["differences"], found["unseen"]) == (True, [], {})
-    assert {of_demo, "kernel.operations", "kernel.claims", "kernel.debts"} <= set(found["checks"])
+    assert set(found["checks"]) == {of_demo, *KERNEL}
 
 
 async def test_what_no_row_speaks_of_is_told_with_its_host(cloud: RunningCloud, of_demo: str) -> None:
@@ -90,7 +91,7 @@ async def test_what_is_parked_or_still_claimed_or_owed_is_told(cloud: RunningClo
         await ctx.execute(subjects.insert(), {"subject_id": held, "operation_id": done})
         owed = {"id": uuid4(), "host": HOST, "engine": "hypervisor", "verb": "ensure_gone", "subject_id": volume_id}
         await ctx.execute(debts.insert(), owed | {"fence": 1, "operation_id": done, "at": ctx.now()})
-    causes = {d["subject"]: d["cause"] for d in (await report(cloud))["differences"]}
+    causes = {d["subject"]: d["cause"] for d in (await report(cloud, *KERNEL))["differences"]}
     assert causes == {
         "claim": f"It ended and still holds {held}.",
         "debt": f"{HOST} is up and still owes hypervisor.ensure_gone.",
@@ -112,7 +113,7 @@ async def test_what_a_host_owes_that_is_down_is_not_told_but_that_it_is_down_is(
 
 
 async def test_what_has_no_uuid_has_no_operation(cloud: RunningCloud) -> None:
-    assert await verify.busy(cloud.ctx(), ["a name"]) == set()
+    assert await verify.busy(cloud.ctx(), ["a name"], since=0.0) == set()
 
 
 async def test_a_check_that_is_none_is_told_with_those_there_are(cloud: RunningCloud) -> None:

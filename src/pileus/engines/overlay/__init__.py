@@ -141,14 +141,25 @@ class Router(Spec, frozen=True, kw_only=True):
     floating: tuple[FloatingIp, ...] = ()
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a guest's port is to be plugged, and with which addresses."""
+
+    host: str | None
+    addresses: frozenset[str]
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything there is, whoever made it. `ports`: whether its device is plugged and works. `floating` are of routers."""
+    """Everything there is, whoever made it. `ports`: whether its device is plugged and works. `floating` are of routers.
+
+    `places` are of the ports of the kind vif.
+    """
 
     networks: frozenset[UUID] = frozenset()
     ports: dict[UUID, bool] = {}
     groups: frozenset[UUID] = frozenset()
     routers: frozenset[UUID] = frozenset()
     floating: frozenset[UUID] = frozenset()
+    places: dict[UUID, Place] = {}
 
 
 class Overlay(Protocol):

@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 
 from pileus.engines.files import make_directory, read_or_none, write_whole
-from pileus.engines.overlay import Group, Network, Port, Router, Seen
+from pileus.engines.overlay import Group, Network, Place, Port, Router, Seen
 from pileus.engines.simulation import Simulation, structs
 from pileus.engines.verbs import Answer, Change, Done
 from pileus.kernel.clock import Clock
@@ -80,13 +80,18 @@ class SimOverlay:
 
     async def observe(self) -> Seen:
         await self._simulation.suffer(self.troubles.of("observe", ""))
-        routers = structs(self._routers, Router)
+        routers, ports = structs(self._routers, Router), structs(self._ports, Port).values()
         return Seen(
             networks=ids(structs(self._networks, Network)),
-            ports={port.id: is_up(port) for port in structs(self._ports, Port).values()},
+            ports={port.id: is_up(port) for port in ports},
             groups=ids(structs(self._groups, Group)),
             routers=ids(routers),
             floating=frozenset(each.id for router in routers.values() for each in router.floating),
+            places={
+                port.id: Place(port.host, frozenset(each.address for each in port.fixed))
+                for port in ports
+                if port.kind == "vif"
+            },
         )
 
     async def trace(self, source_port: UUID, destination: str, protocol: str, port: int | None) -> list[str]:

@@ -24,6 +24,7 @@ from pileus.services.compute.servers import api_history as server_history
 from pileus.services.compute.servers import api_parts as server_parts
 from pileus.services.compute.servers import guest_pages
 from pileus.services.compute.servers import reports as servers_reports
+from pileus.services.compute.servers import verification as verification_of_servers
 from pileus.services.compute.services import api as services
 from pileus.services.compute.usages import api as usages
 
@@ -55,4 +56,4 @@ NOUNS = (
     server_parts,
 )
 
-__all__ = ["NOUNS", "api"]
+__all__ = ["NOUNS", "api", "verification_of_servers"]

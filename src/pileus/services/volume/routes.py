@@ -1,6 +1,6 @@
 """Every route of Block Storage: importing this module declares them on `api`."""
 
-from pileus.services.volume import owners
+from pileus.services.volume import owners, verification
 from pileus.services.volume.attachments import actions as attaching
 from pileus.services.volume.attachments import api as attachments
 from pileus.services.volume.discovery import api as discovery
@@ -35,4 +35,4 @@ NOUNS = (
     volumes,
 )
 
-__all__ = ["NOUNS", "api", "owners"]
+__all__ = ["NOUNS", "api", "owners", "verification"]

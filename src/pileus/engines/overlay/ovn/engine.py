@@ -97,6 +97,7 @@ class OvnOverlay:
             groups=frozenset(names.id_in(key) for key, row in keyed(draft, "Port_Group") if groups.SAID in ids(row)),
             routers=frozenset(router.id for router in wishes(draft, "Logical_Router", Router)),
             floating=frozenset(floating),
+            places={port.id: place for row, port in told(draft) if (place := ports.place_of(row)) is not None},
         )
 
     async def trace(self, source_port: UUID, destination: str, protocol: str, port: int | None) -> list[str]:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from pileus.engines.overlay import Network, Port
+from pileus.engines.overlay import Network, Place, Port
 from pileus.engines.overlay.ovn import names, networks
 from pileus.engines.overlay.ovn.dhcp_options import extra
 from pileus.engines.overlay.ovn.draft import Ref, Row
+from pileus.engines.overlay.ovn.replica import Columns
 
 NOWHERE = "-"  # no host is called so: a device of that name may be plugged anywhere, and stays dead
 TYPES = {"router": "router", "metadata": "localport"}
@@ -83,6 +84,16 @@ def options(port: Port, *, gateway: bool) -> dict[str, str]:
     if port.kind == "router":
         return router_options(port.id, gateway=gateway)
     return {"requested-chassis": port.host or NOWHERE} if port.kind == "vif" else {}
+
+
+def place_of(row: Columns) -> Place | None:
+    """What `options` and `addresses` have said of a guest's port; None of another."""
+    said = row.get("options")
+    host = said.get("requested-chassis") if isinstance(said, dict) else None
+    if host is None:
+        return None
+    own = frozenset(word for line in row.get("addresses", ()) for word in str(line).split(" ")[1:])
+    return Place(None if host == NOWHERE else host, own)
 
 
 def router_options(port_id: UUID, *, gateway: bool) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError
 from pileus.kernel.operations import Op, Saga
 from pileus.services.compute.scheduler import service as scheduler
-from pileus.services.compute.servers import counts, disks, rules, sagas_attach, store, wiring, wish
+from pileus.services.compute.servers import counts, disks, rules, sagas_attach, shape, store, wiring, wish
 from pileus.services.compute.servers.rules import Fault
 from pileus.services.compute.servers.store import Server
 
@@ -187,11 +187,7 @@ async def leave_ports(op: Op) -> None:
 
 async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forced: bool = False) -> scheduler.Asked:
     """What the server asks of a host."""
-    devices = await store.devices_of(ctx, [server.id])
-    local_root = any(device.destination == "local" and device.source == "image" for device in devices)
-    wanted = rules.resources_of(server.flavor, local_root=local_root, image_disk_gib=server.image.min_disk_gib)
-    if server.old_flavor is not None:
-        wanted = rules.largest(wanted, rules.resources_of(server.old_flavor, local_root=local_root))
+    wanted = shape.resources(server, await store.devices_of(ctx, [server.id]))
     beside = await counts.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("same_host", [])])
     apart = await counts.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("different_host", [])])
     group_hosts = [] if server.group_id is None else await counts.hosts_of_group(ctx, server.group_id, server.id)

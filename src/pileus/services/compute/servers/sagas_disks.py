@@ -78,8 +78,7 @@ async def back_to_work(op: Op, *, running: bool) -> Any:
 
 
 async def has_local_root(ctx: Ctx, server: Server) -> bool:
-    devices = await store.devices_of(ctx, [server.id])
-    return any(device.destination == "local" and device.source == "image" for device in devices)
+    return shape.has_local_root(await store.devices_of(ctx, [server.id]))
 
 
 def states(running: bool) -> dict[str, Any]:

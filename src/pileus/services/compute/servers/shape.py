@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from pileus.kernel.errors import CloudError
 from pileus.kernel.operations import Op, Wait, holder
-from pileus.services.compute.servers import store, wish
+from pileus.services.compute.servers import rules, store, wish
+from pileus.services.compute.servers.store import Device, Server
 
 TAKEN_S, BUSY_S = 0.5, 1.0
+
+
+def has_local_root(devices: Iterable[Device]) -> bool:
+    return any(device.destination == "local" and device.source == "image" for device in devices)
+
+
+def resources(server: Server, devices: Iterable[Device]) -> dict[str, int]:
+    """What a server uses of its host; while a resize is not confirmed, so much that either flavor fits."""
+    local_root = has_local_root(devices)
+    wanted = rules.resources_of(server.flavor, local_root=local_root, image_disk_gib=server.image.min_disk_gib)
+    if server.old_flavor is not None:
+        wanted = rules.largest(wanted, rules.resources_of(server.old_flavor, local_root=local_root))
+    return wanted
 
 
 async def say(op: Op, server_id: UUID, host: str) -> Any:

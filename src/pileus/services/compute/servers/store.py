@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.paging import every_page
 from pileus.services.compute.servers.rules import Fault, Flavor, ImageFacts, Key
 
 servers = sa.Table(
@@ -230,6 +231,12 @@ async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Server]:
     return {row.id: read(row) for row in rows}
 
 
+async def in_pages(ctx: Ctx) -> AsyncIterator[list[Server]]:
+    """All that are not deleted, some at a time."""
+    async for rows in every_page(ctx, ALL.where(not_deleted), servers.c.id):
+        yield [read(row) for row in rows]
+
+
 async def add(ctx: Ctx, rows: Sequence[Server]) -> None:
     await ctx.execute(servers.insert(), [columns_of(row) for row in rows])
 
@@ -354,3 +361,12 @@ async def change_device(ctx: Ctx, device_id: UUID, **columns: Any) -> None:
 
 async def drop_device(ctx: Ctx, device_id: UUID) -> None:
     await ctx.execute(devices.delete().where(devices.c.id == device_id))
+
+
+async def volumes_in_pages(ctx: Ctx) -> AsyncIterator[list[tuple[Device, bool]]]:
+    """The devices that are volumes, of deleted servers too, some at a time, and whether their server is there."""
+    there = not_deleted.label("there")
+    query = sa.select(devices, there).join(servers, servers.c.id == devices.c.server_id)
+    query = query.where(devices.c.destination == "volume", devices.c.volume_id.is_not(None))
+    async for rows in every_page(ctx, query, devices.c.id):
+        yield [(Device(**{c.name: row._mapping[c] for c in devices.c}), bool(row.there)) for row in rows]

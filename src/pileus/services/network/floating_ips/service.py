@@ -47,6 +47,7 @@ __all__ = [
     "get",
     "names_of",
     "of_ports",
+    "on_routers",
     "page",
     "show",
     "whole",
@@ -54,6 +55,7 @@ __all__ = [
 
 KIND, OWNER = "network.floating_ip", "network:floatingip"
 names_of = store.names_of
+on_routers = store.on_routers
 
 
 class New(msgspec.Struct, frozen=True, kw_only=True):

@@ -114,6 +114,13 @@ async def mark_active(ctx: Ctx, router_id: UUID, ids: Collection[UUID]) -> None:
         await ctx.execute(floating_ips.update().where(there).values(status="ACTIVE"))
 
 
+async def on_routers(ctx: Ctx) -> dict[UUID, UUID]:
+    """The router of each that stands for something."""
+    there = floating_ips.c.router_id.is_not(None)
+    found = await ctx.execute(sa.select(floating_ips.c.id, floating_ips.c.router_id).where(there))
+    return {row.id: row.router_id for row in found}
+
+
 async def remove(ctx: Ctx, floating_ip_id: UUID) -> None:
     await ctx.execute(floating_ips.delete().where(floating_ips.c.id == floating_ip_id))
 

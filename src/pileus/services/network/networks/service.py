@@ -21,7 +21,7 @@ from pileus.services.network.http import no_such, require
 from pileus.services.network.lists import Condition, Found
 from pileus.services.network.networks import rules, sagas, store
 from pileus.services.network.networks.sagas import parts
-from pileus.services.network.networks.store import Hold, Network, by_ids, count_of, every_id, names_of
+from pileus.services.network.networks.store import Hold, Network, by_ids, count_of, every_project, names_of
 from pileus.services.network.quotas import NETWORKS, counted
 from pileus.services.network.rbac_policies import service as rbac
 from pileus.services.network.tags import service as tags
@@ -40,7 +40,7 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
-    "every_id",
+    "every_project",
     "get",
     "going",
     "held",

@@ -168,9 +168,10 @@ async def last_segment(ctx: Ctx, kind: str) -> int:
     return (await ctx.execute(query)).scalar() or 0
 
 
-async def every_id(ctx: Ctx) -> list[UUID]:
-    """Of all that are not deleted."""
-    return list((await ctx.execute(sa.select(networks.c.id).where(LIVE))).scalars())
+async def every_project(ctx: Ctx) -> dict[UUID, str]:
+    """Whose each is, of all that are not deleted."""
+    found = await ctx.execute(sa.select(networks.c.id, networks.c.project_id).where(LIVE))
+    return {row.id: row.project_id for row in found}
 
 
 def ids_of(*conditions: Condition) -> sa.Select[tuple[UUID]]:

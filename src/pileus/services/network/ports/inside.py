@@ -59,6 +59,11 @@ def ids_with_address(version: int, match: Callable[[sa.ColumnElement[Any]], sa.C
     return sa.select(held.port_id).where(HELD, is_six if version == 6 else ~is_six, match(held.address))
 
 
+def is_of(device_owner: str) -> sa.ColumnElement[bool]:
+    """For `in_pages`: the ports of such devices."""
+    return store.ports.c.device_owner == device_owner
+
+
 async def in_groups(ctx: Ctx, group_ids: Collection[UUID], most: int | None = None) -> list[Port]:
     """The ports that are in one of these security groups."""
     return await store.listed(ctx, store.in_groups(group_ids), most=most)

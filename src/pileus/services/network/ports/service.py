@@ -29,6 +29,7 @@ from pileus.services.network.ports.inside import (
     held,
     ids_with_address,
     in_groups,
+    is_of,
     of_devices,
     of_owners,
     remove,
@@ -40,7 +41,7 @@ from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add, create, mac_in_use, target
 from pileus.services.network.ports.parts import readdress, refix
 from pileus.services.network.ports.sagas import KIND
-from pileus.services.network.ports.store import Port, count_of, every_state, names_of
+from pileus.services.network.ports.store import Port, astray, count_of, in_pages, names_of
 from pileus.services.network.ports.wiring import Address, Wiring, wiring
 from pileus.services.network.quotas import PORTS, counted
 from pileus.services.network.subnets import service as subnets
@@ -57,6 +58,7 @@ __all__ = [
     "Wiring",
     "Wish",
     "add",
+    "astray",
     "become",
     "bind",
     "by_ids",
@@ -67,13 +69,14 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
-    "every_state",
     "get",
     "going",
     "group_hook",
     "held",
     "ids_with_address",
     "in_groups",
+    "in_pages",
+    "is_of",
     "names_of",
     "of_devices",
     "of_owners",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
 from pileus.kernel.filters import contains
 from pileus.kernel.http import Query
+from pileus.kernel.paging import every_page
 from pileus.kernel.quota import Owners, Used
 from pileus.services.network import standard
 from pileus.services.network.lists import Condition, Field, Found, Listed
@@ -280,9 +281,21 @@ def count_of(owners: Owners) -> Used:
     return sa.select(sa.func.count()).where(ports.c.project_id.in_(owners), LIVE)
 
 
-async def every_state(ctx: Ctx) -> dict[UUID, bool]:
-    """Of all that are not deleted: whether their device works."""
-    return {row.id: row.up for row in await ctx.execute(sa.select(ports.c.id, ports.c.up).where(LIVE))}
+async def in_pages(ctx: Ctx, *conditions: Condition) -> AsyncIterator[list[Port]]:
+    """All that are not deleted and meet these, some at a time."""
+    query = sa.select(ports.c.id, *(ports.c[name] for name in COLUMNS if name != "id")).where(LIVE, *conditions)
+    async for rows in every_page(ctx, query, ports.c.id):
+        yield await whole(ctx, [Port(**row._mapping) for row in rows])
+
+
+async def astray(ctx: Ctx, subnet_ids: sa.Select[Any]) -> AsyncIterator[Sequence[sa.Row[Any]]]:
+    """Ports (id, an address, how many) with addresses that are out of use, or in none of these subnets, or of no port."""
+    there = sa.select(ports.c.id).where(LIVE)
+    off = sa.or_(~HELD, allocations.c.subnet_id.not_in(subnet_ids), allocations.c.port_id.not_in(there))
+    columns = (allocations.c.port_id, sa.func.min(allocations.c.address), sa.func.count())
+    query = sa.select(*columns).where(off).group_by(allocations.c.port_id)
+    async for rows in every_page(ctx, query, allocations.c.port_id):
+        yield rows
 
 
 async def projects_on(ctx: Ctx, network_id: UUID) -> set[str]:

@@ -66,6 +66,7 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
+    "every_project",
     "get",
     "hold",
     "look_around",
@@ -84,6 +85,7 @@ __all__ = [
 ]
 
 by_ids = store.by_ids
+every_project = store.every_project
 names_of = store.names_of
 
 

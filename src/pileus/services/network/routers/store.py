@@ -114,6 +114,12 @@ async def remove(ctx: Ctx, router_id: UUID) -> None:
     await ctx.execute(routers.delete().where(routers.c.id == router_id, routers.c.deleted))
 
 
+async def every_project(ctx: Ctx) -> dict[UUID, str]:
+    """Whose each is, of all that are not deleted."""
+    found = await ctx.execute(sa.select(routers.c.id, routers.c.project_id).where(is_there))
+    return {row.id: row.project_id for row in found}
+
+
 def count_of(owners: Any) -> sa.Select[Any]:
     return sa.select(sa.func.count()).where(routers.c.project_id.in_(owners), is_there)
 

@@ -28,7 +28,7 @@ from pileus.services.network.security_groups.found import KIND, TYPE, get, hold,
 from pileus.services.network.security_groups.making import DEFAULT, add, ensure_default, rules_of_new
 from pileus.services.network.security_groups.members import is_used, names_of, users
 from pileus.services.network.security_groups.ruling import Ruled, add_rules, delete_rule, get_rule, page_of_rules
-from pileus.services.network.security_groups.store import SecurityGroup
+from pileus.services.network.security_groups.store import SecurityGroup, every_project
 from pileus.services.network.tags import service as tags
 from pileus.services.network.tags.service import Taggable
 
@@ -224,6 +224,7 @@ __all__ = [
     "delete_of",
     "delete_rule",
     "ensure_default",
+    "every_project",
     "get",
     "get_rule",
     "missing",

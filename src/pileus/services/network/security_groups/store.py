@@ -129,6 +129,12 @@ async def remove(ctx: Ctx, group_id: UUID) -> None:
     await ctx.execute(groups.delete().where(groups.c.id == group_id, groups.c.deleted))
 
 
+async def every_project(ctx: Ctx) -> dict[UUID, str]:
+    """Whose each is, of all that are not deleted."""
+    found = await ctx.execute(sa.select(groups.c.id, groups.c.project_id).where(is_there))
+    return {row.id: row.project_id for row in found}
+
+
 def count_of(owners: Any) -> sa.Select[Any]:
     return sa.select(sa.func.count()).where(groups.c.project_id.in_(owners), is_there)
 

@@ -24,7 +24,7 @@ from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
 from pileus.services.network.quotas import SUBNETS, counted
 from pileus.services.network.subnets import rules, store
-from pileus.services.network.subnets.store import Subnet, by_ids, count_of, names_of, of_networks
+from pileus.services.network.subnets.store import Subnet, by_ids, count_of, every_id, names_of, of_networks
 from pileus.services.network.tags import service as tags
 from pileus.services.network.tags.service import Taggable
 
@@ -40,6 +40,7 @@ __all__ = [
     "create",
     "delete",
     "delete_of",
+    "every_id",
     "get",
     "going",
     "hold_of",

@@ -115,6 +115,11 @@ async def of_networks(ctx: Ctx, network_ids: Collection[UUID]) -> dict[UUID, lis
     return found
 
 
+def every_id() -> sa.Select[tuple[UUID]]:
+    """What stands in an IN."""
+    return sa.select(subnets.c.id)
+
+
 async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Subnet]:
     return await LISTED.page(ctx, query, *visible)
 

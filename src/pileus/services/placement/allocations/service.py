@@ -35,6 +35,7 @@ __all__ = [
     "hold",
     "move",
     "of_consumer",
+    "of_consumers",
     "of_provider",
     "release",
     "replace",
@@ -48,6 +49,7 @@ Resources = Mapping[str, Mapping[str, int]]
 """How much, by provider and class."""
 
 of_provider = store.of_provider
+of_consumers = store.of_consumers
 consumers_of = store.consumers_of
 used = store.used
 used_by = store.used_by

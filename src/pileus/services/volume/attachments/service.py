@@ -55,6 +55,7 @@ __all__ = [
     "begin",
     "begin_detaching",
     "by_id",
+    "by_ids",
     "complete",
     "connect",
     "connect_now",
@@ -62,6 +63,7 @@ __all__ = [
     "disconnect",
     "find",
     "get",
+    "in_pages",
     "in_use",
     "move",
     "of_servers",
@@ -82,6 +84,8 @@ WAIT_S = 10.0
 LOOK_S = 0.2
 
 find = store.find
+by_ids = store.by_ids
+in_pages = store.in_pages
 of_volumes = store.of_volumes
 of_servers = store.of_servers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, metadata
 from pileus.kernel.filters import Condition, Field
+from pileus.kernel.paging import every_page
 from pileus.services.volume.lists import Asked, Found, Listed
 
 attachments = sa.Table(
@@ -77,6 +78,18 @@ async def page(ctx: Ctx, asked: Asked, visible: Condition) -> Found[Attachment]:
 async def find(ctx: Ctx, attachment_id: UUID) -> Attachment | None:
     row = (await ctx.execute(ALL.where(attachments.c.id == attachment_id))).one_or_none()
     return None if row is None else Attachment(**row._mapping)
+
+
+async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Attachment]:
+    """Those of them that are there."""
+    found = await ctx.execute(ALL.where(attachments.c.id.in_(list(ids)))) if ids else ()
+    return {row.id: Attachment(**row._mapping) for row in found}
+
+
+async def in_pages(ctx: Ctx) -> AsyncIterator[list[Attachment]]:
+    """All, some at a time."""
+    async for rows in every_page(ctx, ALL, attachments.c.id):
+        yield [Attachment(**row._mapping) for row in rows]
 
 
 async def of_volumes(ctx: Ctx, volume_ids: Collection[UUID]) -> dict[UUID, list[Attachment]]:

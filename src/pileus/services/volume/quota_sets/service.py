@@ -16,7 +16,7 @@ from pileus.services.volume.types import service as types
 from pileus.services.volume.types.service import Type
 from pileus.services.volume.volumes import service_quota as volumes
 
-__all__ = ["Level", "change", "change_defaults", "clear", "defaults", "levels", "names"]
+__all__ = ["Level", "change", "change_defaults", "clear", "defaults", "levels", "names", "used_by"]
 
 SERVICE = "volume"
 
@@ -42,6 +42,13 @@ async def names(ctx: Ctx) -> list[str]:
     """What is limited: for all volumes, and for those of each type."""
     every = [*facts(SERVICE, "quotas")["limits"]]
     return every + [name for type_ in await types.every(ctx) for name in counted(type_, "")]
+
+
+async def used_by(ctx: Ctx, project_id: str) -> dict[str, int]:
+    """How much is in use of what is limited for volumes of all types together."""
+    counts = counted(None, project_id)
+    row = (await ctx.execute(sa.select(*(used.scalar_subquery() for used in counts.values())))).one()
+    return {name: int(number or 0) for name, number in zip(counts, row, strict=True)}
 
 
 async def levels(ctx: Ctx, project_id: str) -> dict[str, Level]:

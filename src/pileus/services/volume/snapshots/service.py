@@ -40,6 +40,7 @@ __all__ = [
     "find",
     "get",
     "hand_over",
+    "in_pages",
     "of_volume",
     "page",
     "reset",
@@ -50,6 +51,7 @@ LISTED, METADATA = store.LISTED, store.METADATA
 DELETABLE = ("available", "error")
 
 find = store.find
+in_pages = store.in_pages
 of_volume = store.of_volume
 count_of = store.count_of
 hand_over = store.hand_over

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
 from pileus.kernel.filters import Condition, Field
+from pileus.kernel.paging import every_page
 from pileus.kernel.quota import Owners
 from pileus.services.volume.bags import Bag
 from pileus.services.volume.lists import Asked, Found, Listed, pairs
@@ -103,6 +104,12 @@ async def page(ctx: Ctx, asked: Asked, visible: Condition) -> Found[Snapshot]:
 async def find(ctx: Ctx, snapshot_id: UUID) -> Snapshot | None:
     row = (await ctx.execute(ONE, {"id_": snapshot_id})).one_or_none()
     return None if row is None else Snapshot(**row._mapping)
+
+
+async def in_pages(ctx: Ctx) -> AsyncIterator[list[Snapshot]]:
+    """All, some at a time."""
+    async for rows in every_page(ctx, ALL, snapshots.c.id):
+        yield [Snapshot(**row._mapping) for row in rows]
 
 
 async def hold(ctx: Ctx, snapshot_id: UUID) -> Snapshot | None:

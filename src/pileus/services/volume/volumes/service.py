@@ -47,6 +47,7 @@ __all__ = [
     "find_held",
     "get",
     "hold",
+    "in_pages",
     "invalid",
     "origin",
     "page",
@@ -61,6 +62,7 @@ METADATA, IMAGE, LISTED = store.METADATA, store.IMAGE, store.LISTED
 find = store.find
 find_held = store.hold
 by_ids = store.by_ids
+in_pages = store.in_pages
 create = making.create
 pools.promised_by(store.promised)
 types.in_use(store.any_of_type)

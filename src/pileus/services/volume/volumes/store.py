@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
 from pileus.kernel.filters import Condition, Field
+from pileus.kernel.paging import every_page
 from pileus.kernel.quota import Owners
 from pileus.services.volume.bags import Bag
 from pileus.services.volume.lists import Asked, Found, Listed, pairs
@@ -157,6 +158,13 @@ async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Volume]:
         if ids
         else {}
     )
+
+
+async def in_pages(ctx: Ctx) -> AsyncIterator[list[Volume]]:
+    """All, some at a time."""
+    query = sa.select(volumes.c.id, *(column for column in COLUMNS if column is not volumes.c.id))
+    async for rows in every_page(ctx, query, volumes.c.id):
+        yield [Volume(**row._mapping) for row in rows]
 
 
 async def hold(ctx: Ctx, volume_id: UUID) -> Volume | None:
