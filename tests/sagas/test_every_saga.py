@@ -16,7 +16,25 @@ from pileus.kernel.operations.views import cancel, page, retry
 from sagas.harness import at, die, killed_by, run_in, states, take_over
 from sagas.scenarios import SCENARIOS, SEAMS, Scenario, snapshot
 
-every_seam = pytest.mark.parametrize(("scenario", "step"), SEAMS, ids=lambda x: getattr(x, "name", str(x)))
+
+def chosen(seams: list[Any]) -> list[Any]:
+    """On PostgreSQL one seam per saga on every commit, all of them with --long; on SQLite always all."""
+    seen: set[Any] = set()
+    marked = []
+    for seam in seams:
+        saga = seam.values[0].saga.key
+        marks = [pytest.mark.database("sqlite")] if saga in seen else []
+        seen.add(saga)
+        marked.append(pytest.param(*seam.values, id=seam.id, marks=marks))
+        if marks:
+            both = [pytest.mark.database("postgresql"), pytest.mark.long]
+            marked.append(pytest.param(*seam.values, id=f"{seam.id}-long", marks=both))
+    return marked
+
+
+every_seam = pytest.mark.parametrize(
+    ("scenario", "step"), chosen([pytest.param(*seam, id=f"{seam[0]}-{seam[1].name}") for seam in SEAMS])
+)
 
 
 def test_every_registered_saga_has_a_scenario() -> None:
@@ -159,25 +177,7 @@ def kill_and_take_over(url: str, home: Path, scenario: Scenario, hook: Any, expe
     assert run_in(url, home, finish) == expected
 
 
-def chosen(seams: list[Any]) -> list[Any]:
-    """On PostgreSQL one seam per saga on every commit, all of them with --long; on SQLite always all."""
-    seen: set[Any] = set()
-    marked = []
-    for seam in seams:
-        saga = seam.values[0].saga.key
-        marks = [pytest.mark.database("sqlite")] if saga in seen else []
-        seen.add(saga)
-        marked.append(pytest.param(*seam.values, id=seam.id, marks=marks))
-        if marks:
-            both = [pytest.mark.database("postgresql"), pytest.mark.long]
-            marked.append(pytest.param(*seam.values, id=f"{seam.id}-long", marks=both))
-    return marked
-
-
-FORWARD = [pytest.param(scenario, step, id=f"{scenario}-{step.name}") for scenario, step in SEAMS]
-
-
-@pytest.mark.parametrize(("scenario", "step"), chosen(FORWARD))
+@every_seam
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_another_worker_finishes(
     database_url: str, tmp_path: Path, scenario: Scenario, step: Step, when: str
