@@ -35,7 +35,7 @@ def started(out: Path) -> Iterator[Cloud]:
     """The cloud while the block runs; its log stays in `out`. Raises RuntimeError when it does not start."""
     state = out / "state"
     command = [Path(sys.executable).with_name("pileus"), "up", "--simulate", "--ephemeral", "--state", state]
-    command += ["--listen", "127.0.0.1:0", "--config", HERE / "cloud.toml"]
+    command += ["--listen", "127.0.0.1:0", "--simulate-hosts", "2", "--config", HERE / "cloud.toml"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

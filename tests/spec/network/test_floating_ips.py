@@ -250,3 +250,12 @@ async def test_a_quota_bounds_floating_ips(cloud: RunningCloud) -> None:
     body = {"floatingip": {"floating_network_id": outside}}
     answers = [await member.post(FLOATING, json=body) for _ in range(51)]
     assert [a.status_code for a in answers] == [201] * 50 + [409]
+
+
+async def test_a_network_inside_gives_no_floating_ips(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    inside, _ = await network(member)
+    for more in ({}, {"port_id": (await port(member, inside))["id"]}):
+        answer = await member.post(FLOATING, json={"floatingip": {"floating_network_id": inside, **more}})
+        assert error(answer)[0] == 400
+        assert f"Network {inside} is not a valid external network" in error(answer)[2]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.cloud import RunningCloud
-from support.networks import ROOT, error, made, network, port, told
+from support.networks import ROOT, error, external, made, network, port, told
 
 SUBNETS = "/network/v2.0/subnets"
 
@@ -28,6 +28,7 @@ async def test_one_is_made_shown_changed_and_deleted(cloud: RunningCloud) -> Non
         "network_id": network_id,
         "ip_version": 4,
         "cidr": "192.0.2.0/24",
+        "router:external": False,
         "gateway_ip": "192.0.2.1",
         "allocation_pools": [{"start": "192.0.2.2", "end": "192.0.2.254"}],
         "dns_nameservers": ["192.0.2.2"],
@@ -174,3 +175,24 @@ async def test_without_dhcp_there_is_no_metadata(cloud: RunningCloud) -> None:
         await cloud.put(f"{SUBNETS}/{subnet_id}", json={"subnet": {"enable_dhcp": wanted}})
         await cloud.settle()
         assert told(cloud, "networks", network_id)["metadata_address"] == address
+
+
+async def test_the_subnets_of_a_way_out_are_told_apart(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    outside, inside = (await external(cloud))[1], (await network(member))[1]
+    shown = (await member.get("/network/v2.0/subnets")).json()["subnets"]
+    assert {each["id"]: each["router:external"] for each in shown} == {outside: True, inside: False}
+    for asked, found in (("True", outside), ("False", inside)):
+        narrowed = (await member.get(f"/network/v2.0/subnets?router:external={asked}")).json()["subnets"]
+        assert [each["id"] for each in narrowed] == [found]
+    aliases = (await member.get("/network/v2.0/extensions/subnet-external-network")).json()["extension"]["alias"]
+    assert aliases == "subnet-external-network"
+
+
+async def test_many_at_once_of_one_network(cloud: RunningCloud) -> None:
+    """Whatever their ids: what belongs to each is locked in one order."""
+    network_id, _ = await network(cloud, None)
+    wanted = [{"network_id": network_id, "ip_version": 4, "cidr": f"10.0.{n}.0/24"} for n in range(8)]
+    answer = await cloud.post(SUBNETS, json={"subnets": wanted})
+    assert answer.status_code == 201, answer.text
+    assert [each["cidr"] for each in answer.json()["subnets"]] == [each["cidr"] for each in wanted]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.block_storage import BlockStorage, error, unlimited
 
 
@@ -32,6 +34,8 @@ async def test_versions(volume: BlockStorage) -> None:
 
 async def test_hosts_are_services_and_pools(volume: BlockStorage) -> None:
     admin = volume.as_("admin")
+    unused = (await admin.get("/v3/scheduler-stats/get_pools")).json()["pools"]
+    assert unused == [{"name": "h1@blocks#files"}, {"name": "h2@blocks#files"}]
     await volume.volume()
     assert (await volume.get("/v3/os-services")).status_code == 403
     services = (await admin.get("/v3/os-services")).json()["services"]
@@ -42,7 +46,10 @@ async def test_hosts_are_services_and_pools(volume: BlockStorage) -> None:
     assert (await admin.get("/v3/os-services?binary=cinder-backup")).json() == {"services": []}
     hosts = (await admin.get("/v3/os-hosts")).json()["hosts"]
     assert hosts[0]["service"] == "cinder-volume"
-    assert (await admin.get("/v3/os-hosts/h1@blocks")).json()["host"][0]["resource"]["project"] == "(total)"
+    resources = [(await admin.get(f"/v3/os-hosts/h{n}@blocks")).json()["host"][0]["resource"] for n in (1, 2)]
+    assert {each["project"] for each in resources} == {"(total)"}
+    assert {(each["volume_count"], each["total_volume_gb"]) for each in resources} == {("0", "0"), ("1", "1")}
+    assert (resources[0]["snapshot_count"], resources[0]["total_snapshot_gb"]) == ("0", "0")
     assert error(await admin.get("/v3/os-hosts/none"))[0] == 404
     pools = (await admin.get("/v3/scheduler-stats/get_pools?detail=true")).json()["pools"]
     assert {pool["name"] for pool in pools} == {"h1@blocks#files", "h2@blocks#files"}
@@ -69,7 +76,45 @@ async def test_a_host_that_is_disabled_gets_no_volumes(volume: BlockStorage) -> 
     assert said.json()["disabled_reason"] == "mended"
     assert error(await admin.put("/v3/os-services/disable-log-reason", json=named))[0] == 400
     assert (await admin.put("/v3/os-services/enable", json=named)).json()["status"] == "enabled"
-    assert error(await admin.put("/v3/os-services/enable", json={"host": "none"}))[0] == 404
+    assert error(await admin.put("/v3/os-services/enable", json={**named, "host": "none"}))[0] == 404
+
+
+async def test_only_what_is_there_is_disabled_or_frozen(volume: BlockStorage) -> None:
+    admin = volume.as_("admin")
+    for wrong, status in (({"binary": "cinder-backup"}, 404), ({}, 400), ({"service": "none"}, 404)):
+        assert error(await admin.put("/v3/os-services/disable", json={"host": "h1@blocks", **wrong}))[0] == status
+    for verb in ("freeze", "thaw"):
+        assert error(await admin.put(f"/v3/os-services/{verb}", json={"host": "none"}))[:2] == (400, "badRequest")
+    assert (await volume.volume())["status"] == "available"
+    as_before = {"host": "h1@blocks", "service": "cinder-volume"}
+    assert (await admin.put("/v3/os-services/disable", json=as_before)).json()["status"] == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("specs", "status"),
+    [
+        ({"vendor_name": "Pileus", "capabilities:storage_protocol": "<or> file <or> nfs"}, "available"),
+        (
+            {"thin_provisioning_support": "<is> True", "free_capacity_gb": ">= 1", "volume_backend_name": "<in> block"},
+            "available",
+        ),
+        ({"somebody:else": "whatever", "replication_enabled": "<is> False"}, "error"),
+        ({"somebody:else": "whatever"}, "available"),
+        ({"vendor_name": "another"}, "error"),
+        ({"capabilities:total_capacity_gb": "<= 1"}, "error"),
+        ({"free_capacity_gb": ">= much"}, "error"),
+        ({"vendor_name": "s=="}, "error"),
+    ],
+)
+async def test_a_volume_goes_where_its_type_is_met(volume: BlockStorage, specs: dict[str, str], status: str) -> None:
+    admin = volume.as_("admin")
+    named = {"volume_type": {"name": "picky", "extra_specs": specs}}
+    assert (await admin.post("/v3/types", json=named)).status_code == 200
+    made = await volume.volume(volume_type="picky")
+    assert made["status"] == status
+    if status == "error":
+        [message] = (await volume.get("/v3/messages")).json()["messages"]
+        assert "is not what the volume's type asks for" in message["user_message"]
 
 
 async def test_quotas_are_shown_changed_and_kept(volume: BlockStorage) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
+
 from support.block_storage import BlockStorage, error
 
 IMAGES = "/image/v2/images"
@@ -44,9 +46,10 @@ async def test_a_volume_gets_the_bytes_of_another_image(volume: BlockStorage) ->
     assert (await volume.shown(made["id"]))["status"] == "available"
 
 
-async def test_a_volume_becomes_an_image(volume: BlockStorage) -> None:
+@pytest.mark.parametrize("disk_format", ["raw", "qcow2"])
+async def test_a_volume_becomes_an_image(volume: BlockStorage, disk_format: str) -> None:
     made = await volume.volume()
-    body = {"os-volume_upload_image": {"image_name": "copy", "disk_format": "raw"}}
+    body = {"os-volume_upload_image": {"image_name": "copy", "disk_format": disk_format}}
     sent = await volume.post(f"/v3/volumes/{made['id']}/action", json=body)
     assert sent.status_code == 202, sent.text
     said = sent.json()["os-volume_upload_image"]
@@ -54,4 +57,4 @@ async def test_a_volume_becomes_an_image(volume: BlockStorage) -> None:
     await volume.cloud.settle()
     assert (await volume.shown(made["id"]))["status"] == "available"
     image = (await volume.who.get(f"{IMAGES}/{said['image_id']}")).json()
-    assert (image["name"], image["disk_format"]) == ("copy", "raw")
+    assert (image["name"], image["disk_format"]) == ("copy", disk_format)

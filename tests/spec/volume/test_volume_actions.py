@@ -120,6 +120,7 @@ async def test_an_administrator_detaches_by_force(volume: BlockStorage) -> None:
     [attachment] = (await volume.shown(id_))["attachments"]
     body = {"attachment_id": attachment["attachment_id"], "connector": None}
     assert (await act(volume, id_, "os-force_detach", body)).status_code == 403
+    assert (await act(volume.as_("admin"), id_, "os-reset_status", {"status": "error"})).status_code == 202
     assert (await volume.worked(act(volume.as_("admin"), id_, "os-force_detach", body))).status_code == 202
     assert (await volume.shown(id_))["status"] == "available"
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import msgspec
 
+from pileus.engines import blank
 from pileus.engines.blocks import Connection, DiskFormat, Export, Seen, Snapshot, Source, Volume, VolumeFacts
 from pileus.engines.files import make_directory, read_or_none, write_whole
 from pileus.engines.simulation import FULL, Simulation, structs
@@ -26,7 +27,6 @@ from pileus.kernel.clock import Clock
 T = TypeVar("T")
 
 TOTAL_GIB = 1024.0
-UPLOAD_BYTES = 4096
 
 
 class HeldVolume(msgspec.Struct, frozen=True):
@@ -158,9 +158,13 @@ class SimBlocks:
 
         answer = await self._simulation.say("ensure_uploaded", volume_id, url, is_so=is_so, make_so=make_so)
         if isinstance(answer, Done) and self._transfers is not None and is_so() is None:
-            await self._transfers.put(url, zeros())
+            await self._transfers.put(url, self._bytes(volume_id, disk_format))
             write_whole(file, sent)
         return answer
+
+    async def _bytes(self, volume_id: UUID, disk_format: DiskFormat) -> AsyncIterator[bytes]:
+        held = read(self._volumes / f"{volume_id}.json", HeldVolume)
+        yield blank.image(disk_format, (held.size_gib if held else 1) << 30)
 
     async def cancel(self, subject_id: UUID, verb: str, *, fence: int) -> Answer:
         return await self._simulation.cancel(subject_id, verb)
@@ -183,10 +187,6 @@ class SimBlocks:
         held = [*structs(self._volumes, HeldVolume).values(), *structs(self._snapshots, HeldSnapshot).values()]
         used_gib: int = sum(each.size_gib for each in held)
         return self._total_gib - used_gib
-
-
-async def zeros() -> AsyncIterator[bytes]:
-    yield bytes(UPLOAD_BYTES)
 
 
 def read(file: Path, kind: type[T]) -> T | None:

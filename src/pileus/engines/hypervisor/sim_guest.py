@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 import msgspec
 
+from pileus.engines.blank import qcow2
 from pileus.engines.hypervisor import Domain, LocalDisk, VolumeDisk
 from pileus.kernel.clock import iso
 
-CLUSTER_BITS = 16
 BOOTS_KEPT = 20
 
 
@@ -89,17 +88,3 @@ def numbers(domain: Domain, uptime_s: float) -> dict[str, int | float]:
 async def snapshot(disk: LocalDisk) -> AsyncIterator[bytes]:
     """The bytes of an empty qcow2 of the disk's size, with no cluster of data."""
     yield qcow2(max(disk.size_mib, 1) << 20)
-
-
-def qcow2(size_bytes: int) -> bytes:
-    """Header, refcount table, one refcount block, L1 table: a cluster each."""
-    cluster = 1 << CLUSTER_BITS
-    entries = -(-size_bytes // (cluster * (cluster // 8)))
-    l1_clusters = max(1, -(-entries * 8 // cluster))
-    header = struct.pack(
-        ">4sIQIIQIIQQIIQQQQII",
-        *(b"QFI\xfb", 3, 0, 0, CLUSTER_BITS, size_bytes, 0, entries, 3 * cluster, cluster, 1, 0, 0, 0, 0, 0, 4, 104),
-    )
-    refcounts = struct.pack(f">{3 + l1_clusters}H", *([1] * (3 + l1_clusters)))
-    parts = (header, struct.pack(">Q", 2 * cluster), refcounts)
-    return b"".join(part.ljust(cluster, b"\0") for part in parts) + bytes(l1_clusters * cluster)

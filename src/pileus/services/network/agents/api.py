@@ -48,8 +48,9 @@ def timed(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-@api.get("/v2.0/agents", rule="get_agent")
+@api.get("/v2.0/agents", rule="regular_user")
 async def list_agents(ctx: Ctx, query: Query) -> dict[str, Any]:
+    """Those that the caller may see: an administrator all, others none."""
     found = [shown(agent) for agent in await service.list_(ctx)]
     for name in FILTERS:
         if name in query:

@@ -36,7 +36,9 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_(ctx: Ctx) -> list[Agent]:
-    """All, by host and binary."""
+    """Those that the caller may see, by host and binary: all or none."""
+    if not ctx.world.policy.allows("get_agent", ctx.caller, {}):
+        return []
     async with ctx.read() as ctx:
         noted = await store.notes(ctx)
         return [_agent(ctx, host, binary, noted) for host in await hosts.list_all(ctx) for binary in TYPES]

@@ -11,7 +11,15 @@ from pileus.services.network.extensions import service
 from pileus.services.network.http import api, only
 
 UPDATED = "2026-01-01T00:00:00-00:00"
-RESOURCES = ("networks", "subnets", "subnetpools", "ports", "routers", "floatingips", "security-groups", "quotas")
+RESOURCES = {
+    "network": "networks",
+    "subnet": "subnets",
+    "port": "ports",
+    "router": "routers",
+    "floatingip": "floatingips",
+    "security_group": "security-groups",
+    "quota": "quotas",
+}
 
 
 def shown(alias: str, name: str) -> dict[str, Any]:
@@ -22,8 +30,8 @@ def shown(alias: str, name: str) -> dict[str, Any]:
 async def show_version(ctx: Ctx, here: Here) -> dict[str, Any]:
     """What there is to be asked for."""
     resources = [
-        {"name": name, "collection": name, "links": [{"rel": "self", "href": here.url(f"/v2.0/{name}")}]}
-        for name in RESOURCES
+        {"name": name, "collection": several, "links": [{"rel": "self", "href": here.url(f"/v2.0/{several}")}]}
+        for name, several in RESOURCES.items()
     ]
     return {"resources": resources}
 

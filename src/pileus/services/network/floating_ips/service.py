@@ -134,6 +134,8 @@ async def create(ctx: Ctx, several: Sequence[New]) -> list[Whole]:
             await projects.hold(ctx, project_id)
             many = sum(new.project_id == project_id for new in several)
             await claim(ctx, FLOATING_IPS, project_id, wanted=many, used=count_of)
+        for network in (await networks.seen(ctx, [new.network_id for new in several])).values():
+            check_outside(network)
         await subnets.hold_of(ctx, {new.network_id for new in several})
         return await whole(ctx, [await _add(ctx, new) for new in several])
 
@@ -167,10 +169,15 @@ async def _add(ctx: Ctx, new: New) -> FloatingIp:
     return floating_ip
 
 
-async def _outside(ctx: Ctx, new: New, network: Network, floating_ip_id: UUID) -> Port:
-    """The port that holds the address; it belongs to nobody."""
+def check_outside(network: Network) -> None:
+    """Raises BadRequest."""
     if not network.external:
         raise bad_floating_ip(f"Network {network.id} is not a valid external network")
+
+
+async def _outside(ctx: Ctx, new: New, network: Network, floating_ip_id: UUID) -> Port:
+    """The port that holds the address; it belongs to nobody."""
+    check_outside(network)
     known = (await subnets.of_networks(ctx, [network.id])).get(network.id, [])
     if all(subnet.ip_version != 4 for subnet in known):
         raise bad_floating_ip(f"Network {network.id} does not contain any IPv4 subnet")

@@ -46,6 +46,7 @@ __all__ = [
     "held",
     "hold",
     "ids_of_project",
+    "ids_outside",
     "ids_seen",
     "lend",
     "made",
@@ -329,6 +330,11 @@ TAGGED = Taggable("networks", "network", _tagged, touch)
 def ids_of_project(project_id: str | None) -> Any:
     """A SELECT of the networks that belong to a project: what stands in an IN."""
     return store.ids_of(store.networks.c.project_id == project_id)
+
+
+def ids_outside() -> Any:
+    """A SELECT of the networks that lead out: what stands in an IN."""
+    return store.ids_of(store.networks.c.external)
 
 
 def ids_seen(ctx: Ctx) -> Any:

@@ -184,8 +184,8 @@ def count_of(owners: Owners) -> Used:
 
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
-    """How many these projects have, on their way out too, and the names of a few."""
-    query = sa.select(networks.c.name, sa.func.count().over()).where(networks.c.project_id.in_(project_ids))
+    """How many these projects have, and the names of a few."""
+    query = sa.select(networks.c.name, sa.func.count().over()).where(networks.c.project_id.in_(project_ids), LIVE)
     rows = (await ctx.execute(query.order_by(networks.c.name).limit(5))).all()
     return (rows[0][1] if rows else 0), [row[0] for row in rows]
 

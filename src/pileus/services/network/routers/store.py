@@ -125,8 +125,8 @@ def count_of(owners: Any) -> sa.Select[Any]:
 
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
-    """How many rows these projects have, also of what is on its way out, and the names of a few."""
-    query = sa.select(routers.c.name, sa.func.count().over()).where(routers.c.project_id.in_(project_ids))
+    """How many these projects have, and the names of a few."""
+    query = sa.select(routers.c.name, sa.func.count().over()).where(routers.c.project_id.in_(project_ids), is_there)
     rows = (await ctx.execute(query.order_by(routers.c.name).limit(5))).all()
     return (rows[0][1] if rows else 0), [row[0] for row in rows]
 

@@ -140,12 +140,12 @@ def count_of(owners: Any) -> sa.Select[Any]:
 
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
-    """How many rows these projects have, also of what is on its way out, and the names of a few.
+    """How many these projects have, and the names of a few.
 
     But for the default ones, which nobody made and which go with the project.
     """
     mine = (groups.c.project_id.in_(project_ids), groups.c.is_default.is_(False))
-    query = sa.select(groups.c.name, sa.func.count().over()).where(*mine)
+    query = sa.select(groups.c.name, sa.func.count().over()).where(*mine, is_there)
     rows = (await ctx.execute(query.order_by(groups.c.name).limit(5))).all()
     return (rows[0][1] if rows else 0), [row[0] for row in rows]
 

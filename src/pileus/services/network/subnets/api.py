@@ -63,10 +63,11 @@ class SubnetBodies(Body, frozen=True):
 async def shown(ctx: Ctx, items: Sequence[Subnet]) -> list[dict[str, Any]]:
     """Subnets as the API shows them."""
     words = await tags.of(ctx, [subnet.id for subnet in items])
-    return [document(each, words.get(each.id, ())) for each in items]
+    outside = await service.external_among(ctx, items)
+    return [document(each, words.get(each.id, ()), external=each.network_id in outside) for each in items]
 
 
-def document(subnet: Subnet, words: Any) -> dict[str, Any]:
+def document(subnet: Subnet, words: Any, *, external: bool) -> dict[str, Any]:
     return {
         "id": subnet.id,
         "name": subnet.name,
@@ -83,6 +84,7 @@ def document(subnet: Subnet, words: Any) -> dict[str, Any]:
         "dns_nameservers": subnet.dns,
         "service_types": subnet.service_types,
         "dns_publish_fixed_ip": subnet.dns_publish_fixed_ip,
+        "router:external": external,
         **ending(subnet, words),
     }
 

@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import sqlalchemy as sa
 
 from pileus.engines.overlay import Dhcp, Route
 from pileus.kernel.changes import changed, changed_each
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict
 from pileus.kernel.http import Query
+from pileus.kernel.http.queries import boolean
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.addresses import Block, read_block
@@ -41,6 +43,7 @@ __all__ = [
     "delete",
     "delete_of",
     "every_id",
+    "external_among",
     "get",
     "going",
     "hold_of",
@@ -53,6 +56,7 @@ __all__ = [
 ]
 
 KIND = "network.subnet"
+EXTERNAL = "router:external"
 
 made: Hook[[Ctx, Network, Subnet]] = Hook()
 """In the transaction in which a subnet was made."""
@@ -113,7 +117,17 @@ async def get(ctx: Ctx, subnet_id: UUID) -> Subnet:
 
 async def page(ctx: Ctx, query: Query) -> Found[Subnet]:
     """Those that the caller may see and the query string asks for. Raises BadRequest."""
-    return await store.page(ctx, query, visible(ctx))
+    asked = {name: values for name, values in query.items() if name != EXTERNAL}
+    ways = {boolean(EXTERNAL, value) for value in query.get(EXTERNAL, ())}
+    outside = store.subnets.c.network_id.in_(networks.ids_outside())
+    narrowed = [sa.or_(*(outside if way else ~outside for way in sorted(ways)))] if ways else []
+    return await store.page(ctx, asked, visible(ctx), *narrowed)
+
+
+async def external_among(ctx: Ctx, several: Sequence[Subnet]) -> set[UUID]:
+    """Which of the networks of these lead out."""
+    known = await networks.by_ids(ctx, {subnet.network_id for subnet in several})
+    return {id_ for id_, network in known.items() if network.external}
 
 
 async def create(ctx: Ctx, wanted: Sequence[New]) -> list[Subnet]:
@@ -131,7 +145,7 @@ async def create(ctx: Ctx, wanted: Sequence[New]) -> list[Subnet]:
         subnets = [_row(ctx, new, there.setdefault(new.network_id, [])) for new in wanted]
         await store.add(ctx, subnets)
         await tags.put(ctx, {subnet.id: new.tags for subnet, new in zip(subnets, wanted, strict=True)})
-        for subnet in subnets:
+        for subnet in sorted(subnets, key=lambda subnet: subnet.id):  # as locks are taken
             await made.run(ctx, on[subnet.network_id], subnet)
         await networks.want(ctx, on)
         await changed_each(ctx, KIND, "created", {str(subnet.id): subnet.project_id for subnet in subnets})

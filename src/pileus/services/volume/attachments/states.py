@@ -164,14 +164,16 @@ async def release(ctx: Ctx, attachment_id: UUID) -> None:
         await store.remove(ctx, attachment_id)
         await changed(ctx, KIND, "deleted", attachment_id, project_id=attachment.project_id)
         if volume is not None:
-            await settle_status(ctx, volume.id)
+            await settle_status(ctx, volume.id, mended=True)
 
 
-async def settle_status(ctx: Ctx, volume_id: UUID) -> None:
-    """The status of a volume after one of its attachments has gone."""
+async def settle_status(ctx: Ctx, volume_id: UUID, *, mended: bool = False) -> None:
+    """The status of a volume after one of its attachments has gone. `mended`: one that had an error then has none."""
     async with ctx.transaction() as ctx:
         held = await volumes.hold(ctx, volume_id)
-        if held.status not in {"reserved", "attaching", "detaching", "in-use"}:
+        if held.status not in {"reserved", "attaching", "detaching", "in-use"} and not (
+            mended and held.status == "error"
+        ):
             return
         left = {each.status for each in await of_volume(ctx, volume_id)}
         ways = {"attached": "in-use", "detaching": "detaching", "attaching": "attaching", "reserved": "reserved"}

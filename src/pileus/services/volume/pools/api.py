@@ -14,10 +14,10 @@ from pileus.kernel.http import Body, Query
 from pileus.services.volume.http import api, time
 from pileus.services.volume.lists import last, truth
 from pileus.services.volume.pools import service
-from pileus.services.volume.pools.service import Pool, Row
+from pileus.services.volume.pools.capabilities import BACKEND, POOL, PROTOCOL, VENDOR
+from pileus.services.volume.pools.service import Row
 
 BINARY = "cinder-volume"
-BACKEND, POOL = "blocks", "files"
 SERVICES = "/v3/os-services"
 UPDATE = "volume_extension:services:update"
 
@@ -26,8 +26,8 @@ HostName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0
 
 class Named(Body, frozen=True):
     host: HostName
-    binary: str = BINARY
-    service: str = BINARY
+    binary: str = ""
+    service: str = ""  # how it was called before; `binary` decides
     disabled_reason: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
 
 
@@ -67,8 +67,11 @@ async def list_services(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
 
 
 async def changed(ctx: Ctx, body: Named, *, disabled: bool) -> dict[str, Any]:
-    if BINARY not in (body.binary, body.service):
-        raise NotFound(f"Service {body.binary} could not be found on host {body.host}.")
+    binary = body.binary or body.service
+    if not binary:
+        raise BadRequest("Missing required element 'binary' in request body.")
+    if binary != BINARY:
+        raise NotFound(f"Service {binary[:80]} could not be found on host {body.host}.")
     host = await service.host_of(ctx, body.host)
     await service.put(ctx, host.name, disabled=disabled, reason=body.disabled_reason if disabled else None)
     said = {"host": body.host, "service": BINARY, "binary": BINARY, "disabled": disabled}
@@ -96,7 +99,11 @@ async def disable_service_with_reason(ctx: Ctx, body: Named) -> dict[str, Any]:
 async def frozen(ctx: Ctx, body: Frozen, *, so: bool) -> None:
     if body.host is None:
         raise BadRequest("Invalid input: it names no host.")
-    await service.put(ctx, (await service.host_of(ctx, body.host)).name, frozen=so)
+    try:
+        host = await service.host_of(ctx, body.host)
+    except NotFound as e:
+        raise BadRequest(e.message) from None
+    await service.put(ctx, host.name, frozen=so)
 
 
 @api.put(f"{SERVICES}/freeze", rule="volume:freeze_host", status=202)
@@ -128,38 +135,20 @@ async def list_hosts(ctx: Ctx) -> list[dict[str, Any]]:
 @api.get("/v3/os-hosts/{volume_host}", rule="volume_extension:hosts", wrap="host")
 async def show_host(ctx: Ctx, volume_host: str) -> list[dict[str, Any]]:
     host = await service.host_of(ctx, volume_host)
-    promised = {pool.host: pool.promised_gib for pool in await service.everything(ctx)}
-    total = {"host": volume_host, "project": "(total)", "total_volume_gb": promised.get(host.name, 0)}
-    return [{"resource": {**total, "volume_count": 0, "snapshot_count": 0, "total_snapshot_gb": 0}}]
-
-
-def capabilities(pool: Pool) -> dict[str, Any]:
-    return {
-        "total_capacity_gb": pool.total_gib,
-        "free_capacity_gb": pool.free_gib,
-        "allocated_capacity_gb": pool.promised_gib,
-        "provisioned_capacity_gb": pool.promised_gib,
-        "max_over_subscription_ratio": service.OVERCOMMIT,
-        "reserved_percentage": 0,
-        "thin_provisioning_support": True,
-        "thick_provisioning_support": False,
-        "multiattach": True,
-        "QoS_support": False,
-        "volume_backend_name": BACKEND,
-        "storage_protocol": "file",
-        "vendor_name": "Pileus",
-        "driver_version": "1",
-        "backend_state": "up",
-    }
+    resource = {"host": volume_host, "project": "(total)"}
+    for kind, (many, gib) in (await service.held(ctx, host.name)).items():
+        resource |= {f"{kind}_count": str(many), f"total_{kind}_gb": str(gib)}
+    return [{"resource": resource}]
 
 
 @api.get("/v3/scheduler-stats/get_pools", rule="scheduler_extension:scheduler_stats:get_pools", wrap="pools")
 async def list_pools(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
+    await service.look(ctx)
     found = [(f"{pool.host}@{BACKEND}#{POOL}", pool) for pool in await service.everything(ctx)]
     wanted = last(query, "name") if ctx.at("3.28") else None
     detail = truth(query, "detail")
     return [
-        {"name": name, "capabilities": capabilities(pool)} if detail else {"name": name}
+        {"name": name, "capabilities": service.capabilities(pool)} if detail else {"name": name}
         for name, pool in found
         if wanted in (None, name)
     ]
@@ -170,11 +159,11 @@ async def show_capabilities(ctx: Ctx, volume_host: str) -> dict[str, Any]:
     host = await service.host_of(ctx, volume_host)
     return {
         "namespace": f"OS::Storage::Capabilities::{host.name}@{BACKEND}",
-        "vendor_name": "Pileus",
+        "vendor_name": VENDOR,
         "volume_backend_name": BACKEND,
         "pool_name": POOL,
         "driver_version": "1",
-        "storage_protocol": "file",
+        "storage_protocol": PROTOCOL,
         "display_name": None,
         "description": None,
         "visibility": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -38,19 +38,30 @@ def room_gib(pool: Pool, *, overcommit: float) -> float:
     return max(0.0, pool.total_gib * overcommit - pool.promised_gib)
 
 
-def choose(pools: Sequence[Pool], *, size_gib: int, overcommit: float, only: str | None = None) -> Choice:
-    """The host with the most room that can take so much; `only`: the one that what it is made of is on."""
-    refusals = {pool.host: why for pool in pools if (why := refusal(pool, size_gib, overcommit, only))}
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be placed. `only`: the host that what it is made of is on; `suits`: whether a pool is what its type asks for."""
+
+    size_gib: int
+    only: str | None = None
+    suits: Callable[[Pool], bool] = lambda pool: True
+
+
+def choose(pools: Sequence[Pool], wish: Wish, *, overcommit: float) -> Choice:
+    """The host with the most room that can take so much."""
+    refusals = {pool.host: why for pool in pools if (why := refusal(pool, wish, overcommit))}
     left = [pool for pool in pools if pool.host not in refusals]
     best = max(left, key=lambda pool: (room_gib(pool, overcommit=overcommit), pool.host), default=None)
     return Choice(best.host if best else None, refusals)
 
 
-def refusal(pool: Pool, size_gib: int, overcommit: float, only: str | None) -> str:
+def refusal(pool: Pool, wish: Wish, overcommit: float) -> str:
     """Why this host cannot take it; empty when it can."""
-    if only is not None and pool.host != only:
+    if wish.only is not None and pool.host != wish.only:
         return "does not hold what the volume is made of"
     if pool.disabled:
         return "is disabled"
+    if not wish.suits(pool):
+        return "is not what the volume's type asks for"
     room = room_gib(pool, overcommit=overcommit)
-    return "" if size_gib <= room else f"has room for {int(room)} GiB of {size_gib}"
+    return "" if wish.size_gib <= room else f"has room for {int(room)} GiB of {wish.size_gib}"

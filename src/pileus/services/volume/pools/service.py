@@ -7,7 +7,7 @@ counted from the rows of volumes and snapshots, under the lock of the host that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,50 +18,64 @@ from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError, Conflict, NotFound, Unavailable
 from pileus.kernel.hosts import Host
-from pileus.kernel.operations import Op
+from pileus.services.volume.pools import capabilities as known
 from pileus.services.volume.pools import rules, store
-from pileus.services.volume.pools.rules import Pool
+from pileus.services.volume.pools.capabilities import suits
+from pileus.services.volume.pools.rules import Pool, Wish
 from pileus.services.volume.pools.store import Row
 
-__all__ = ["OVERCOMMIT", "Pool", "Row", "choose", "everything", "look", "pools", "promised_by", "put", "rows"]
+__all__ = [
+    "OVERCOMMIT",
+    "Pool",
+    "Row",
+    "capabilities",
+    "choose",
+    "everything",
+    "held",
+    "look",
+    "pools",
+    "promised_by",
+    "put",
+    "rows",
+]
 
 OVERCOMMIT = 10.0
 """How many GiB may be promised for each that a host has: volumes take no room until they are written."""
 
+NO_SPECS: Mapping[str, str] = {}
 FRESH_S = 60.0
 AT_ONCE = 16
 
 Promised = Callable[[], sa.Select[Any]]
-_promises: list[Promised] = []
+_promises: dict[str, Promised] = {}
 
 rows = store.all_
 
 
-def promised_by(call: Promised) -> Promised:
+def promised_by(kind: str, call: Promised) -> None:
     """Count this SELECT of (host, GiB) among what hosts have promised. For the nouns above."""
-    _promises.append(call)
-    return call
+    _promises[kind] = call
 
 
-async def look(op: Op) -> None:
-    """In a step that acts: see how much room the hosts have of which that is not known, or not any more."""
-    now = op.ctx.now()
-    known = await rows(op.ctx)
-    usable = [host.name for host in await hosts.list_all(op.ctx) if host.usable]
+async def look(ctx: Ctx) -> None:
+    """Outside a transaction: see how much room the hosts have of which that is not known, or not any more."""
+    now = ctx.now()
+    known = await rows(ctx)
+    usable = [host.name for host in await hosts.list_all(ctx) if host.usable]
     stale = [name for name in usable if name not in known or not 0 <= now - known[name].seen_at < FRESH_S]
     gate = asyncio.Semaphore(AT_ONCE)
-    observed = await asyncio.gather(*(_observed(op, name, gate) for name in stale))
-    async with op.ctx.transaction() as ctx:
+    observed = await asyncio.gather(*(_observed(ctx, name, gate) for name in stale))
+    async with ctx.transaction() as ctx:
         for name, facts in zip(stale, observed, strict=True):
             if facts is not None:
                 await store.put(ctx, name, total_gib=facts[0], free_gib=facts[1], seen_at=now)
 
 
-async def _observed(op: Op, host: str, gate: asyncio.Semaphore) -> tuple[float, float] | None:
+async def _observed(ctx: Ctx, host: str, gate: asyncio.Semaphore) -> tuple[float, float] | None:
     """What it has and what of that is free; nothing, if it holds no volumes; None when it does not answer."""
     async with gate:
         try:
-            seen: Seen = await op.engine("blocks", host).observe()
+            seen: Seen = await ctx.engine("blocks", host).observe()
         except Unavailable:
             return None
         except CloudError:
@@ -86,7 +100,7 @@ async def everything(ctx: Ctx) -> list[Pool]:
 
 
 async def _promised(ctx: Ctx) -> dict[str, int]:
-    parts = [call() for call in _promises]
+    parts = [call() for call in _promises.values()]
     if not parts:
         return {}
     each = sa.union_all(*parts).subquery()
@@ -95,19 +109,38 @@ async def _promised(ctx: Ctx) -> dict[str, int]:
     return {row[0]: int(row[1] or 0) for row in found}
 
 
-async def choose(ctx: Ctx, size_gib: int, *, only: str | None = None) -> str:
+async def held(ctx: Ctx, host: str) -> dict[str, tuple[int, int]]:
+    """How many of each kind are on a host, and how many GiB they are."""
+    found = {}
+    for kind, call in _promises.items():
+        each = call().subquery()
+        query = sa.select(sa.func.count(), sa.func.sum(each.c[1])).where(each.c[0] == host)
+        many, gib = (await ctx.execute(query)).one()
+        found[kind] = (int(many), int(gib or 0))
+    return found
+
+
+async def choose(ctx: Ctx, size_gib: int, *, specs: Mapping[str, str] = NO_SPECS, only: str | None = None) -> str:
     """In a transaction: the host on which a volume of that size goes; the caller writes it into the volume's row.
+
+    `specs`: the extra specs of its type.
 
     Raises Conflict that says what is missing; Unavailable when others took the room just now.
     """
-    choice = rules.choose(await pools(ctx), size_gib=size_gib, overcommit=OVERCOMMIT, only=only)
+    wish = Wish(size_gib, only, lambda pool: suits(capabilities(pool), specs))
+    choice = rules.choose(await pools(ctx), wish, overcommit=OVERCOMMIT)
     if choice.host is None:
         raise Conflict(choice.summary(), refusals=choice.refusals)
     await ctx.lock("volume_pool", choice.host)
     again = [pool for pool in await pools(ctx) if pool.host == choice.host]
-    if rules.choose(again, size_gib=size_gib, overcommit=OVERCOMMIT, only=only).host is None:
+    if rules.choose(again, wish, overcommit=OVERCOMMIT).host is None:
         raise Unavailable(f"The room on {choice.host} was taken just now.")
     return choice.host
+
+
+def capabilities(pool: Pool) -> dict[str, Any]:
+    """What a pool can do and has, by the names that types use."""
+    return known.capabilities(pool, OVERCOMMIT)
 
 
 async def host_of(ctx: Ctx, name: str) -> Host:

@@ -55,7 +55,7 @@ in_pages = store.in_pages
 of_volume = store.of_volume
 count_of = store.count_of
 hand_over = store.hand_over
-pools.promised_by(store.promised)
+pools.promised_by("snapshot", store.promised)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

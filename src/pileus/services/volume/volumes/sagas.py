@@ -13,6 +13,7 @@ from pileus.kernel.operations import Op, Saga, Wait
 from pileus.services.volume import images
 from pileus.services.volume.messages import service as messages
 from pileus.services.volume.pools import service as pools
+from pileus.services.volume.types import service as types
 from pileus.services.volume.volumes import hooks, store
 
 KIND = "volume.volume"
@@ -66,14 +67,15 @@ create_volume = Saga("volume.create_volume")
 async def look_at_hosts(op: Op) -> None:
     """How much room there is: only what nobody has looked at lately is asked."""
     if op.memo["only"] is None:
-        await pools.look(op)
+        await pools.look(op.ctx)
 
 
 @create_volume.rows
 async def place(op: Op) -> str:
     volume = await store.find(op.ctx, op.subject_id)
     assert volume is not None
-    host = op.memo["only"] or await pools.choose(op.ctx, volume.size_gib)
+    specs = await types.specs_of(op.ctx, volume.type_id)
+    host = op.memo["only"] or await pools.choose(op.ctx, volume.size_gib, specs=specs)
     await store.change(op.ctx, op.subject_id, host=host)
     return str(host)
 

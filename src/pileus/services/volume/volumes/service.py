@@ -64,7 +64,7 @@ find_held = store.hold
 by_ids = store.by_ids
 in_pages = store.in_pages
 create = making.create
-pools.promised_by(store.promised)
+pools.promised_by("volume", store.promised)
 types.in_use(store.any_of_type)
 
 
