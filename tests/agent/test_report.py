@@ -41,6 +41,14 @@ async def test_a_deaf_engine_does_not_end_the_lease(database: Database, tmp_path
             assert not plane.hosts.is_down("one")
 
 
+async def test_an_engine_that_breaks_does_not_end_the_lease(database: Database, tmp_path: Path) -> None:
+    async with control_plane(database, tmp_path / "control", SystemClock(), lease_s=0.3) as plane:
+        async with agent(plane, tmp_path, "one"):
+            (tmp_path / "one" / "sim" / "hypervisor" / "domains" / f"{uuid4()}.json").write_text("no JSON")
+            await plane.until(lambda: "hypervisor" not in plane.observed["one"])
+            assert not plane.hosts.is_down("one")
+
+
 async def test_a_change_wakes_who_waits_for_it(plane: ControlPlane, tmp_path: Path) -> None:
     ctx = plane.world.ctx()
     machine = await machines.create(ctx, name="web", host="one")

@@ -26,6 +26,7 @@ that no longer sleeps leaves the list."""
 
 WIDE_EXCEPTS_WITH_A_REASON: dict[str, str] = {
     "src/pileus/agent/app.py": "the HTTP rim of an agent: whatever an engine raises is told to the control plane",
+    "src/pileus/agent/report.py": "the reports of an agent: an engine that fails must not end those of the others",
     "src/pileus/kernel/operations/": "the worker: whatever a step raises is its failure, and is stored",
     "src/pileus/kernel/http/": "the HTTP rim: whatever a handler raises is a 500 without a word of it",
 }

@@ -100,6 +100,8 @@ class Reporter:
                     answers[kind] = msgspec.to_builtins(await ask(), str_keys=True)
             except Unavailable as e:
                 logger.warning("the %s engine does not answer to %s: %s", kind, question, e.message)
+            except Exception:
+                logger.exception("the %s engine fails at %s", kind, question)
         return answers
 
     async def _post(self, what: str, body: msgspec.Struct) -> bytes:

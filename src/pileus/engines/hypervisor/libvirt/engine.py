@@ -32,7 +32,7 @@ from pileus.engines.hypervisor.libvirt.xml import Site, Slots, domain_xml
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Change, Done, Failed
 from pileus.kernel.clock import Clock
-from pileus.kernel.errors import Conflict, NotFound
+from pileus.kernel.errors import Conflict, NotFound, Unavailable
 
 logger = logging.getLogger("pileus.libvirt")
 
@@ -214,10 +214,17 @@ class LibvirtHypervisor(Hypervisor):
             await self._uploads.clear(guest)
 
     async def observe(self) -> dict[UUID, DomainFacts]:
-        return await self._connection.call(facts.seen, self._guests)
+        return await self._asked(facts.seen, self._guests)
 
     async def describe(self) -> HostFacts:
-        return await self._connection.call(facts.host_facts, self._home, self._site.accelerator)
+        return await self._asked(facts.host_facts, self._home, self._site.accelerator)
+
+    async def _asked(self, question: Callable[..., T], *arguments: Any) -> T:
+        """What libvirt knows. Raises Unavailable, also when it cannot find out (of a machine without /sys)."""
+        try:
+            return await self._connection.call(question, *arguments)
+        except libvirt.libvirtError as e:
+            raise Unavailable(f"libvirt: {e.get_error_message() or e}") from e
 
     async def console_log(self, domain_id: UUID, lines: int | None) -> str:
         guest = self._guest(domain_id)
