@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import grimp
 import pytest
 
@@ -46,3 +49,10 @@ def test_an_agent_knows_no_service_and_no_database(room: str) -> None:
     inside = [m for m in GRAPH.modules if m == room or m.startswith(f"{room}.")]
     agents = [m for m in GRAPH.modules if m.startswith("pileus.agent")]
     assert not [(a, m) for a in agents for m in inside if GRAPH.direct_import_exists(importer=a, imported=m)]
+
+
+def test_an_agent_is_small_and_knows_no_database() -> None:
+    """Each of a hundred hosts would pay for it."""
+    said = "import sys, pileus.agent.main, pileus.agent.networking; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", said], capture_output=True, text=True, check=True)
+    assert not {"sqlalchemy", "asyncpg", "pileus.kernel.db", "pileus.kernel.context"} & set(done.stdout.split())
