@@ -11,7 +11,10 @@ import msgspec
 import sqlalchemy as sa
 
 from demo.world import DemoWorld
+from pileus.engines.hearing import tell
+from pileus.engines.hypervisor import Power
 from pileus.engines.hypervisor.sim import SIZE
+from pileus.engines.verbs import Change, Done
 from pileus.kernel import hosts
 from pileus.kernel.context import Ctx
 from pileus.kernel.operations import Saga, Worker
@@ -127,6 +130,14 @@ async def now(ctx: Ctx, server: Server) -> Server:
     found = await store.find(ctx, server.id)
     assert found is not None
     return found
+
+
+async def powered_off(world: DemoWorld) -> UUID:
+    """By itself."""
+    ctx, server = await existing(world)
+    await world.hypervisor("h1").ensure_power(server.id, Power.OFF, fence=0)
+    await tell(ctx, [Change("hypervisor", "power", str(server.id), Done(facts={"power": "off"}))])
+    return server.id
 
 
 async def delete_server(world: DemoWorld) -> UUID:
@@ -271,6 +282,7 @@ COMPUTE_SCENARIOS = [
     Scenario(power.unpause_server, acted("unpause", "pause"), done=ACTIVE, undone=PAUSED),
     Scenario(power.suspend_server, acted("suspend"), done=SUSPENDED, undone=ACTIVE),
     Scenario(power.resume_server, acted("resume", "suspend"), done=ACTIVE, undone=SUSPENDED),
+    Scenario(power.notice_power, powered_off, done=STOPPED, undone={**ACTIVE, "h1": "guest+image off"}),
     Scenario(sagas_disks.resize_server, resize_server, done=VERIFIED, undone=ACTIVE),
     Scenario(sagas_disks.confirm_resize, resized("confirmResize"), done=GROWN),
     Scenario(sagas_disks.revert_resize, resized("revertResize"), done=ACTIVE, undone=VERIFIED),

@@ -4,7 +4,8 @@ A `Domain` is the whole wish for one guest. Bytes come and go by transfers: `url
 that is good for one transfer; whoever fetches joins it to the address of its control plane (`engines.transfers`).
 
 A guest that stops or starts by itself (a shutdown inside, a crash) is told as
-`Change(kind="hypervisor", verb="power", subject=<id>, answer=Done(facts={"power": ...}))`.
+`Change(kind="hypervisor", verb="power", subject=<id>, answer=Done(facts={"power": ...}))`; one that is off also when its
+host begins to listen, as it may have stopped unheard.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from pileus.services.compute.servers import api_consoles as server_consoles
 from pileus.services.compute.servers import api_history as server_history
 from pileus.services.compute.servers import api_parts as server_parts
 from pileus.services.compute.servers import guest_pages
+from pileus.services.compute.servers import hearing as servers_hearing
 from pileus.services.compute.servers import reports as servers_reports
 from pileus.services.compute.servers import verification as verification_of_servers
 from pileus.services.compute.services import api as services
@@ -45,6 +46,7 @@ NOUNS = (
     quota_sets,
     server_groups,
     servers,
+    servers_hearing,
     servers_reports,
     guest_pages,
     server_consoles,

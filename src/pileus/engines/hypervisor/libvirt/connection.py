@@ -93,6 +93,8 @@ class Connection:
                 loop.call_soon_threadsafe(self._lifecycle, UUID(domain.UUIDString()), event)
 
         connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, heard, None)
+        for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
+            heard(connection, domain, libvirt.VIR_DOMAIN_EVENT_STOPPED, 0, None)  # perhaps while nobody listened
         return connection
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:

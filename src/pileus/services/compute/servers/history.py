@@ -41,6 +41,7 @@ NAMES = {
     "confirm_resize": "confirmResize",
     "revert_resize": "revertResize",
     "create_image": "createImage",
+    "notice_power": "stop",
 }
 FINISHED = {"done": "Success", "undone": "Success", "failed": "Error", "parked": "Error", "cancelled": "Error"}
 

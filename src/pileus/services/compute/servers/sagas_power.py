@@ -14,6 +14,7 @@ from pileus.services.compute.servers.sagas import failed, host_of, settled
 
 POWER_S = 600.0
 SOFT_S = 60.0
+LOOK_S = 30.0
 
 Say = Callable[[Op, Any], Awaitable[Any]]
 """Says it to the hypervisor of the server's host, which is given."""
@@ -93,3 +94,19 @@ suspend_server = power_saga(
 resume_server = power_saga(
     "resume_server", power(Power.ON), vm_state="active", power_state=rules.RUNNING, back=Power.SUSPENDED
 )
+
+notice_power = Saga("compute.notice_power")
+
+
+@notice_power.step(deadline_s=LOOK_S)
+async def look(op: Op) -> dict[str, bool]:
+    """At the guest as it is: that it went off may be old news."""
+    guests = await op.engine("hypervisor", await host_of(op)).observe()
+    guest = guests.get(op.subject_id)
+    return {"off": guest is not None and guest.power is Power.OFF}
+
+
+@notice_power.rows
+async def show_what_is(op: Op) -> None:
+    if op.memo["look"]["off"]:
+        await settled(op, vm_state="stopped", power_state=rules.SHUTDOWN)
