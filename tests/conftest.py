@@ -1,7 +1,7 @@
 """Fixtures that every test may use. What they are made of is in tests/support/.
 
 `database_url` and what stands on it (`database`, `cloud`) run once per kind of database; `--db sqlite` or
-`--db postgresql` takes one of them.
+`--db postgresql` takes one of them, `--db none` leaves out what needs any.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from support import postgres
 from support.cloud import RunningCloud, running_cloud
 from support.databases import postgres_database, sqlite_database
 
-KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"]}
+KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"], "none": []}
 RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class DemoWorld:
     ids: Ids = field(default_factory=Ids)
     seal: Seal = field(default_factory=lambda: Seal(bytes(32)))
     doorbell: Doorbell = field(default_factory=LocalDoorbell)
-    policy: Policy = field(default_factory=Policy.standard)
+    policy: Policy = field(default_factory=cache(Policy.standard))
     metrics: Metrics = field(default_factory=Metrics)
     memory: dict[type, Any] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
+import sqlalchemy as sa
 
 from pileus.beginnings import offer_services
 from pileus.kernel import config
 from pileus.kernel.context import PILEUS, Ctx
-from pileus.kernel.db import Database
+from pileus.kernel.db import Database, metadata, open_database
 from pileus.kernel.operations import Worker
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import Assignment
@@ -28,6 +32,7 @@ from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
 from pileus.world import Cloud, open_cloud
+from support.beginning import Rows
 
 ROLES = ("manager", "member", "reader", "service")
 BASE = "http://cloud.test"
@@ -116,7 +121,10 @@ class RunningCloud(Client):
 async def running_cloud(
     database_url: str, state: Path, overrides: Mapping[str, Any] | None = None
 ) -> AsyncIterator[RunningCloud]:
-    """A cloud on that database, with its files in `state`. `overrides` are options by their dotted names."""
+    """A cloud on that database, with its files in `state`. `overrides` are options by their dotted names.
+
+    Without any it begins with what the first one in this process began with, as if it was started again.
+    """
     given = {
         "state": str(state),
         "database.url": database_url,
@@ -125,23 +133,70 @@ async def running_cloud(
         "network.public_cidr": "",
         **(overrides or {}),
     }
-    state.mkdir(mode=0o700)
+    kept = None if overrides else beginnings.get(kind_of(database_url))
+    if kept is None:
+        state.mkdir(mode=0o700)
+    else:
+        await kept.put(database_url, state)
     world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, seed=SEED)
-    await bootstrap(world.ctx, PASSWORD)
-    await offer_services(world)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url=BASE, timeout=30)
     try:
-        yield await peopled(world, http)
+        people = await peopled(world) if kept is None else kept.people
+        if kept is None and not overrides:
+            beginnings[kind_of(database_url)] = await Beginning.of(world, people)
+        clients = {name: Client(http, *each) for name, each in people.items()}
+        admin = clients.pop("admin")
+        yield RunningCloud(http, admin.headers, admin.user_id, admin.project_id, world=world, people=clients)
     finally:
         await http.aclose()
         await world.stop()
 
 
-async def peopled(world: Cloud, http: httpx.AsyncClient) -> RunningCloud:
-    """The cloud with its admin, one user per role, and a stranger, all logged in."""
-    cloud = RunningCloud(http, {}, world=world, people={})
-    ctx = cloud.ctx()
-    default = projects.DEFAULT
+class Person(NamedTuple):
+    """Somebody who has logged in."""
+
+    headers: dict[str, str]
+    user_id: str
+    project_id: str
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The rows and files of a cloud with its people."""
+
+    rows: Rows
+    state: Path
+    people: dict[str, Person]
+
+    @classmethod
+    async def of(cls, world: Cloud, people: dict[str, Person]) -> Beginning:
+        kept = Path(tempfile.mkdtemp(prefix="pileus-begun-"))
+        atexit.register(shutil.rmtree, kept, ignore_errors=True)
+        shutil.copytree(world.state, kept, dirs_exist_ok=True)
+        return cls(await Rows.of(world.db), kept, people)
+
+    async def put(self, database_url: str, state: Path) -> None:
+        shutil.copytree(self.state, state)
+        database = open_database(database_url)
+        await database.start()
+        try:
+            await self.rows.put(database)
+        finally:
+            await database.close()
+
+
+beginnings: dict[tuple[str, int], Beginning] = {}
+
+
+def kind_of(database_url: str) -> tuple[str, int]:
+    return sa.make_url(database_url).get_backend_name(), len(metadata.tables)
+
+
+async def peopled(world: Cloud) -> dict[str, Person]:
+    """An admin, one user per role, and a stranger, all logged in."""
+    await bootstrap(world.ctx, PASSWORD)
+    await offer_services(world)
+    ctx, default = world.ctx, projects.DEFAULT
     people = await projects.create(ctx, "people", parent_id=None, domain_id=default, facts={})
     domain = await domains.create(ctx, "elsewhere", {})
     elsewhere = await projects.create(ctx, "elsewhere", parent_id=None, domain_id=domain.id, facts={})
@@ -156,10 +211,8 @@ async def peopled(world: Cloud, http: httpx.AsyncClient) -> RunningCloud:
     admin, project = await users.named(ctx, "admin", default), await projects.named(ctx, "admin", domain_id=default)
     assert admin is not None
     assert project is not None
-    for name, (user_id, project_id) in made.items():
-        cloud.people[name] = Client(http, await logged_in(ctx, user_id, project_id), user_id, project_id)
-    cloud.headers, cloud.user_id, cloud.project_id = await logged_in(ctx, admin.id, project.id), admin.id, project.id
-    return cloud
+    made["admin"] = (admin.id, project.id)
+    return {name: Person(await logged_in(ctx, *ids), *ids) for name, ids in made.items()}
 
 
 async def logged_in(ctx: Ctx, user_id: str, project_id: str | None) -> dict[str, str]:

@@ -79,6 +79,9 @@ class PostgresServer:
     _names: Iterator[int] = field(default_factory=itertools.count)
     _templates: dict[tuple[str, ...], tuple[str, str]] = field(default_factory=dict)  # schema: database, its shape
     _idle: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    _connections: dict[str, asyncpg.Connection] = field(default_factory=dict)
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run each statement outside a transaction. Safe to call while an event loop runs in this thread."""
@@ -86,19 +89,28 @@ class PostgresServer:
 
     def query(self, *statements: str, database: str = "postgres") -> list[asyncpg.Record]:
         """Run each statement; the rows of the last."""
+        return self._thread.submit(self._runner.run, self._query(statements, database)).result()
 
-        async def run() -> list[asyncpg.Record]:
+    async def _query(self, statements: tuple[str, ...], database: str) -> list[asyncpg.Record]:
+        """By a connection that stays: it knows the tables of its database already."""
+        connection = self._connections.get(database)
+        if connection is None or connection.is_closed():
             connection = await asyncpg.connect(f"{self.url}/{database}", timeout=30)
-            try:
-                rows: list[asyncpg.Record] = []
-                for statement in statements:
-                    rows = await connection.fetch(statement)
-                return rows
-            finally:
-                await connection.close()
+            self._connections[database] = connection
+        rows: list[asyncpg.Record] = []
+        for statement in statements:
+            rows = await connection.fetch(statement)
+        return rows
 
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, run()).result()
+    async def _disconnect(self, databases: list[str]) -> None:
+        for name in databases:
+            if connection := self._connections.pop(name, None):
+                connection.terminate()
+
+    def drop(self, *databases: str) -> None:
+        """Whoever is still connected."""
+        self._thread.submit(self._runner.run, self._disconnect(list(databases))).result()
+        self.execute(*(f'DROP DATABASE "{name}" WITH (FORCE)' for name in databases))
 
     @contextmanager
     def database(self, schema: tuple[str, ...] = ()) -> Iterator[str]:
@@ -111,7 +123,7 @@ class PostgresServer:
             if schema and self._emptied(name) == self._templates[schema][1]:
                 idle.append(name)
             else:
-                self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+                self.drop(name)
 
     def _made(self, schema: tuple[str, ...]) -> str:
         name = f"pileus_{os.getpid()}_{next(self._names)}"
@@ -120,6 +132,7 @@ class PostgresServer:
             self.execute(f'CREATE DATABASE "{template}"')
             shape = self.query(*schema, SHAPE, database=template)[0][0]
             self._templates[schema] = template, shape
+            self._thread.submit(self._runner.run, self._disconnect([template])).result()  # nobody may be in a template
         template = self._templates[schema][0] if schema else "template1"
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
@@ -133,8 +146,10 @@ class PostgresServer:
 
     def close(self) -> None:
         """Drop what was kept: of importance on a server that stays."""
-        kept = [*(name for names in self._idle.values() for name in names), *(t for t, _ in self._templates.values())]
-        self.execute(*(f'DROP DATABASE "{name}" WITH (FORCE)' for name in kept))
+        self.drop(*(name for names in self._idle.values() for name in names), *(t for t, _ in self._templates.values()))
+        self._thread.submit(self._runner.run, self._disconnect(list(self._connections))).result()
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
 
     @contextmanager
     def durable(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -42,13 +43,11 @@ class Verb:
         return msgspec.json.decode(data, type=self.body)
 
 
+@functools.cache
 def verbs_of(protocol: type) -> Mapping[str, Verb]:
     """The verbs of an engine protocol, by name."""
-    return {
-        name: verb(name, method)
-        for name, method in inspect.getmembers(protocol, inspect.iscoroutinefunction)
-        if not name.startswith("_")
-    }
+    methods = inspect.getmembers(protocol, inspect.iscoroutinefunction)
+    return MappingProxyType({name: verb(name, method) for name, method in methods if not name.startswith("_")})
 
 
 def verb(name: str, method: Callable[..., Any]) -> Verb:

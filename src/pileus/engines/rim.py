@@ -78,7 +78,7 @@ class Rim(Generic[E]):
     ) -> None:
         self.kind: str = protocol.KIND  # type: ignore[attr-defined]
         self.version: int = protocol.VERSION  # type: ignore[attr-defined]
-        self.verbs = verbs_of(protocol)
+        self.verbs = verbs_of(protocol)  # type: ignore[arg-type]  # a class is hashable, whatever E is
         self.patience_s = PATIENCE_S
         self.changed = changed or (lambda change: None)
         self.engine = cast(E, facade(protocol, self.say))

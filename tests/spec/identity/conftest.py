@@ -8,6 +8,7 @@ import pytest
 
 from pileus.kernel.db import Database
 from pileus.services.identity.bootstrap import bootstrap, register_service
+from support.beginning import begun
 from support.identity import PASSWORD, World
 from support.trusts import Pair
 
@@ -25,8 +26,12 @@ async def empty(database: Database) -> AsyncIterator[World]:
 @pytest.fixture
 async def identity(empty: World) -> World:
     """Identity with its administrator, in one process."""
-    await bootstrap(empty.ctx, PASSWORD)
-    await register_service(empty.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
+
+    async def make() -> None:
+        await bootstrap(empty.ctx, PASSWORD)
+        await register_service(empty.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
+
+    await begun("identity", empty.database, make)
     return empty
 
 
