@@ -14,14 +14,14 @@ KIND = "overlay"
 
 
 async def controller(ctx: Ctx) -> str:
-    """The host whose agent writes the overlay: `network.controller`, or the first by name. Raises Unavailable."""
+    """The host whose agent writes the overlay: `network.controller`, or the one that joined first. Raises Unavailable."""
     named = ctx.world.config.network.controller
     if named:
         return named
-    found = [host.name for host in await hosts.list_all(ctx) if not host.fenced]
+    found = [host for host in await hosts.list_all(ctx) if not host.fenced]
     if not found:
         raise Unavailable("There is no host yet that could hold networks.")
-    return found[0]
+    return min(found, key=lambda host: (host.joined_at, host.name)).name
 
 
 async def overlay(op: Op) -> Any:

@@ -1,0 +1,150 @@
+"""A random history of several tenants under kill -9: whatever was asked for ends stable, and nothing differs from its row."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from crash.history import IMAGE, LISTS, NETWORK, VOLUME, History, Tenant
+from crash.site import Site, running_site
+from support.waiting import pause
+
+SEED = "PILEUS_HISTORY_SEED"  # in the environment: the history to be repeated, as far as kills let it be
+TENANTS, HANDS = 3, 2
+LOOK_S = 0.25
+SETTLED_WITHIN_S = 100.0
+STABLE = {
+    "server": {"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "RESCUE", "VERIFY_RESIZE", "ERROR"},
+    "network": {"ACTIVE"},
+    "port": {"ACTIVE", "DOWN"},
+    "router": {"ACTIVE"},
+    "floatingip": {"ACTIVE", "DOWN"},
+    "volume": {"available", "in-use", "error", "error_extending"},
+    "snapshot": {"available", "error"},
+    "image": {"active", "queued", "killed"},
+}
+
+
+@pytest.fixture
+async def site(database_kind: str, blank_database_url: str, tmp_path: Path) -> AsyncIterator[Site]:
+    async with running_site(database_kind, blank_database_url, tmp_path) as site:
+        yield site
+
+
+@pytest.mark.database("sqlite")
+@pytest.mark.timeout(240)
+async def test_a_hundred_operations_under_kill_9_leave_what_the_rows_say(site: Site) -> None:
+    await lived_through(site, 100)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_a_thousand_operations_under_kill_9_leave_what_the_rows_say(site: Site) -> None:
+    await lived_through(site, 1000)
+
+
+async def lived_through(site: Site, operations: int) -> None:
+    seed = int(os.environ.get(SEED) or random.randrange(2**32))
+    print(f"seed {seed}: {SEED}={seed} asks for the same")
+    async with AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(await site.client())
+        history = History(operations, site.up, *await prepared(admin))
+        tenants = [await tenant(stack, site, admin, history, seed + n) for n in range(TENANTS)]
+        lives = [asyncio.create_task(each.live()) for each in tenants for _ in range(HANDS)]
+        kills = await kill_while(site, lives, random.Random(seed))
+        print(f"{kills} kills, {dict(history.counted)}")
+        assert history.wrong == []
+        await settled(admin)
+        for each in tenants:
+            assert await unstable(each) == []
+        assert await differences(admin) == []
+
+
+async def kill_while(site: Site, lives: list[asyncio.Task[None]], chance: random.Random) -> int:
+    """Kill one process after the other while the tenants live; how many."""
+    kills, living = 0, asyncio.gather(*lives)
+    while not living.done():
+        await asyncio.wait([living], timeout=chance.uniform(0.1, 1.0))
+        await site.kill(chance.randrange(len(site.parts)))
+        kills += 1
+    await living
+    return kills
+
+
+async def prepared(admin: httpx.AsyncClient) -> tuple[str, str]:
+    """A network outside, and an image for everybody: their ids."""
+    form = {"network": {"name": "outside", "router:external": True}}
+    made = await admin.post(f"{NETWORK}/networks", json=form)
+    assert made.status_code == 201, made.text
+    outside = made.json()["network"]["id"]
+    subnet = {"network_id": outside, "ip_version": 4, "cidr": "203.0.113.0/24"}
+    assert (await admin.post(f"{NETWORK}/subnets", json={"subnet": subnet})).status_code == 201
+    wanted = {"name": "tiny", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
+    image = (await admin.post(f"{IMAGE}/images", json=wanted)).json()["id"]
+    headers = {"Content-Type": "application/octet-stream"}
+    sent = await admin.put(f"{IMAGE}/images/{image}/file", content=bytes(65536), headers=headers)
+    assert sent.status_code == 204, sent.text
+    return outside, image
+
+
+async def tenant(stack: AsyncExitStack, site: Site, admin: httpx.AsyncClient, history: History, seed: int) -> Tenant:
+    """A member of a project of its own."""
+    name, password = f"t{seed}", uuid4().hex
+    project = (await admin.post("/identity/v3/projects", json={"project": {"name": name}})).json()["project"]["id"]
+    user = {"name": name, "password": password}
+    user_id = (await admin.post("/identity/v3/users", json={"user": user})).json()["user"]["id"]
+    (role,) = (await admin.get("/identity/v3/roles?name=member")).json()["roles"]
+    path = f"/identity/v3/projects/{project}/users/{user_id}/roles/{role['id']}"
+    assert (await admin.put(path)).status_code == 204
+    http = await stack.enter_async_context(await site.client(name, password, name))
+    return Tenant(http, project, history, random.Random(seed))
+
+
+async def settled(admin: httpx.AsyncClient) -> None:
+    """Return when nothing is in an operation."""
+    working: list[Any] = []
+    try:
+        async with asyncio.timeout(SETTLED_WITHIN_S):
+            while working := [each for state in ("running", "undoing") for each in await at_work(admin, state)]:
+                await pause(LOOK_S)
+    except TimeoutError:
+        raise TimeoutError(f"still at work: {json.dumps(working, indent=1)}") from None
+
+
+async def at_work(admin: httpx.AsyncClient, state: str) -> list[Any]:
+    answer = await admin.get(f"/pileus/v1/operations?state={state}")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["operations"])
+
+
+async def unstable(tenant: Tenant) -> list[str]:
+    """What is in no state in which it can be left, or in an error without a cause."""
+    messages = (await tenant.ask("GET", f"{VOLUME}/messages")).json()["messages"]
+    told = {message["resource_uuid"] for message in messages}
+    found = []
+    for kind in (kind for kind in LISTS if kind in STABLE):
+        for each in await tenant.every(kind):
+            causes = told if kind != "server" or not each.get("fault", {}).get("message") else told | {each["id"]}
+            failed = each["status"].lower().startswith("error") and each["id"] not in causes
+            if each["status"] not in STABLE[kind] or each.get("OS-EXT-STS:task_state") or failed:
+                found.append(f"{kind} {json.dumps(each)}")
+    return found
+
+
+async def differences(admin: httpx.AsyncClient) -> list[str]:
+    """What `pileus verify` finds, and what it could not look at."""
+    answer = await admin.post("/pileus/v1/verify", json={"verify": {}})
+    assert answer.status_code == 200, answer.text
+    report = answer.json()["report"]
+    told = [f"{each['subject']} {each['subject_id']} {each['host']}: {each['cause']}" for each in report["differences"]]
+    return [*told, *(f"{engine}: {cause}" for engine, cause in report["unseen"].items())]
