@@ -44,16 +44,16 @@ async def site(database_kind: str, blank_database_url: str, tmp_path: Path) -> A
 @pytest.mark.database("sqlite")
 @pytest.mark.timeout(240)
 async def test_a_hundred_operations_under_kill_9_leave_what_the_rows_say(site: Site) -> None:
-    await lived_through(site, 100)
+    await lived_through(site, 100, lull_s=1.0)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_a_thousand_operations_under_kill_9_leave_what_the_rows_say(site: Site) -> None:
-    await lived_through(site, 1000)
+    await lived_through(site, 1000, lull_s=4.0)
 
 
-async def lived_through(site: Site, operations: int) -> None:
+async def lived_through(site: Site, operations: int, *, lull_s: float) -> None:
     seed = int(os.environ.get(SEED) or random.randrange(2**32))
     print(f"seed {seed}: {SEED}={seed} asks for the same")
     async with AsyncExitStack() as stack:
@@ -61,7 +61,7 @@ async def lived_through(site: Site, operations: int) -> None:
         history = History(operations, site.up, *await prepared(admin))
         tenants = [await tenant(stack, site, admin, history, seed + n) for n in range(TENANTS)]
         lives = [asyncio.create_task(each.live()) for each in tenants for _ in range(HANDS)]
-        kills = await kill_while(site, lives, random.Random(seed))
+        kills = await kill_while(site, lives, random.Random(seed), lull_s)
         print(f"{kills} kills, {dict(history.counted)}")
         assert history.wrong == []
         await settled(admin)
@@ -70,11 +70,11 @@ async def lived_through(site: Site, operations: int) -> None:
         assert await differences(admin) == []
 
 
-async def kill_while(site: Site, lives: list[asyncio.Task[None]], chance: random.Random) -> int:
-    """Kill one process after the other while the tenants live; how many."""
+async def kill_while(site: Site, lives: list[asyncio.Task[None]], chance: random.Random, lull_s: float) -> int:
+    """Kill one process after the other while the tenants live, with a lull of at most so long between; how many."""
     kills, living = 0, asyncio.gather(*lives)
     while not living.done():
-        await asyncio.wait([living], timeout=chance.uniform(0.1, 1.0))
+        await asyncio.wait([living], timeout=chance.uniform(0.1, lull_s))
         await site.kill(chance.randrange(len(site.parts)))
         kills += 1
     await living

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pileus.engines.troubles import Trouble
+from pileus.kernel.verify import verify
 from support.cloud import Client, RunningCloud
 from support.computed import at
 from support.served import SERVERS, TINY, an_image
@@ -159,13 +160,17 @@ async def test_an_interface_that_fails_is_not_there(cloud: RunningCloud) -> None
     assert not [each for each in (await ports(member)).values() if each["device_id"] == server["id"]]
 
 
-async def test_a_port_that_is_deleted_is_no_servers_any_more(cloud: RunningCloud) -> None:
+async def test_a_port_that_is_deleted_is_unplugged_and_no_servers_any_more(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     server = await booted(cloud, member, networks=[{"uuid": await network(member)}])
     (found,) = [each["id"] for each in (await ports(member)).values() if each["device_id"] == server["id"]]
     answer = await cloud.delete(f"{NETWORK}/ports/{found}")
     assert answer.status_code == 204, answer.text
     assert (await member.get(f"{SERVERS}/{server['id']}")).json()["server"]["addresses"] == {}
+    await cloud.settle()
+    assert (await verify(cloud.ctx(), ["compute.guests", "compute.interfaces"])).differences == []
+    actions = (await member.get(f"{SERVERS}/{server['id']}/os-instance-actions")).json()["instanceActions"]
+    assert actions[0]["action"] == "detach_interface"
     await member.delete(f"{SERVERS}/{server['id']}")
     await cloud.settle()
     assert (await member.get(f"{SERVERS}/{server['id']}")).status_code == 404

@@ -181,8 +181,8 @@ async def failed(op: Op, **columns: Any) -> None:
 async def leave_ports(op: Op) -> None:
     nics = await store.nics_of(op.ctx, [op.subject_id])
     ours = [nic.port_id for nic in nics if nic.ours]
+    await store.drop_nics(op.ctx, op.subject_id)  # first: a port that goes would be detached
     await wiring.leave_ports(op.ctx, ours, [nic.port_id for nic in nics if not nic.ours])
-    await store.drop_nics(op.ctx, op.subject_id)
 
 
 async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forced: bool = False) -> scheduler.Asked:

@@ -170,8 +170,8 @@ attach_interface.parked(let_others)
 async def leave_port(op: Op) -> None:
     nic = await store.nic(op.ctx, op.subject_id)
     if nic is not None:
+        await store.drop_nic(op.ctx, nic.id)  # first: a port that goes would be detached
         await wiring.leave_ports(op.ctx, [nic.port_id] if nic.ours else [], [] if nic.ours else [nic.port_id])
-        await store.drop_nic(op.ctx, nic.id)
 
 
 detach_interface = Saga("compute.detach_interface")

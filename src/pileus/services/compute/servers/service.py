@@ -28,6 +28,7 @@ from pileus.services.compute.servers import (
     neighbours,
     rules,
     sagas,
+    sagas_attach,
     store,
     wiring,
 )
@@ -303,8 +304,10 @@ async def guests_of(ctx: Ctx, names: Sequence[str]) -> list[Guest]:
 
 @ports.going
 async def ports_gone(ctx: Ctx, gone: Sequence[ports.Port]) -> None:
-    """What is deleted in Networking is no server's any more; its guest lets go of it when its shape is said next."""
-    await store.forget_ports(ctx, [port.id for port in gone])
+    """What is deleted in Networking is unplugged as an interface that is detached, whatever is being done with it."""
+    for nic in await store.nics_at(ctx, [port.id for port in gone]):
+        operation_id = await sagas_attach.detach_interface.supersede(ctx, nic.id, server_id=str(nic.server_id))
+        await history.note(ctx, nic.server_id, operation_id, sagas_attach.detach_interface)
 
 
 @projects.owner("compute.server")

@@ -310,8 +310,10 @@ async def owner_of_port(ctx: Ctx, port_id: UUID) -> UUID | None:
     return (await ctx.execute(sa.select(nics.c.server_id).where(nics.c.port_id == port_id))).scalar()
 
 
-async def forget_ports(ctx: Ctx, port_ids: Collection[UUID]) -> None:
-    await ctx.execute(nics.delete().where(nics.c.port_id.in_(port_ids)))
+async def nics_at(ctx: Ctx, port_ids: Collection[UUID]) -> list[NicRow]:
+    """The interfaces that these ports are, in the order in which subjects are locked."""
+    query = sa.select(nics).where(nics.c.port_id.in_(port_ids)).order_by(nics.c.id)
+    return [NicRow(**row._mapping) for row in await ctx.execute(query)]
 
 
 async def add_nics(ctx: Ctx, rows: Sequence[NicRow]) -> None:
