@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.conftest import pileus
 from support.source import ROOT
 
 
@@ -22,12 +23,18 @@ def workshop() -> Iterator[Path]:
         yield Path(path)
 
 
+def verified(state: Path) -> None:
+    """The end of each test of a whole cloud: its engines hold what its rows say."""
+    done = pileus("verify", "--state", state)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Path:
     """The image of a small guest; built once."""
     image = ROOT / "build" / "tiny.qcow2"
     if not image.exists():
         image.parent.mkdir(exist_ok=True)
-        pileus = Path(sys.executable).with_name("pileus")
-        subprocess.run([pileus, "image", "build-tiny", "--out", image], check=True, timeout=300)
+        command = Path(sys.executable).with_name("pileus")
+        subprocess.run([command, "image", "build-tiny", "--out", image], check=True, timeout=300)
     return image

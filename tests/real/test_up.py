@@ -13,6 +13,7 @@ import pytest
 from cli import conftest as clouds
 from cli.conftest import Process, Up, pileus
 from cli.test_local_agent import agent_of, wait
+from real.conftest import verified
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240), pytest.mark.xdist_group("real")]
 
@@ -57,6 +58,7 @@ async def test_a_machine_is_a_host_and_nothing_of_it_is_left(cloud: Process) -> 
     await wait(lambda: (state / "agent.log").read_text().count("the agent listens") == 2)
     await wait(usable)
     assert "Traceback" not in (state / "agent.log").read_text()
+    verified(state)
     said_by("down", "--purge", "--state", state)
     assert cloud.popen.wait(30) == 0
     assert not state.exists()

@@ -7,13 +7,13 @@ and `ensure_deleted(op, "root")` in the undo. It uses volumes by `attachments.se
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, Conflict
+from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.kernel.operations import ChildFailed, Op, Wait, refuse_if_busy
 from pileus.services.volume.http import missing, seen, visible
 from pileus.services.volume.lists import Asked, Found
@@ -171,12 +171,14 @@ async def ensure_created(op: Op, label: str, wanted: Wanted) -> Wait | str:
 
 
 async def ensure_deleted(op: Op, label: str) -> Wait | None:
-    """In an undo that acts: nothing of that volume is left, or is being taken away."""
+    """In an undo that acts: nothing of that volume is left, or is being taken away.
+
+    One that is used by now, or of which there are snapshots, stays its project's.
+    """
     if wait := await op.cancel_child(label):
         return wait
-    async with op.ctx.transaction() as ctx:
-        await sagas.delete_volume.supersede(ctx, op.uuid(label))
-        await store.change(ctx, op.uuid(label), status="deleting")
+    with suppress(BadRequest, NotFound):
+        await delete(op.ctx, op.uuid(label))
     return None
 
 
