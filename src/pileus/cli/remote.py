@@ -20,6 +20,7 @@ from pileus.cli import Failure
 from pileus.cli.state import default_state
 
 ANSWERS_WITHIN_S = 60.0
+VERIFIES_WITHIN_S = 1800.0  # all that a large cloud has
 AUTH = {
     "OS_AUTH_URL": "auth_url",
     "OS_USERNAME": "username",
@@ -80,18 +81,20 @@ class Remote:
             raise Failure("the login has no catalogue: it needs a project")
         self._base = identity[0]["endpoints"][0]["url"].rstrip("/").removesuffix("/v3").removesuffix("/identity")
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, *, within_s: float = ANSWERS_WITHIN_S) -> Any:
         """What the cloud answers under /pileus/v1. Raises Failure with its words when it refuses."""
-        return self._send(method, f"{self._base}/pileus/v1{path}", body)[0]
+        return self._send(method, f"{self._base}/pileus/v1{path}", body, within_s)[0]
 
-    def _send(self, method: str, url: str, body: Any) -> tuple[Any, Mapping[str, str]]:
+    def _send(
+        self, method: str, url: str, body: Any, within_s: float = ANSWERS_WITHIN_S
+    ) -> tuple[Any, Mapping[str, str]]:
         if not url.startswith(("http://", "https://")):
             raise Failure(f"{url} is no http address")
         data = None if body is None else json.dumps(body).encode()
         headers = {**self._headers, "Accept": "application/json", "Content-Type": "application/json"}
         request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 (http only: see above)
         try:
-            with urllib.request.urlopen(request, timeout=ANSWERS_WITHIN_S, context=self._tls) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=within_s, context=self._tls) as answer:  # noqa: S310
                 text = answer.read()
                 return (json.loads(text) if text else None), answer.headers
         except urllib.error.HTTPError as e:
@@ -187,7 +190,9 @@ def reset(asked: argparse.Namespace) -> int:
 
 def verify(asked: argparse.Namespace) -> int:
     """1 when something differs, or could not be looked at."""
-    report = remote(asked).ask("POST", "/verify", {"verify": {"checks": asked.checks}})["report"]
+    report = remote(asked).ask("POST", "/verify", {"verify": {"checks": asked.checks}}, within_s=VERIFIES_WITHIN_S)[
+        "report"
+    ]
     if asked.json:
         say(report)
         return 0 if report["clean"] else 1

@@ -33,7 +33,7 @@ POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 Condition = sa.ColumnElement[bool]
 
-ROWS_AT_ONCE = 500
+ROWS_AT_ONCE = 200
 
 
 class Sort(NamedTuple):
