@@ -70,6 +70,8 @@ async def _begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = N
         now = await store.find(ctx, server.id) or server
         refuse_locked(ctx, now)
         rules.check(needs, now.id, now.vm_state, now.task_state)
+        if now.host is None:  # it was never built
+            raise rules.WrongState(f"Instance {now.id} is not ready: it is on no host. Delete it, and make another.")
         operation_id = await saga.start(ctx, now.id, **(memo or {}))
         await history.note(ctx, now.id, operation_id, saga)
         await store.change(ctx, now.id, **columns)

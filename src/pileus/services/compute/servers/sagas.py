@@ -99,6 +99,12 @@ async def mark_deleting(op: Op) -> dict[str, str | None]:
     return {"host": server.host}
 
 
+@delete_server.step(deadline_s=VOLUMES_S)
+async def end_attachments(op: Op) -> Any:
+    """What is just being attached or detached comes to its end first: nobody defines the guest anew once it is gone."""
+    return await sagas_attach.end_all(op)
+
+
 @delete_server.step(deadline_s=600)
 async def destroy(op: Op) -> Any:
     host = op.memo["mark_deleting"]["host"]
@@ -107,9 +113,6 @@ async def destroy(op: Op) -> Any:
 
 @delete_server.step(deadline_s=VOLUMES_S)
 async def leave_volumes(op: Op) -> Any:
-    """What is just being attached or detached comes to its end first."""
-    if wait := await sagas_attach.end_all(op):
-        return wait
     answer = await disks.disconnect_all(op)
     if not disks.is_settled(answer):
         return answer

@@ -41,6 +41,8 @@ async def say(op: Op, server_id: UUID, host: str) -> Any:
 async def say_when_idle(op: Op, server_id: UUID, *, must: bool) -> Any:
     """The same for an operation that is not the server's own: once nothing else is being done with the server.
 
+    Who has begun to say it goes on: what has come since waits for that.
+
     `must`: fails for a server that is on its way out; else there is nothing to do then.
     """
     server = await store.find(op.ctx, server_id)
@@ -48,6 +50,6 @@ async def say_when_idle(op: Op, server_id: UUID, *, must: bool) -> Any:
         if must:
             raise CloudError(f"The server {server_id} is being deleted, or on no host.")
         return None
-    if await holder(op.ctx, server_id) is not None:
+    if server.shaper != op.id and await holder(op.ctx, server_id) is not None:
         return Wait(BUSY_S, note="something else is being done with the server")
     return await say(op, server_id, server.host)
