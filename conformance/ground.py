@@ -1,4 +1,5 @@
-"""What Tempest does not make itself, but must find in the cloud: two images, the network that leads out, the extensions."""
+"""What Tempest does not make itself, but must find in the cloud: two images, the network that leads out, the
+extensions, the hosts."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ def laid(cloud: Cloud) -> dict[str, dict[str, Any]]:
             "networks"
         ]
         extensions = http.get(f"{cloud.urls['network']}/v2.0/extensions").json()["extensions"]
+        hosts = http.get(f"{cloud.urls['compute']}/os-hypervisors").json()["hypervisors"]
     return {
-        "compute": {"image_ref": one, "image_ref_alt": other},
+        "compute": {"image_ref": one, "image_ref_alt": other, "min_compute_nodes": len(hosts)},
         "network": {"public_network_id": networks[0]["id"], "floating_network_name": networks[0]["name"]},
         "network-feature-enabled": {"api_extensions": ",".join(sorted(each["alias"] for each in extensions))},
     }

@@ -195,3 +195,18 @@ async def test_security_groups_of_a_server(cloud: RunningCloud) -> None:
     assert (await boot(cloud, member, networks=networks, security_groups=[{"name": "none"}])).status_code == 400
     default = await booted(cloud, member, networks=networks)
     assert default["security_groups"] == [{"name": "default"}]
+
+
+async def test_a_rebuilt_server_s_addresses_are_bare_before_2_75(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    server = await booted(cloud, member, networks=[{"uuid": await network(member)}])
+    path = f"/compute/v2.1/servers/{server['id']}"
+    for version, more in (("2.74", set()), ("2.75", {"OS-EXT-IPS:type", "OS-EXT-IPS-MAC:mac_addr"})):
+        body = {"rebuild": {"imageRef": server["image"]["id"]}}
+        rebuilt = (await member.post(f"{path}/action", json=body, headers=at(version))).json()["server"]
+        await cloud.settle()
+        renamed = (await member.put(path, json={"server": {"name": "x"}}, headers=at(version))).json()["server"]
+        for shown in (rebuilt, renamed):
+            assert {frozenset(each) for each in shown["addresses"]["net"]} == {frozenset({"version", "addr"} | more)}
+        assert "OS-EXT-SRV-ATTR:user_data" not in rebuilt
+        assert rebuilt["user_data"] is None

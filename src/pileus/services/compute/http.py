@@ -34,6 +34,7 @@ ROOTS = frozenset({"v2.1", "v2"})
 PROJECT = re.compile(r"[0-9a-f-]{1,64}")
 MISSING = {
     "server_id": "Instance {} could not be found.",
+    "image_id": "Image not found.",
     "flavor_id": "Flavor {} could not be found.",
     "server_group_id": "Instance group {} could not be found.",
 }

@@ -10,6 +10,7 @@ from pileus.services.compute.gone import api as gone
 from pileus.services.compute.hosts import api as hosts
 from pileus.services.compute.http import api
 from pileus.services.compute.hypervisors import api as hypervisors
+from pileus.services.compute.images import api as images
 from pileus.services.compute.keypairs import api as keypairs
 from pileus.services.compute.limits import api as limits
 from pileus.services.compute.migrations import api as migrations
@@ -39,6 +40,7 @@ NOUNS = (
     gone,
     hosts,
     hypervisors,
+    images,
     keypairs,
     limits,
     migrations,

@@ -11,6 +11,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Body, Here
 from pileus.services.compute.http import Name, api
+from pileus.services.compute.metadata import checked_metadata
 from pileus.services.compute.servers import actions, building, checks, service, views
 from pileus.services.compute.servers.bodies import USER_DATA_LENGTH, DiskConfig, FileBody, Opt, Ranges, Text255, fits
 from pileus.services.compute.servers.checks import said
@@ -182,6 +183,7 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
     if ctx.at("2.54"):
         shown["key_name"] = (await service.get(ctx, server_id)).key_name
     if ctx.at("2.57"):
+        shown.pop("OS-EXT-SRV-ATTR:user_data", None)
         shown["user_data"] = (await service.get(ctx, server_id)).user_data
     where = next(link["href"] for link in shown["links"] if link["rel"] == "self")
     return Answer({"server": {**shown, "adminPass": admin_pass}}, headers={"Location": where})
@@ -193,7 +195,7 @@ def rebuilt_columns(ctx: Ctx, body: Rebuild) -> dict[str, Any]:
     if body.name is not UNSET:
         columns["name"] = checks.printable(ctx, "name", body.name)
     if body.metadata is not UNSET:
-        columns["metadata"] = checks.checked_metadata(body.metadata)
+        columns["metadata"] = checked_metadata(body.metadata)
     columns |= checks.said_columns(ctx, body)
     if not isinstance(body.user_data, UnsetType):
         data = body.user_data
@@ -227,7 +229,7 @@ class CreateBackup(Body, frozen=True):
 @api.action(ACTION, "createImage", rule=f"{RULES}:create_image")
 async def create_image(ctx: Ctx, server_id: UUID, body: CreateImage, here: Here) -> Answer:
     name = checks.printable(ctx, "name", body.name)
-    metadata = checks.checked_metadata(said(body.metadata, {}))
+    metadata = checked_metadata(said(body.metadata, {}))
     image_id = await actions.create_image(ctx, await service.get(ctx, server_id), name, metadata)
     return imaged(ctx, image_id, here)
 
@@ -235,7 +237,7 @@ async def create_image(ctx: Ctx, server_id: UUID, body: CreateImage, here: Here)
 @api.action(ACTION, "createBackup", rule="os_compute_api:os-create-backup")
 async def create_backup(ctx: Ctx, server_id: UUID, body: CreateBackup, here: Here) -> Answer:
     name = checks.printable(ctx, "name", body.name)
-    metadata = checks.checked_metadata(said(body.metadata, {}))
+    metadata = checked_metadata(said(body.metadata, {}))
     rotation = checks.count("rotation", body.rotation, least=0)
     server = await service.get(ctx, server_id)
     image_id = await actions.create_image(ctx, server, name, metadata, backup=body.backup_type, rotation=rotation)

@@ -11,7 +11,8 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http import Answer, Body, Here, Query
 from pileus.services.compute.http import api, asked
-from pileus.services.compute.servers import actions, checks, service, views
+from pileus.services.compute.metadata import checked_metadata, item
+from pileus.services.compute.servers import actions, service, views
 from pileus.services.compute.servers.bodies import Tag
 
 METADATA = "/v2.1/servers/{server_id}/metadata"
@@ -45,21 +46,21 @@ async def list_metadata(ctx: Ctx, server_id: UUID, query: Query) -> dict[str, An
 @api.post(METADATA, rule=f"{META}:create")
 async def add_metadata(ctx: Ctx, server_id: UUID, body: Metadata) -> dict[str, Any]:
     server = await service.get(ctx, server_id)
-    wanted = {**server.metadata, **checks.checked_metadata(body.metadata)}
+    wanted = {**server.metadata, **checked_metadata(body.metadata)}
     return {"metadata": await actions.set_metadata(ctx, server, wanted, action="update_server_metadata")}
 
 
 @api.put(METADATA, rule=f"{META}:update_all")
 async def replace_metadata(ctx: Ctx, server_id: UUID, body: Metadata) -> dict[str, Any]:
     server = await service.get(ctx, server_id)
-    wanted = checks.checked_metadata(body.metadata)
+    wanted = checked_metadata(body.metadata)
     return {"metadata": await actions.set_metadata(ctx, server, wanted, action="update_server_metadata")}
 
 
 @api.get(f"{METADATA}/{{key}}", rule=f"{META}:show")
 async def show_meta(ctx: Ctx, server_id: UUID, key: str, query: Query) -> dict[str, Any]:
     asked(ctx, query, strict_from="2.102")
-    return {"meta": {key: there((await service.get(ctx, server_id)).metadata, key)}}
+    return {"meta": {key: item((await service.get(ctx, server_id)).metadata, key)}}
 
 
 @api.put(f"{METADATA}/{{key}}", rule=f"{META}:update")
@@ -67,7 +68,7 @@ async def set_meta(ctx: Ctx, server_id: UUID, key: str, body: Meta1) -> dict[str
     server = await service.get(ctx, server_id)
     if set(body.meta) != {key}:
         raise BadRequest("Request body and URI mismatch")
-    wanted = {**server.metadata, **checks.checked_metadata(body.meta)}
+    wanted = {**server.metadata, **checked_metadata(body.meta)}
     await actions.set_metadata(ctx, server, wanted, action="update_server_metadata")
     return {"meta": body.meta}
 
@@ -75,16 +76,9 @@ async def set_meta(ctx: Ctx, server_id: UUID, key: str, body: Meta1) -> dict[str
 @api.delete(f"{METADATA}/{{key}}", rule=f"{META}:delete", status=204)
 async def delete_meta(ctx: Ctx, server_id: UUID, key: str) -> None:
     server = await service.get(ctx, server_id)
-    there(server.metadata, key)
+    item(server.metadata, key)
     wanted = {name: value for name, value in server.metadata.items() if name != key}
     await actions.set_metadata(ctx, server, wanted, action="delete_server_metadata")
-
-
-def there(metadata: dict[str, str], key: str) -> str:
-    """Raises NotFound."""
-    if key not in metadata:
-        raise NotFound("Metadata item was not found")
-    return metadata[key]
 
 
 # tags

@@ -13,6 +13,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Body
 from pileus.services.compute.http import Name
+from pileus.services.compute.metadata import checked_metadata
 from pileus.services.compute.servers.checks import (
     Count,
     Flag,
@@ -20,7 +21,6 @@ from pileus.services.compute.servers.checks import (
     any_address,
     base64_text,
     checked_hostname,
-    checked_metadata,
     count,
     flag,
     printable,

@@ -6,7 +6,6 @@ import base64
 import binascii
 import ipaddress
 import re
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from pileus.services.compute.http import check_printable
 
 HOSTNAME = re.compile(r"[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+")
 FQDN = re.compile(r"[a-zA-Z0-9._-]{1,255}")
-METADATA_KEY = re.compile(r"[a-zA-Z0-9\-_:. ]{1,255}")
 MOST_COUNT = 2**31 - 1
 
 Flag = bool | str
@@ -99,17 +97,6 @@ def base64_text(name: str, text: str, most: int) -> str:
     except (binascii.Error, ValueError):
         raise BadRequest(f"Invalid input for field/attribute {name}. It is no base64.") from None
     return text
-
-
-def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Raises BadRequest for a key or a value that is none."""
-    for key, value in metadata.items():
-        if METADATA_KEY.fullmatch(key) is None or len(value) > 255:
-            raise BadRequest(
-                f"Invalid input for field/attribute metadata. Value: {key[:80]}. A key has 1 to 255 letters, digits or "
-                "-_:. and spaces; a value at most 255 characters."
-            )
-    return dict(metadata)
 
 
 def checked_hostname(ctx: Ctx, text: str) -> str:

@@ -79,7 +79,13 @@ async def changed(ctx: Ctx, here: Here, server: Server) -> dict[str, Any]:
         "key_name",
         "host_status",
     )
+    shown["addresses"] = {name: [bare(each) for each in listed] for name, listed in shown["addresses"].items()}
     return {name: value for name, value in shown.items() if not name.startswith(hidden)}
+
+
+def bare(address: dict[str, Any]) -> dict[str, Any]:
+    """Without what the extensions said of it."""
+    return {name: address[name] for name in ("version", "addr")}
 
 
 def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, *, groups: bool) -> dict[str, Any]:

@@ -148,6 +148,18 @@ def change_of(raw: Any, draft: int) -> Change:
     return Change(op, name, value, draft == 4)
 
 
+def changes_to(had: Mapping[str, str], wanted: Mapping[str, str]) -> list[Change]:
+    """What makes properties others. Raises BadRequest, Forbidden."""
+    if fields := sorted(FIELDS.keys() & wanted.keys()):
+        raise reserved(fields[0])
+    gone = [Change("remove", name, None, strict=False) for name in had if name not in wanted]
+    return gone + [change_of({"op": "add", "path": pointer_to(name), "value": wanted[name]}, 10) for name in wanted]
+
+
+def pointer_to(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def operation_of(raw: Mapping[str, Any]) -> tuple[str, Any]:
     op = raw.get("op")
     if op not in OPERATIONS:

@@ -81,6 +81,7 @@ __all__ = [
     "sees_all",
     "set_imported",
     "set_importing",
+    "set_properties",
     "set_status",
     "target",
     "to_fill",
@@ -260,6 +261,14 @@ async def patch(ctx: Ctx, image_id: UUID, changes: Sequence[Change]) -> Image:
             await projects.hold(ctx, new.owner)
             await claim(ctx, COUNT, new.owner, wanted=1, used=store.count)
         return await write(ctx, image, new)
+
+
+async def set_properties(ctx: Ctx, image_id: UUID, wanted: Mapping[str, str]) -> dict[str, str]:
+    """These and no others. Raises NotFound, BadRequest, Forbidden, TooLarge."""
+    async with ctx.transaction() as ctx:
+        await ctx.lock("subject", image_id)
+        had = (await get(ctx, image_id, "modify_image")).properties
+        return (await patch(ctx, image_id, rules.changes_to(had, wanted))).properties
 
 
 async def write(ctx: Ctx, old: Image, new: Image) -> Image:

@@ -1,0 +1,1 @@
+"""Images, as Compute showed them before 2.36."""

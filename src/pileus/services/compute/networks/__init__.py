@@ -1,0 +1,1 @@
+"""Networks, as Compute showed them before 2.36."""

@@ -1,0 +1,1 @@
+"""Security groups, as Compute showed them before 2.36."""
