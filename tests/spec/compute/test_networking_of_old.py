@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from support.cloud import Client, RunningCloud
 from support.computed import at
-from support.served import made
 
 GROUPS = "/compute/v2.1/os-security-groups"
 
@@ -105,11 +104,3 @@ async def test_rules_let_in_by_protocol_port_and_origin(cloud: RunningCloud) -> 
     path = f"/compute/v2.1/os-security-group-rules/{rule['id']}"
     assert (await member.delete(path)).status_code == 202
     assert (await member.delete(path)).status_code == 404
-
-
-async def test_a_console_s_last_lines_are_counted_as_nova_counts(cloud: RunningCloud) -> None:
-    member = cloud.as_("member")
-    server = await made(cloud, member)
-    body = {"os-getConsoleOutput": {"length": 3}}
-    output = (await member.post(f"/compute/v2.1/servers/{server.id}/action", json=body)).json()["output"]
-    assert len(output.split("\n")) == 3

@@ -133,10 +133,30 @@ async def test_a_server_that_goes_gives_its_volumes_back(cloud: RunningCloud) ->
     assert await exports(cloud) == 0
 
 
+async def bootable(client: Client, volume_id: str) -> None:
+    answer = await client.post(f"{VOLUMES}/{volume_id}/action", json={"os-set_bootable": {"bootable": True}})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_a_server_boots_from_no_volume_that_is_not_bootable(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    device = {
+        "uuid": await volume(cloud, member),
+        "source_type": "volume",
+        "destination_type": "volume",
+        "boot_index": 0,
+    }
+    body = {"name": "bfv", "flavorRef": TINY, "block_device_mapping_v2": [device], "networks": "none"}
+    answer = await member.post(SERVERS, json={"server": body}, headers=at("2.37"))
+    assert answer.status_code == 400
+    assert "not bootable" in answer.text
+
+
 async def test_a_server_boots_from_volumes(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     old = await volume(cloud, member)
-    devices = [
+    await bootable(member, old)
+    devices: list[dict[str, Any]] = [
         {"uuid": old, "source_type": "volume", "destination_type": "volume", "boot_index": 0},
         {
             "source_type": "blank",
@@ -169,6 +189,7 @@ async def test_a_boot_from_volumes_that_fails_leaves_none_of_its_own(cloud: Runn
     for host in ("h1", "h2"):
         cloud.world.rims["hypervisor", host]._behind.troubles.add(Trouble(kind="fail", cause="no"), verb="ensure_power")
     old = await volume(cloud, cloud)
+    await bootable(cloud, old)
     devices = [
         {"uuid": old, "source_type": "volume", "destination_type": "volume", "boot_index": 0},
         {"source_type": "blank", "destination_type": "volume", "volume_size": 2},

@@ -154,3 +154,11 @@ async def test_tags_are_put_and_deleted(cloud: RunningCloud) -> None:
     assert (await member.put(f"/image/v2/images/{image['id']}/tags/{'x' * 256}")).status_code == 400
     assert (await cloud.as_("reader").put(f"/image/v2/images/{image['id']}/tags/x")).status_code == 403
     assert (await member.put("/image/v2/images/11111111-1111-4111-8111-111111111111/tags/x")).status_code == 404
+
+
+async def test_an_administrator_names_an_owner_that_is_no_project(cloud: RunningCloud) -> None:
+    image = await registered(cloud, owner="elsewhere")
+    assert image["owner"] == "elsewhere"
+    changed = await patched(cloud, image["id"], {"op": "replace", "path": "/owner", "value": "nowhere"})
+    assert changed.json()["owner"] == "nowhere"
+    assert (await cloud.as_("member").get(f"/image/v2/images/{image['id']}")).status_code == 404

@@ -14,8 +14,10 @@ from pileus.services.compute.images import api as images
 from pileus.services.compute.keypairs import api as keypairs
 from pileus.services.compute.limits import api as limits
 from pileus.services.compute.migrations import api as migrations
+from pileus.services.compute.networks import api as networks
 from pileus.services.compute.quota_class_sets import api as quota_class_sets
 from pileus.services.compute.quota_sets import api as quota_sets
+from pileus.services.compute.security_groups import api as security_groups
 from pileus.services.compute.server_groups import api as server_groups
 from pileus.services.compute.servers import api as servers
 from pileus.services.compute.servers import api_actions as server_actions
@@ -44,8 +46,10 @@ NOUNS = (
     keypairs,
     limits,
     migrations,
+    networks,
     quota_class_sets,
     quota_sets,
+    security_groups,
     server_groups,
     servers,
     servers_hearing,

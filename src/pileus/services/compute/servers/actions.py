@@ -130,8 +130,8 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     new_key: bool = False
 
 
-async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> None:
-    """Raises BadRequest, Conflict, Forbidden."""
+async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> ImageFacts:
+    """Begin; the image that it will be of. Raises BadRequest, Conflict, Forbidden."""
     async with ctx.read() as reading:
         image = await neighbours.image(reading, wanted.image_id)
         devices = await store.devices_of(reading, [server.id])
@@ -153,6 +153,7 @@ async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> None:
     }
     saga = sagas_disks.rebuild_server
     await _begin(ctx, server, "rebuild", saga, memo, task_state="rebuilding", **columns)
+    return image
 
 
 def _check_image(ctx: Ctx, flavor: Flavor, image: ImageFacts) -> None:
@@ -248,10 +249,12 @@ async def numbers(ctx: Ctx, server: Server) -> Mapping[str, int | float]:
 
 
 async def console_log(ctx: Ctx, server: Server, lines: int | None) -> str:
-    """The last lines that it wrote. Raises Conflict, NotFound, Unavailable."""
-    if server.host is None:
-        raise Conflict(f"Instance {server.id} is not ready")
-    return await _host(ctx, server).console_log(server.id, lines)  # type: ignore[no-any-return]
+    """The last lines that it wrote; what stands behind the last newline, if only nothing, is one of them.
+
+    Raises Conflict, NotFound, Unavailable.
+    """
+    text: str = await _host(ctx, server).console_log(server.id, lines)
+    return text if lines is None else "\n".join(text.split("\n")[-lines:] if lines else ())
 
 
 def _host(ctx: Ctx, server: Server) -> Any:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType, field
+from msgspec.structs import replace
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
@@ -178,13 +179,14 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
         key_name=said(body.key_name),
         new_key=body.key_name is not UNSET,
     )
-    await actions.rebuild(ctx, server, wanted)
-    shown = await views.changed(ctx, here, await service.get(ctx, server_id))
+    image = await actions.rebuild(ctx, server, wanted)
+    new = replace(await service.get(ctx, server_id), image=image, image_id=image.id)
+    shown = await views.changed(ctx, here, new)
     if ctx.at("2.54"):
-        shown["key_name"] = (await service.get(ctx, server_id)).key_name
+        shown["key_name"] = new.key_name
     if ctx.at("2.57"):
         shown.pop("OS-EXT-SRV-ATTR:user_data", None)
-        shown["user_data"] = (await service.get(ctx, server_id)).user_data
+        shown["user_data"] = new.user_data
     where = next(link["href"] for link in shown["links"] if link["rel"] == "self")
     return Answer({"server": {**shown, "adminPass": admin_pass}}, headers={"Location": where})
 

@@ -41,6 +41,7 @@ from pileus.services.compute.servers.wiring import Wire
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.ports import service as ports
 from pileus.services.volume.attachments import service as attachments
+from pileus.services.volume.volumes import service as volumes
 
 __all__ = [
     "Beside",
@@ -254,6 +255,8 @@ async def _reserve(ctx: Ctx, servers: Sequence[Server]) -> None:
     """Volumes that are there already are these servers' from now on. Raises NotFound, BadRequest."""
     for device in await store.devices_of(ctx, [server.id for server in servers]):
         if device.volume_id is not None:
+            if device.boot_index == 0 and not (await volumes.get(ctx, device.volume_id)).bootable:
+                raise BadRequest(f"Block Device {device.volume_id} is not bootable.")
             await attachments.reserve(ctx, device.volume_id, server_id=device.server_id, attachment_id=device.id)
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.kernel.filters import Condition
+from pileus.services.compute.security_groups import service as old_groups
 from pileus.services.compute.servers.patterns import matches
 from pileus.services.compute.servers.wanted import WantedNic
 from pileus.services.network.floating_ips import service as floating_ips
@@ -241,26 +242,7 @@ async def groups_of(ctx: Ctx, port_ids: Collection[UUID]) -> list[dict[str, Any]
     """The security groups of these ports, with their rules, in Compute's old form."""
     there = await ports.by_ids(ctx, port_ids)
     known = await security_groups.by_ids(ctx, {group_id for port in there.values() for group_id in port.groups})
-    return [group_shown(each) for each in await security_groups.whole(ctx, list(known.values()))]
-
-
-def group_shown(whole: Whole) -> dict[str, Any]:
-    group = whole.group
-    rules = [
-        {
-            "id": rule.id,
-            "parent_group_id": group.id,
-            "ip_protocol": rule.protocol,
-            "from_port": rule.port_range_min,
-            "to_port": rule.port_range_max,
-            "ip_range": {"cidr": rule.remote_ip_prefix} if rule.remote_ip_prefix else {},
-            "group": {},
-        }
-        for rule in whole.rules
-        if rule.direction == "ingress"
-    ]
-    shown = {"id": group.id, "name": group.name, "description": group.description, "tenant_id": group.project_id}
-    return {**shown, "rules": rules}
+    return await old_groups.shown(ctx, await security_groups.whole(ctx, list(known.values())))
 
 
 async def join_group(ctx: Ctx, port_ids: Collection[UUID], name: str, *, leave: bool) -> None:

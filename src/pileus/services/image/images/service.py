@@ -218,15 +218,23 @@ async def add(ctx: Ctx, fields: dict[str, Any]) -> Image:
     check_sizes(image)
     async with ctx.transaction() as ctx:
         await refuse_if_busy(ctx, [image.id])
-        if image.owner is not None:
-            await projects.hold(ctx, image.owner)
-            await claim(ctx, COUNT, image.owner, wanted=1, used=store.count)
+        await give(ctx, image.owner)
         try:
             await store.add(ctx, image)
         except sa.exc.IntegrityError as e:
             raise Conflict(f"Image ID {image.id} already exists!") from e
         await changed(ctx, IMAGE, "created", image.id, project_id=image.owner)
     return image
+
+
+async def give(ctx: Ctx, owner: str | None) -> None:
+    """An image more for that project. An administrator may name an owner that no project here is: then it is nobody's.
+
+    Raises Conflict, OverQuota.
+    """
+    if owner is not None and (owner == ctx.caller.project_id or await projects.find(ctx, owner) is not None):
+        await projects.hold(ctx, owner)
+        await claim(ctx, COUNT, owner, wanted=1, used=store.count)
 
 
 def check_sizes(image: Image) -> None:
@@ -257,9 +265,8 @@ async def patch(ctx: Ctx, image_id: UUID, changes: Sequence[Change]) -> Image:
         ctx.world.policy.check("modify_image", ctx.caller, about)
         new = rules.changed(image, changes, admin=is_admin(ctx))
         check_sizes(new)
-        if new.owner is not None and new.owner != image.owner:
-            await projects.hold(ctx, new.owner)
-            await claim(ctx, COUNT, new.owner, wanted=1, used=store.count)
+        if new.owner != image.owner:
+            await give(ctx, new.owner)
         return await write(ctx, image, new)
 
 
@@ -267,8 +274,10 @@ async def set_properties(ctx: Ctx, image_id: UUID, wanted: Mapping[str, str]) ->
     """These and no others. Raises NotFound, BadRequest, Forbidden, TooLarge."""
     async with ctx.transaction() as ctx:
         await ctx.lock("subject", image_id)
-        had = (await get(ctx, image_id, "modify_image")).properties
-        return (await patch(ctx, image_id, rules.changes_to(had, wanted))).properties
+        image = await get(ctx, image_id, "modify_image")
+        new = rules.changed(image, rules.changes_to(image.properties, wanted), admin=False)
+        check_sizes(new)
+        return (await write(ctx, image, new)).properties
 
 
 async def write(ctx: Ctx, old: Image, new: Image) -> Image:
