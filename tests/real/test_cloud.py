@@ -28,6 +28,7 @@ NANO_MIB, MICRO_MIB = 192, 256
 def cloud(workshop: Path, tiny: Path) -> Iterator[WholeCloud]:
     with machines("cloud") as [machine], whole_cloud(workshop / "w", machine, tiny) as made:
         yield made
+        made.said_by("verify")
 
 
 @pytest.fixture(scope="module")

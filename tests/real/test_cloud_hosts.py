@@ -1,0 +1,142 @@
+"""A cloud of two machines, joined by a token: guests on both, a volume of one for a guest of the other; and whoever of
+Pileus is killed, guests run on, and so do their pings and disks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.namespaces import inside
+from cli.conftest import pileus, started
+from cli.test_local_agent import agent, control
+from real.whole_cloud import Guest, Machine, WholeCloud, comes_true, machines, whole_cloud
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("real"),
+    *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")),
+]
+
+AGENTS, OVERLAY = 8790, 6642
+FAR = "far"
+
+
+@dataclass
+class TwoHosts:
+    """`near` is a guest on the first machine; `far` one on the second, whose `disk` is a volume of the first."""
+
+    cloud: WholeCloud
+    near: Guest
+    far: Guest
+    disk: str
+
+
+@pytest.fixture(scope="module")
+def two(workshop: Path, tiny: Path) -> Iterator[TwoHosts]:
+    with machines("near", FAR) as [one, other]:
+        agents = f'[agents]\nlisten = "{one.ip}:{AGENTS}"'
+        network = f'overlay_listen = "{one.ip}:{OVERLAY}"\ntunnel = "{one.tunnel}"'
+        with whole_cloud(workshop / "h", one, tiny, agents=agents, network=network) as cloud:
+            with second_host(cloud, workshop / "f", other):
+                yield asyncio.run(furnished(cloud))
+                cloud.said_by("verify")
+
+
+@contextmanager
+def second_host(cloud: WholeCloud, state: Path, machine: Machine) -> Iterator[None]:
+    """It has joined, and runs guests, inside the block."""
+    own = cloud.machine.ip
+    words = ["--control", f"https://{own}:{AGENTS}", "--join", cloud.said_by("host", "token", FAR).strip()]
+    words += ["--listen", f"{machine.ip}:{AGENTS}", "--state", str(state), "--log", f"{state}.log"]
+    words += ["--netns", machine.netns, "--overlay", f"{own}:{OVERLAY}", "--tunnel", machine.tunnel]
+    with inside(machine.netns):
+        process = started("serve", "agent", *words, lines=1)
+    try:
+        yield
+    finally:
+        done = pileus("down", "--purge", "--state", state)
+        process.popen.kill()
+        process.popen.communicate()
+        assert done.returncode == 0, done.stderr
+
+
+async def furnished(cloud: WholeCloud) -> TwoHosts:
+    """Volumes are made on the first machine alone."""
+    assert await comes_true(lambda: len(list(cloud.sdk.compute.hypervisors())) == 2)
+    [own] = {each.name for each in cloud.sdk.compute.hypervisors()} - {FAR}
+    cloud.sdk.block_storage.disable_service(
+        next(each for each in cloud.sdk.block_storage.services() if each.host.startswith(FAR))
+    )
+    near, far = (cloud.boot(name, availability_zone=f"nova:{host}") for name, host in (("near", own), ("far", FAR)))
+    for guest in (near, far):
+        await cloud.reach(guest)
+    return TwoHosts(cloud, near, far, await cloud.attach(far, cloud.volume()))
+
+
+async def test_a_guest_of_another_host_is_reached_through_the_tunnel(two: TwoHosts) -> None:
+    assert [each.server.hypervisor_hostname == FAR for each in (two.near, two.far)] == [False, True]
+    address, *_ = two.cloud.addresses(two.far)
+    assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 -s 1400 {address}"))
+
+
+async def test_a_volume_of_another_host_keeps_what_is_written(two: TwoHosts) -> None:
+    [volume] = two.cloud.sdk.block_storage.volumes(details=True)
+    assert not volume.host.startswith(FAR)
+    two.far.writes(two.disk, "far")
+    assert two.far.reads(two.disk) == "far"
+
+
+async def test_whoever_is_killed_guests_run_on_with_pings_and_disks(two: TwoHosts) -> None:
+    cloud, host = two.cloud, two.cloud.state / "host"
+    run_ids = [guest.run_id() for guest in (two.near, two.far)]
+    address, *_ = cloud.addresses(two.far)
+    assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 {address}"))
+    pinging = two.near.run(f"ping -i 0.2 {address} >/tmp/pings 2>&1 & echo $!")
+    looks: dict[str, Callable[[], int]] = {
+        "control": lambda: control(cloud.process).pid,
+        "agent": lambda: agent(cloud.process).pid,
+        "libvirtd": lambda: pid_in(host / "hypervisor" / "libvirt" / "run" / "libvirtd.pid"),
+        "ovn-controller": lambda: pid_in(host / "ovs" / "controller.pid"),
+    }
+    for name, look in looks.items():
+        os.kill(killed := look(), signal.SIGKILL)
+        two.far.writes(two.disk, name)
+        assert await comes_true(lambda killed=killed, look=look: is_another(look, killed)), name
+        assert await comes_true(lambda: is_whole(cloud)), name
+        assert two.far.reads(two.disk) == name
+    two.near.run(f"kill -INT {pinging}")
+    said = two.near.run("cat /tmp/pings")
+    found = re.search(r"(\d+) packets transmitted, (\d+) packets received", said)
+    assert found, said[-300:]
+    sent, received = int(found[1]), int(found[2])
+    assert sent > 10
+    assert sent - received <= 1, said  # the last may be on its way
+    assert [guest.run_id() for guest in (two.near, two.far)] == run_ids
+
+
+def pid_in(file: Path) -> int:
+    return int(file.read_text())
+
+
+def is_another(look: Callable[[], int], pid: int) -> bool:
+    """Whether somebody else is there; nobody may be for a while."""
+    try:
+        return look() != pid
+    except (AssertionError, OSError, ValueError):
+        return False
+
+
+def is_whole(cloud: WholeCloud) -> bool:
+    """Whether the cloud answers, and both its hosts are usable."""
+    done = pileus("host", "list", "--json", "--state", cloud.state)
+    return done.returncode == 0 and [each["usable"] for each in json.loads(done.stdout)] == [True, True]
