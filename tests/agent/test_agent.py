@@ -207,7 +207,8 @@ async def behind_socket(app: Any, home: Path) -> AsyncIterator[Agent]:
 
 async def test_an_agent_of_this_machine_is_behind_a_unix_socket(plane: ControlPlane, tmp_path: Path) -> None:
     ctx, at = plane.ctx, f"unix:{tmp_path}/agent.sock"
-    await hosts.ensure_behind_socket(ctx, "local", at)
+    for _ in range(2):  # each start says it
+        await hosts.ensure_behind_socket(ctx, "local", at)
     hooks = {"changed": plane.hear, "observed": plane.see}
     server = await listen_to_local(ctx, plane.hosts, tmp_path / "control.sock", "local", agent=os.geteuid(), **hooks)
     wanted = Options(state=tmp_path / "one", control=f"unix:{tmp_path}/control.sock", listen=at, simulate=True)

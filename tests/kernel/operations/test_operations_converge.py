@@ -156,3 +156,9 @@ async def test_many_writers_and_two_workers_end_at_what_was_wanted_last(world: D
     assert await generations(world) == [(11, 11)]
     assert await defined(world) == [11]
     assert set(await all_states(world)) == {"done"}
+
+
+async def test_none_wanted_is_nothing_to_do(world: DemoWorld) -> None:
+    async with world.ctx().transaction() as ctx:
+        await network_sagas.converge_network.want_each(ctx, [])
+    assert (await page(world.ctx()))[0] == []

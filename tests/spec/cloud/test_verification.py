@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from demo.volumes.sagas import create_volume
 from pileus.engines.hypervisor import Domain
 from pileus.kernel import verify
 from pileus.kernel.context import Ctx
+from pileus.kernel.errors import NotFound
 from pileus.kernel.operations.tables import debts, operations, subjects
 from pileus.kernel.verify import Difference, Looking
 from support.cloud import RunningCloud
@@ -79,6 +81,16 @@ async def test_an_engine_that_cannot_be_asked_is_told_and_is_not_clean(cloud: Ru
     found = await report(cloud, of_demo)
     assert not found["clean"]
     assert set(found["unseen"]) == {f"hypervisor on {HOST}"}
+
+
+async def test_an_engine_that_a_host_does_not_have_holds_nothing(cloud: RunningCloud) -> None:
+    class Agentless:
+        async def observe(self) -> None:
+            raise NotFound("This host has no such engine.")
+
+    cloud.world.rims["time machine", HOST] = SimpleNamespace(engine=Agentless())  # type: ignore[assignment]
+    looking = Looking(cloud.ctx())
+    assert (await looking.at("time machine", HOST), looking.unseen) == (None, {})
 
 
 async def test_what_is_parked_or_still_claimed_or_owed_is_told(cloud: RunningCloud) -> None:

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from pileus.kernel.config import Config, Identity
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Database, Text, metadata
-from pileus.kernel.errors import CloudError, OverQuota
+from pileus.kernel.errors import CloudError, Conflict, OverQuota
 from pileus.kernel.facts import facts
 from pileus.kernel.quota import Owners, claim, limits
 from pileus.services.compute.quotas import CORES, INSTANCES
 from pileus.services.identity.bootstrap import bootstrap, register_service
+from pileus.services.identity.quotas import service as quotas
 from pileus.services.volume.quotas import VOLUMES
 from support.identity import PASSWORD, Session, World
 
@@ -118,6 +119,19 @@ async def test_a_service_is_known_by_its_types_in_the_catalogue(identity: World)
     await admin.post("/v3/registered_limits", {"registered_limits": [sent]})
     assert await limits(identity.ctx, VOLUMES.service, [VOLUMES.resource], own) == {"volumes": 2}
     assert await told(identity, own) == DEFAULT
+
+
+async def test_limits_of_its_own_are_set_and_cleared_for_one_service_alone(identity: World) -> None:
+    own = await identity.project("own")
+    with pytest.raises(Conflict, match="no service of type compute"):
+        await quotas.set_limits(identity.ctx, "compute", own, {"instances": 3})
+    await register(identity)
+    await quotas.set_limits(identity.ctx, "compute", own, {"instances": 3})
+    await quotas.set_limits(identity.ctx, "volume", own, {"volumes": 4})
+    await quotas.clear(identity.ctx, "volume", own)
+    assert await told(identity, own) == 3
+    await quotas.clear(identity.ctx, "compute", own)
+    assert await told(identity, own) == 10
 
 
 async def test_limits_are_read_by_one_query(identity: World) -> None:
