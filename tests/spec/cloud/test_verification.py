@@ -91,6 +91,7 @@ async def test_an_engine_that_a_host_does_not_have_holds_nothing(cloud: RunningC
     cloud.world.rims["time machine", HOST] = SimpleNamespace(engine=Agentless())  # type: ignore[assignment]
     looking = Looking(cloud.ctx())
     assert (await looking.at("time machine", HOST), looking.unseen) == (None, {})
+    del cloud.world.rims["time machine", HOST]
 
 
 async def test_what_is_parked_or_still_claimed_or_owed_is_told(cloud: RunningCloud) -> None:
