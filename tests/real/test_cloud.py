@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from real.screens import colours
+from real.test_up import started_on
 from real.whole_cloud import BOOT_S, LOOK_S, Guest, WholeCloud, comes_true, encoded, machines, whole_cloud
 
 pytestmark = [
@@ -22,6 +24,7 @@ pytestmark = [
 USER_DATA = "#!/bin/sh\necho ran >/root/user-data-ran\n"
 METADATA = "http://169.254.169.254/openstack/latest"
 NANO_MIB, MICRO_MIB = 192, 256
+PSS_BYTES = 200e6
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,16 @@ async def test_user_data_ran_and_metadata_and_config_drive_agree(web: Guest) -> 
         assert name != "meta_data.json" or (drive["uuid"], drive["meta"]) == (web.id, {"role": "web"})
     assert web.run("cat /mnt/openstack/latest/user_data") == web.run(f"wget -q -O - {METADATA}/user_data")
     web.run("umount /mnt")
+
+
+async def test_pileus_itself_is_small(cloud: WholeCloud, web: Guest) -> None:
+    """Keeper, control process, agent and metadata, while a guest runs."""
+    keeper = psutil.Process(cloud.process.popen.pid)
+    mine = [keeper, *keeper.children(recursive=True)]
+    mine += [each for each in started_on(cloud.state) if "pileus.agent.metadata" in each.cmdline()]
+    assert len(mine) == 4
+    used = [each.memory_full_info().pss for each in mine]
+    assert sum(used) < PSS_BYTES, used
 
 
 async def test_a_disk_that_is_plugged_keeps_what_was_written(cloud: WholeCloud, web: Guest) -> None:
