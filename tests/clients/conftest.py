@@ -129,3 +129,19 @@ def person(admin: Openstack, auth_url: str, name: str) -> Person:
     admin(f"role add --user {name} --project {name} member")
     says = admin.who(auth_url=auth_url, **DEFAULTS, username=name, password=PASSWORD, project_name=name)
     return Person(name, user_id, project_id, says)
+
+
+def until(says: Openstack, command: str, field: str, value: str) -> None:
+    """Ask until it says so: each question takes a while by itself."""
+    for _ in range(100):
+        if says.shows(command)[field] == value:
+            return
+    raise AssertionError(f"{command} does not come to say {field} {value}")
+
+
+@pytest.fixture
+def image(admin: Openstack, name: str, tmp_path: Path) -> str:
+    data = tmp_path / "image.raw"
+    data.write_bytes(b"\0" * 4096)
+    admin(f"image create {name} --disk-format raw --container-format bare --public --file {data}")
+    return name

@@ -3,27 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-from clients.conftest import Openstack, Person
-
-
-def until(says: Openstack, command: str, field: str, value: str) -> None:
-    """Ask until it says so: each question takes a while by itself."""
-    for _ in range(100):
-        if says.shows(command)[field] == value:
-            return
-    raise AssertionError(f"{command} does not come to say {field} {value}")
-
-
-@pytest.fixture
-def image(admin: Openstack, name: str, tmp_path: Path) -> str:
-    data = tmp_path / "image.raw"
-    data.write_bytes(b"\0" * 4096)
-    admin(f"image create {name} --disk-format raw --container-format bare --public --file {data}")
-    return name
+from clients.conftest import Person, until
 
 
 @pytest.fixture

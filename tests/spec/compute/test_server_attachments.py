@@ -202,3 +202,26 @@ async def test_a_boot_from_volumes_that_fails_leaves_none_of_its_own(cloud: Runn
     listed = (await cloud.get(VOLUMES)).json()["volumes"]
     assert [each["id"] for each in listed] == [old]
     assert (await status(cloud, old), await exports(cloud)) == ("available", 0)
+
+
+async def test_what_a_server_uses_is_detached_from_it_alone(cloud: RunningCloud) -> None:
+    """Not by Block Storage behind its back: the guest would write to what may be another's by then."""
+    member = cloud.as_("member")
+    server, volume_id = await made(cloud, member), await volume(cloud, member)
+    path = f"{SERVERS}/{server.id}/os-volume_attachments"
+    await member.post(path, json={"volumeAttachment": {"volumeId": volume_id}})
+    await cloud.settle()
+    newer = {"OpenStack-API-Version": "volume 3.27"}
+    [attachment] = (await member.get("/volume/v3/attachments", headers=newer)).json()["attachments"]
+    answers = [
+        await member.delete(f"/volume/v3/attachments/{attachment['id']}", headers=newer),
+        await member.post(f"{VOLUMES}/{volume_id}/action", json={"os-detach": {}}),
+        await cloud.post(f"{VOLUMES}/{volume_id}/action", json={"os-force_detach": {}}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 409
+        assert f"Detach volume from instance {server.id} using the Compute API" in answer.text
+    assert (await status(member, volume_id), await plugged(cloud, server.id)) == ("in-use", 1)
+    assert (await member.delete(f"{path}/{volume_id}")).status_code == 202
+    await cloud.settle()
+    assert (await status(member, volume_id), await exports(cloud)) == ("available", 0)

@@ -46,6 +46,15 @@ async def test_a_reserved_volume_is_nobody_elses(volume: BlockStorage) -> None:
     assert error(await volume.delete(f"/v3/volumes/{made['id']}"))[0] == 400
 
 
+async def test_an_empty_connector_is_none(volume: BlockStorage) -> None:
+    made = await volume.volume()
+    attachment = await volume.attachment(made["id"], connector={})
+    assert (attachment["status"], attachment["connection_info"]) == ("reserved", {})
+    assert (
+        error(await volume.put(f"/v3/attachments/{attachment['id']}", json={"attachment": {"connector": {}}}))[0] == 400
+    )
+
+
 async def test_attachments_are_listed(volume: BlockStorage) -> None:
     made = await volume.volume()
     attachment = await volume.attachment(made["id"])

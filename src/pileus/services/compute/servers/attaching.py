@@ -172,3 +172,9 @@ async def detach_interface(ctx: Ctx, server: Server, port_id: UUID) -> None:
         row, _ = await interface_of(ctx, server, port_id)
         await _start(ctx, server, sagas_attach.detach_interface, row.id)
         await _ready(ctx, server, "detach_interface")
+
+
+@attachments.in_use
+async def holds(ctx: Ctx, attachment: attachments.Attachment) -> bool:
+    """Whether a server has the volume by this attachment: then it is detached from that server, and in no other way."""
+    return await store.device(ctx, attachment.id) is not None

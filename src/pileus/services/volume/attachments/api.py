@@ -91,13 +91,13 @@ async def show_attachment(ctx: Ctx, attachment_id: UUID) -> dict[str, Any]:
 
 
 async def created(ctx: Ctx, body: CreateAttachment, mode: str | None) -> dict[str, Any]:
-    if body.connector is not None:
+    if body.connector:  # an empty one is none, as clients send it
         check(body.connector)
     server_id = body.instance_uuid if isinstance(body.instance_uuid, UUID) else None
     volume = await volumes.get(ctx, body.volume_uuid)
     ctx.require({"project_id": volume.project_id})
     attachment = await service.reserve(ctx, volume.id, server_id=server_id, mode=mode)
-    if body.connector is not None:
+    if body.connector:
         attachment = await service.connect_now(ctx, attachment, body.connector)
     return shown(attachment)
 
