@@ -257,3 +257,15 @@ async def test_backups_are_rotated(cloud: RunningCloud) -> None:
         await cloud.settle()
     listed = (await cloud.get(f"/image/v2/images?instance_uuid={server.id}")).json()["images"]
     assert sorted(image["name"] for image in listed) == ["b1", "b2"]
+
+
+async def test_no_deleted_server_waits_to_be_restored(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    server = await made(cloud, member)
+    answer = await act(member, server.id, "restore")
+    assert answer.status_code == 409
+    assert "vm_state active" in answer.text
+    assert (await act(cloud.as_("reader"), server.id, "restore")).status_code == 403
+    assert (await member.delete(f"/compute/v2.1/servers/{server.id}")).status_code == 204
+    await cloud.settle()
+    assert (await act(member, server.id, "restore")).status_code == 404

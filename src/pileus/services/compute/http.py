@@ -35,6 +35,9 @@ PROJECT = re.compile(r"[0-9a-f-]{1,64}")
 MISSING = {
     "server_id": "Instance {} could not be found.",
     "image_id": "Image not found.",
+    "network_id": "Network not found.",
+    "security_group_id": "Security group not found.",
+    "security_group_rule_id": "Security group rule not found.",
     "flavor_id": "Flavor {} could not be found.",
     "server_group_id": "Instance group {} could not be found.",
 }

@@ -34,12 +34,12 @@ PATHS: dict[str, Sequence[str]] = {
     "os-fping/{gone_id}": ("GET",),
     "os-networks": ("POST",),
     "os-networks/add": ("POST",),
-    "os-networks/{gone_id}": ("DELETE",),
-    "os-networks/{gone_id}/action": ("POST",),
+    "os-networks/{network_id}": ("DELETE",),
+    "os-networks/{network_id}/action": ("POST",),
     "os-security-group-default-rules": ("GET", "POST"),
     "os-security-group-default-rules/{gone_id}": ("GET", "DELETE"),
     "os-tenant-networks": ("POST",),
-    "os-tenant-networks/{gone_id}": ("DELETE",),
+    "os-tenant-networks/{network_id}": ("DELETE",),
 }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import NotFound
+from pileus.kernel.http.plan import parse_uuid
 from pileus.services.compute.http import api, is_admin, own
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
@@ -35,12 +35,12 @@ async def all_(ctx: Ctx) -> list[Network]:
     return list((await networks.page(ctx, {})).items)
 
 
-async def one(ctx: Ctx, network_id: UUID) -> Network:
-    """Raises NotFound."""
+async def one(ctx: Ctx, network_id: str) -> Network:
+    """By what need be no id, for what else is gone from this path takes anything, too. Raises NotFound."""
     ctx.require(own(ctx))
     try:
-        return await networks.get(ctx, network_id)
-    except NotFound:
+        return await networks.get(ctx, parse_uuid(network_id))
+    except (NotFound, ValueError):
         raise NotFound("Network not found.") from None
 
 
@@ -50,7 +50,7 @@ async def list_networks(ctx: Ctx) -> list[dict[str, Any]]:
 
 
 @api.get("/v2.1/os-networks/{network_id}", rule=f"{RULES}:show", until="2.35", wrap="network")
-async def show_network(ctx: Ctx, network_id: UUID) -> dict[str, Any]:
+async def show_network(ctx: Ctx, network_id: str) -> dict[str, Any]:
     return shown(ctx, await one(ctx, network_id))
 
 
@@ -60,5 +60,5 @@ async def list_tenant_networks(ctx: Ctx) -> list[dict[str, Any]]:
 
 
 @api.get("/v2.1/os-tenant-networks/{network_id}", rule=f"{TENANT_RULES}:show", until="2.35", wrap="network")
-async def show_tenant_network(ctx: Ctx, network_id: UUID) -> dict[str, Any]:
+async def show_tenant_network(ctx: Ctx, network_id: str) -> dict[str, Any]:
     return brief(await one(ctx, network_id))

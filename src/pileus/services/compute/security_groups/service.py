@@ -59,17 +59,20 @@ def rule_shown(rule: Rule, known: dict[UUID, SecurityGroup]) -> dict[str, Any]:
 
 
 @contextmanager
-def in_its_words() -> Iterator[None]:
+def in_its_words(noun: str = "Security group") -> Iterator[None]:
     """What is in the way of a change was a bad request here."""
     try:
         yield
+    except NotFound:
+        raise NotFound(f"{noun} not found.") from None
     except Conflict as e:
         raise BadRequest(e.message) from None
 
 
 async def get(ctx: Ctx, group_id: UUID) -> dict[str, Any]:
     """Raises NotFound."""
-    return (await shown(ctx, [await groups.show(ctx, group_id)]))[0]
+    with in_its_words():
+        return (await shown(ctx, [await groups.show(ctx, group_id)]))[0]
 
 
 async def page(ctx: Ctx, *, everywhere: bool) -> list[dict[str, Any]]:
@@ -148,7 +151,7 @@ async def add_rule(ctx: Ctx, rule: Rule) -> dict[str, Any]:
 
 async def delete_rule(ctx: Ctx, rule_id: UUID) -> None:
     """Raises NotFound, Forbidden."""
-    found = await groups.get_rule(ctx, rule_id)
-    if found.rule.direction != "ingress":
-        raise NotFound(f"Rule ({rule_id}) not found")
-    await groups.delete_rule(ctx, rule_id)
+    with in_its_words("Security group rule"):
+        if (await groups.get_rule(ctx, rule_id)).rule.direction != "ingress":
+            raise NotFound("What goes out was none of Compute's.")
+        await groups.delete_rule(ctx, rule_id)

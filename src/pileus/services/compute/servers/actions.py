@@ -116,6 +116,11 @@ async def _write(ctx: Ctx, server: Server, **columns: Any) -> None:
         await changed(ctx, SERVER, "updated", server.id, project_id=server.project_id)
 
 
+def restore(server: Server) -> None:
+    """Bring back what waits for its end: none does, for what is deleted here goes at once. Raises Conflict."""
+    rules.check("restore", server.id, server.vm_state, server.task_state)
+
+
 # rebuild
 
 

@@ -132,6 +132,11 @@ async def force_delete(ctx: Ctx, server_id: UUID) -> None:
     await service.delete(ctx, await service.get(ctx, server_id))
 
 
+@api.action(ACTION, "restore", rule="os_compute_api:os-deferred-delete:restore")
+async def restore(ctx: Ctx, server_id: UUID) -> None:
+    actions.restore(await service.get(ctx, server_id))
+
+
 @api.action(ACTION, "resize", rule=f"{RULES}:resize")
 async def resize(ctx: Ctx, server_id: UUID, body: Resize) -> None:
     flavor_id = str(body.flavorRef).rstrip("/").rpartition("/")[2]

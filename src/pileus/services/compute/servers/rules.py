@@ -109,6 +109,7 @@ def needs(*vm_states: str, tasks: tuple[str | None, ...] | None = (None,)) -> Ne
 
 NEEDS = {
     "start": needs("stopped"),
+    "restore": needs("soft-delete"),
     "stop": needs("active", "error"),
     "soft reboot": needs("active"),
     "hard reboot": needs(
