@@ -194,14 +194,14 @@ async def test_a_job_that_breaks_down_has_failed(bench: Bench) -> None:
     def missing() -> Answer:
         raise NotFound("There is no clay.")
 
-    for outcome, cause in ((burst, "ZeroDivisionError: the pot burst"), (missing, "There is no clay.")):
+    for fence, outcome, cause in ((1, burst, "ZeroDivisionError: the pot burst"), (3, missing, "There is no clay.")):
         slow = Slow(outcome)
         rim = kiln(bench, slow)
-        assert isinstance(await rim.engine.ensure_fired("pot", fence=1), Going)
+        assert isinstance(await rim.engine.ensure_fired("pot", fence=fence), Going)
         slow.fire.set()
         await until(lambda: bool(bench.changes))
         assert bench.changes.pop().answer == Failed(cause)
-        assert await rim.engine.ensure_fired("pot", fence=1) == Failed(cause)
+        assert await rim.engine.ensure_fired("pot", fence=fence + 1) == Failed(cause)  # the lease after the wait
 
 
 async def test_a_job_whose_engine_goes_away_is_said_again(bench: Bench) -> None:

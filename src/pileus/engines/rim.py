@@ -130,11 +130,11 @@ class Rim(Generic[E]):
         """How the job stands; None when the engine is to be asked again.
 
         Done is not handed out but found again: since then the end state may have been undone. Failed is handed out once,
-        to the lease that began the job.
+        to whoever asks next: an operation that waited for the job has another lease by then.
         """
         if job.ended_at is not None:
             self._forget(job)
-            return job.answer if isinstance(job.answer, Failed) and body.fence == job.fence else None
+            return job.answer if isinstance(job.answer, Failed) else None
         if body.fence > job.fence:
             job.body = body
             await self._keep(job)
