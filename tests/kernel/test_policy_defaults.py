@@ -67,7 +67,7 @@ def test_no_default_rule_lets_a_stranger_change_anything(policy):
         and any(not operation.startswith("GET") for operation in operations)
     }
     assert open_to_all == {
-        "compute/pileus:compute:images",
+        "compute/pileus:compute:images:change",
         "image/add_task",
         "network/create_port:device_owner",
         "network/update_port:device_owner",

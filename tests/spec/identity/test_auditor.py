@@ -48,6 +48,7 @@ QUERIES = {
 ONES_OWN = (
     "/compute/v2.1/limits",
     "/compute/v2.1/os-keypairs",
+    "/compute/v2.1/os-security-groups",
     "/compute/v2.1/servers",
     "/image/v2/info/usage",
     "/identity/v2.0/tenants",

@@ -16,7 +16,8 @@ from pileus.services.compute.metadata import checked_metadata, item
 LIST = "/v2.1/images"
 ONE = "/v2.1/images/{image_id}"
 METADATA = "/v2.1/images/{image_id}/metadata"
-RULE = "pileus:compute:images"
+LOOK = "pileus:compute:images"
+CHANGE = "pileus:compute:images:change"
 STATUSES = {"active": "ACTIVE", "killed": "ERROR", "deleted": "DELETED", "pending_delete": "DELETED"}
 SAVING = ("queued", "saving", "uploading", "importing")
 PROGRESS = {"queued": 25, "saving": 50, "uploading": 50, "importing": 50, "active": 100}
@@ -58,48 +59,48 @@ async def listed(ctx: Ctx, query: Query, here: Here, show: Any) -> dict[str, Any
     return {"images": [show(here, image) for image in found], **next_link(here, "images", page)}
 
 
-@api.get(LIST, rule=RULE, until="2.35")
+@api.get(LIST, rule=LOOK, until="2.35")
 async def list_images(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
     return await listed(ctx, query, here, brief)
 
 
-@api.get(f"{LIST}/detail", rule=RULE, until="2.35")
+@api.get(f"{LIST}/detail", rule=LOOK, until="2.35")
 async def detail_images(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
     return await listed(ctx, query, here, whole)
 
 
-@api.get(ONE, rule=RULE, until="2.35", wrap="image")
+@api.get(ONE, rule=LOOK, until="2.35", wrap="image")
 async def show_image(ctx: Ctx, image_id: UUID, here: Here) -> dict[str, Any]:
     return whole(here, await service.get(ctx, image_id))
 
 
-@api.delete(ONE, rule=RULE, until="2.35", status=204)
+@api.delete(ONE, rule=CHANGE, until="2.35", status=204)
 async def delete_image(ctx: Ctx, image_id: UUID) -> None:
     await service.delete(ctx, image_id)
 
 
-@api.get(METADATA, rule=RULE, until="2.38", wrap="metadata")
+@api.get(METADATA, rule=LOOK, until="2.38", wrap="metadata")
 async def list_image_metadata(ctx: Ctx, image_id: UUID) -> dict[str, str]:
     return (await service.get(ctx, image_id)).properties
 
 
-@api.post(METADATA, rule=RULE, until="2.38", wrap="metadata")
+@api.post(METADATA, rule=CHANGE, until="2.38", wrap="metadata")
 async def add_image_metadata(ctx: Ctx, image_id: UUID, body: dict[str, str]) -> dict[str, str]:
     image = await service.get(ctx, image_id)
     return await service.set_metadata(ctx, image, {**image.properties, **checked_metadata(body)})
 
 
-@api.put(METADATA, rule=RULE, until="2.38", wrap="metadata")
+@api.put(METADATA, rule=CHANGE, until="2.38", wrap="metadata")
 async def replace_image_metadata(ctx: Ctx, image_id: UUID, body: dict[str, str]) -> dict[str, str]:
     return await service.set_metadata(ctx, await service.get(ctx, image_id), checked_metadata(body))
 
 
-@api.get(f"{METADATA}/{{key}}", rule=RULE, until="2.38", wrap="meta")
+@api.get(f"{METADATA}/{{key}}", rule=LOOK, until="2.38", wrap="meta")
 async def show_image_meta(ctx: Ctx, image_id: UUID, key: str) -> dict[str, str]:
     return {key: item((await service.get(ctx, image_id)).properties, key)}
 
 
-@api.put(f"{METADATA}/{{key}}", rule=RULE, until="2.38", wrap="meta")
+@api.put(f"{METADATA}/{{key}}", rule=CHANGE, until="2.38", wrap="meta")
 async def set_image_meta(ctx: Ctx, image_id: UUID, key: str, body: dict[str, str]) -> dict[str, str]:
     image = await service.get(ctx, image_id)
     if set(body) != {key}:
@@ -108,7 +109,7 @@ async def set_image_meta(ctx: Ctx, image_id: UUID, key: str, body: dict[str, str
     return body
 
 
-@api.delete(f"{METADATA}/{{key}}", rule=RULE, until="2.38", status=204)
+@api.delete(f"{METADATA}/{{key}}", rule=CHANGE, until="2.38", status=204)
 async def delete_image_meta(ctx: Ctx, image_id: UUID, key: str) -> None:
     image = await service.get(ctx, image_id)
     item(image.properties, key)
