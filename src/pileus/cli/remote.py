@@ -190,9 +190,8 @@ def reset(asked: argparse.Namespace) -> int:
 
 def verify(asked: argparse.Namespace) -> int:
     """1 when something differs, or could not be looked at."""
-    report = remote(asked).ask("POST", "/verify", {"verify": {"checks": asked.checks}}, within_s=VERIFIES_WITHIN_S)[
-        "report"
-    ]
+    wanted = {"verify": {"checks": asked.checks}}
+    report = remote(asked).ask("POST", "/verify", wanted, within_s=VERIFIES_WITHIN_S)["report"]
     if asked.json:
         say(report)
         return 0 if report["clean"] else 1

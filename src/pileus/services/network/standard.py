@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -55,3 +56,18 @@ def filters(table: sa.Table) -> dict[str, Field]:
 def touched(ctx: Ctx, table: sa.Table) -> dict[str, Any]:
     """The columns that every change changes."""
     return {"revision": table.c.revision + 1, "updated_at": ctx.now()}
+
+
+async def names_of(
+    ctx: Ctx, table: sa.Table, project_ids: Sequence[str], *conditions: sa.ColumnElement[bool]
+) -> tuple[int, list[str]]:
+    """How many rows these projects have of which this holds, and the names of a few."""
+    query = sa.select(table.c.name, sa.func.count().over()).where(table.c.project_id.in_(project_ids), *conditions)
+    rows = (await ctx.execute(query.order_by(table.c.name).limit(5))).all()
+    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+
+
+async def every_project(ctx: Ctx, table: sa.Table, there: sa.ColumnElement[bool]) -> dict[UUID, str]:
+    """Whose each row is of which this holds."""
+    found = await ctx.execute(sa.select(table.c.id, table.c.project_id).where(there))
+    return {row.id: row.project_id for row in found}

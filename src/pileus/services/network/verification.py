@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -29,32 +29,23 @@ AGAIN = "Disable and enable it by its API: that says it to the overlay again. Wh
 OF_GROUPS = "Add or remove a rule: that says the group to the overlay again. What has no row, remove with `ovn-nbctl`."
 OF_FLOATING = "Take it from its port and give it back: that says the router to the overlay again."
 
-
-@verify.check("network.networks")
-async def networks_are_what_the_rows_say(ctx: Ctx, looking: Looking) -> AsyncIterator[Difference]:
-    """The overlay has every network, and no other."""
-    host, seen = await _seen(ctx, looking)
-    if seen is not None:
-        for each in _there("network", await networks.every_project(ctx), seen.networks, host, AGAIN):
-            yield each
+Rows = Callable[[Ctx], Awaitable[Mapping[UUID, str]]]
 
 
-@verify.check("network.routers")
-async def routers_are_what_the_rows_say(ctx: Ctx, looking: Looking) -> AsyncIterator[Difference]:
-    """The overlay has every router, and no other."""
-    host, seen = await _seen(ctx, looking)
-    if seen is not None:
-        for each in _there("router", await routers.every_project(ctx), seen.routers, host, AGAIN):
-            yield each
+def whole(name: str, subject: str, rows: Rows, there: Callable[[Seen], frozenset[UUID]], way_out: str) -> None:
+    """Declare that the overlay has every one of these, and no other."""
+
+    @verify.check(f"network.{name}")
+    async def they_are_what_the_rows_say(ctx: Ctx, looking: Looking) -> AsyncIterator[Difference]:
+        host, seen = await _seen(ctx, looking)
+        if seen is not None:
+            for each in _there(subject, await rows(ctx), there(seen), host, way_out):
+                yield each
 
 
-@verify.check("network.security_groups")
-async def groups_are_what_the_rows_say(ctx: Ctx, looking: Looking) -> AsyncIterator[Difference]:
-    """The overlay has every security group, and no other."""
-    host, seen = await _seen(ctx, looking)
-    if seen is not None:
-        for each in _there("security group", await security_groups.every_project(ctx), seen.groups, host, OF_GROUPS):
-            yield each
+whole("networks", "network", networks.every_project, lambda seen: seen.networks, AGAIN)
+whole("routers", "router", routers.every_project, lambda seen: seen.routers, AGAIN)
+whole("security_groups", "security group", security_groups.every_project, lambda seen: seen.groups, OF_GROUPS)
 
 
 @verify.check("network.floating_ips")

@@ -10,7 +10,7 @@ from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Here, Query
 from pileus.services.compute.http import api, limit, links, next_link, stamp
 from pileus.services.compute.images import service
-from pileus.services.compute.images.service import Image
+from pileus.services.compute.images.service import SAVING, Image
 from pileus.services.compute.metadata import checked_metadata, item
 
 LIST = "/v2.1/images"
@@ -19,7 +19,6 @@ METADATA = "/v2.1/images/{image_id}/metadata"
 LOOK = "pileus:compute:images"
 CHANGE = "pileus:compute:images:change"
 STATUSES = {"active": "ACTIVE", "killed": "ERROR", "deleted": "DELETED", "pending_delete": "DELETED"}
-SAVING = ("queued", "saving", "uploading", "importing")
 PROGRESS = {"queued": 25, "saving": 50, "uploading": 50, "importing": 50, "active": 100}
 
 

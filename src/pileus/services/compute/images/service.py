@@ -11,7 +11,7 @@ from pileus.kernel.paging import Page
 from pileus.services.image.images import service as images
 from pileus.services.image.images.service import Image
 
-__all__ = ["Image", "delete", "get", "page", "set_metadata"]
+__all__ = ["SAVING", "Image", "delete", "get", "page", "set_metadata"]
 
 FILTERS = {
     "name": "name",
@@ -22,7 +22,8 @@ FILTERS = {
     "limit": "limit",
     "marker": "marker",
 }
-STATUSES = {"ACTIVE": "active", "SAVING": "in:queued,saving,uploading,importing", "ERROR": "killed"}
+SAVING = ("queued", "saving", "uploading", "importing")
+STATUSES = {"ACTIVE": "active", "SAVING": f"in:{','.join(SAVING)}", "ERROR": "killed"}
 PROPERTY = "property-"
 
 

@@ -71,9 +71,7 @@ async def remove(ctx: Ctx, group_id: UUID) -> None:
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many these projects have, and the names of a few."""
-    query = sa.select(groups.c.name, sa.func.count().over()).where(groups.c.project_id.in_(project_ids))
-    rows = (await ctx.execute(query.order_by(groups.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, groups, project_ids)
 
 
 async def ids_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
 from pileus.kernel.http import Query
+from pileus.services.network import standard
 from pileus.services.network.lists import Condition, Field, Found, Listed
 
 scopes = sa.Table(
@@ -78,9 +79,7 @@ async def remove(ctx: Ctx, scope_id: UUID) -> None:
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many these projects have, and the names of a few."""
-    query = sa.select(scopes.c.name, sa.func.count().over()).where(scopes.c.project_id.in_(project_ids))
-    rows = (await ctx.execute(query.order_by(scopes.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, scopes, project_ids)
 
 
 async def ids_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:

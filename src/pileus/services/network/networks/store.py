@@ -170,8 +170,7 @@ async def last_segment(ctx: Ctx, kind: str) -> int:
 
 async def every_project(ctx: Ctx) -> dict[UUID, str]:
     """Whose each is, of all that are not deleted."""
-    found = await ctx.execute(sa.select(networks.c.id, networks.c.project_id).where(LIVE))
-    return {row.id: row.project_id for row in found}
+    return await standard.every_project(ctx, networks, LIVE)
 
 
 def ids_of(*conditions: Condition) -> sa.Select[tuple[UUID]]:
@@ -185,9 +184,7 @@ def count_of(owners: Owners) -> Used:
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many these projects have, and the names of a few."""
-    query = sa.select(networks.c.name, sa.func.count().over()).where(networks.c.project_id.in_(project_ids), LIVE)
-    rows = (await ctx.execute(query.order_by(networks.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, networks, project_ids, LIVE)
 
 
 async def undeleted_of(ctx: Ctx, project_ids: Sequence[str], most: int) -> list[Network]:

@@ -306,6 +306,4 @@ async def projects_on(ctx: Ctx, network_id: UUID) -> set[str]:
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many these projects have, and the names of a few."""
-    query = sa.select(ports.c.name, sa.func.count().over()).where(ports.c.project_id.in_(project_ids), LIVE)
-    rows = (await ctx.execute(query.order_by(ports.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, ports, project_ids, LIVE)

@@ -116,8 +116,7 @@ async def remove(ctx: Ctx, router_id: UUID) -> None:
 
 async def every_project(ctx: Ctx) -> dict[UUID, str]:
     """Whose each is, of all that are not deleted."""
-    found = await ctx.execute(sa.select(routers.c.id, routers.c.project_id).where(is_there))
-    return {row.id: row.project_id for row in found}
+    return await standard.every_project(ctx, routers, is_there)
 
 
 def count_of(owners: Any) -> sa.Select[Any]:
@@ -126,9 +125,7 @@ def count_of(owners: Any) -> sa.Select[Any]:
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
     """How many these projects have, and the names of a few."""
-    query = sa.select(routers.c.name, sa.func.count().over()).where(routers.c.project_id.in_(project_ids), is_there)
-    rows = (await ctx.execute(query.order_by(routers.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, routers, project_ids, is_there)
 
 
 async def ids_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:

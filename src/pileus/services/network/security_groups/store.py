@@ -131,8 +131,7 @@ async def remove(ctx: Ctx, group_id: UUID) -> None:
 
 async def every_project(ctx: Ctx) -> dict[UUID, str]:
     """Whose each is, of all that are not deleted."""
-    found = await ctx.execute(sa.select(groups.c.id, groups.c.project_id).where(is_there))
-    return {row.id: row.project_id for row in found}
+    return await standard.every_project(ctx, groups, is_there)
 
 
 def count_of(owners: Any) -> sa.Select[Any]:
@@ -144,10 +143,7 @@ async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]
 
     But for the default ones, which nobody made and which go with the project.
     """
-    mine = (groups.c.project_id.in_(project_ids), groups.c.is_default.is_(False))
-    query = sa.select(groups.c.name, sa.func.count().over()).where(*mine, is_there)
-    rows = (await ctx.execute(query.order_by(groups.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, groups, project_ids, groups.c.is_default.is_(False), is_there)
 
 
 async def ids_of(ctx: Ctx, project_ids: Sequence[str]) -> list[UUID]:

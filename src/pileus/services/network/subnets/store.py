@@ -151,9 +151,7 @@ def count_of(owners: Owners) -> Used:
 
 
 async def names_of(ctx: Ctx, project_ids: Sequence[str]) -> tuple[int, list[str]]:
-    query = sa.select(subnets.c.name, sa.func.count().over()).where(subnets.c.project_id.in_(project_ids))
-    rows = (await ctx.execute(query.order_by(subnets.c.name).limit(5))).all()
-    return (rows[0][1] if rows else 0), [row[0] for row in rows]
+    return await standard.names_of(ctx, subnets, project_ids)
 
 
 async def of_projects(ctx: Ctx, project_ids: Sequence[str], most: int) -> list[Subnet]:
