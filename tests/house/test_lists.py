@@ -56,7 +56,6 @@ WITHOUT_GROWTH = {
 
 
 @pytest.mark.timeout(600)  # it makes a hundred of everything
-@pytest.mark.timeout(400)
 async def test_a_list_costs_the_same_for_1_and_for_100_items(cloud: RunningCloud) -> None:
     lists = [r for r in cloud.routes if r.method == "GET" and not parameters(r) and not r.anonymous]
     await unlimited(cloud)
