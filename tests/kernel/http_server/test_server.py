@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from kernel.http_server.conftest import CLOSE, HOST, Serve, answer, echo
 from pileus.kernel.config import Http
@@ -215,3 +216,22 @@ async def test_a_deadline_can_be_moved() -> None:
     deadline.end()
     deadline.set(60, passed.set)
     deadline.end()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # uvloop drops what it accepts while cancelled
+@pytest.mark.parametrize("rounds", range(8))
+def test_a_connection_that_arrives_just_then_does_not_hold_up_the_end(rounds: int) -> None:
+    """After so many rounds of the loop it is anything from not yet accepted to answered."""
+
+    async def main() -> None:
+        server = Server(echo, Http(), [Listener()])
+        [address] = await server.start()
+        with socket.create_connection(address[:2]) as client:
+            client.sendall(b"GET /" + HOST + b"\r\n")
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                await server.stop(grace_s=0.1)
+        assert server.connections == 0
+
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main())

@@ -38,6 +38,11 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Event | None = None  # there while the client does not keep up
         self._facts: dict[str, Any] | None = None
 
+    @property
+    def made(self) -> bool:
+        """Whether it stands: made, and not lost."""
+        return self in self.site.state.connections  # type: ignore[comparison-overlap]  # uvicorn's set
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

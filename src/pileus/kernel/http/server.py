@@ -151,16 +151,18 @@ class Server:
             client.close()
             return
         patience = None if listener.tls is None else self._http.header_timeout_s
+        connection = Connection(self._site, listener.prefix)
         try:
             await loop.connect_accepted_socket(
-                lambda: Connection(self._site, listener.prefix),
-                client,
-                ssl=listener.tls,
-                ssl_handshake_timeout=patience,
+                lambda: connection, client, ssl=listener.tls, ssl_handshake_timeout=patience
             )
         except OSError as e:  # ssl.SSLError is one
             log.debug("a connection did not come about: %s", e)
             client.close()
+        except asyncio.CancelledError:
+            if connection.made:  # uvloop closes it without a word
+                connection.connection_lost(None)
+            raise
 
     def _arrived(self, client: socket.socket, task: asyncio.Task[None]) -> None:
         if task.cancelled():  # perhaps before its first step
