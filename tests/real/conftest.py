@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -13,6 +14,14 @@ import pytest
 
 from cli.conftest import pileus
 from support.source import ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alone(run_directory: Path) -> Iterator[None]:
+    """This machine's engines are one process's: tests of two at once would take each other's for their own."""
+    with (run_directory / "real").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: the group "real" is not kept together
+        yield
 
 
 @pytest.fixture(scope="session")
