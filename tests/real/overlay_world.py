@@ -49,6 +49,7 @@ set -- ${staticroutes:-0.0.0.0/0 $router}
 while [ $# -ge 2 ]; do ip route replace $1 via $2; shift 2; done
 """
 PING = ("ping", "-n", "-W", "1")
+ANSWER = rb"icmp_seq=(\d+) ttl"
 
 
 @dataclass
@@ -315,11 +316,15 @@ class Pings:
 
 @asynccontextmanager
 async def pinging(netns: str, address: str) -> AsyncIterator[Pings]:
-    """Twenty pings a second from that namespace, counted at the end of the block. An answer may be late, not missing."""
+    """Twenty pings a second from that namespace. The block begins at the first answer: until then a router may ask for
+    its neighbour, at whose cost a ping may be. Afterwards each counts; an answer may be late, not missing."""
     words = (*inside(netns), *PING, "-i", "0.05", address)
     process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
-    pings = Pings()
+    assert process.stdout is not None
+    pings, heard = Pings(), b""
     try:
+        while not (first := re.search(ANSWER, heard)):
+            heard += await asyncio.wait_for(process.stdout.readuntil(), PATIENCE * LOOK_S)
         yield pings
         await pause(LATE_S)
     finally:
@@ -328,8 +333,8 @@ async def pinging(netns: str, address: str) -> AsyncIterator[Pings]:
     found = re.search(rb"(\d+) packets transmitted", output)
     assert found, output
     pings.sent = int(found[1]) - round(20 * LATE_S)  # those may be on their way
-    answered = {int(number) for number in re.findall(rb"icmp_seq=(\d+) ttl", output)}
-    pings.lost = frozenset(range(1, pings.sent + 1)) - answered
+    answered = {int(number) for number in re.findall(ANSWER, output)}
+    pings.lost = frozenset(range(int(first[1]) + 1, pings.sent + 1)) - answered
 
 
 @asynccontextmanager
