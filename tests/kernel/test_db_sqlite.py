@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import resource
@@ -51,6 +52,61 @@ async def pages(database: Database, most: int | None = None) -> int:
     """Bound the database to so many pages; without, tell how many there are."""
     pragma = "page_count" if most is None else f"max_page_count={most}"
     return int(await database.run_sync(lambda c: c.exec_driver_sql(f"PRAGMA {pragma}").scalar_one()))
+
+
+# who shares a COMMIT
+
+
+async def test_the_loop_serves_others_between_transactions_that_come_in_and_between_those_that_go_on(
+    database: SqliteDatabase,
+) -> None:
+    order: list[str] = []
+
+    async def writes(number: int) -> None:
+        async with database.transaction() as connection:
+            order.append("in")
+            await add(connection, number)
+        order.append("on")
+
+    async def others() -> None:
+        while True:
+            order.append("others")
+            await asyncio.sleep(0)
+
+    served = asyncio.create_task(others())
+    await asyncio.gather(*map(writes, range(50)))
+    served.cancel()
+    assert await kept(database) == list(range(50))
+    for what in ("in", "on"):
+        places = [place for place, each in enumerate(order) if each == what]
+        assert len(places) == 50
+        assert all("others" in order[a:b] for a, b in itertools.pairwise(places))
+
+
+async def test_who_waits_for_the_one_connection_shares_the_next_commit(database: SqliteDatabase) -> None:
+    commits: list[str] = []
+    database.fill_s = 60.0
+    database._raw.set_trace_callback(lambda said: commits.append(said) if said == "COMMIT" else None)
+    await asyncio.gather(*(write(database, number) for number in range(50)))
+    assert len(commits) == 1
+
+
+async def test_a_batch_is_full_at_last_however_many_wait(database: SqliteDatabase) -> None:
+    commits: list[str] = []
+    database.fill_s = 0.0
+    database._raw.set_trace_callback(lambda said: commits.append(said) if said == "COMMIT" else None)
+    await asyncio.gather(*(write(database, number) for number in range(50)))
+    assert len(commits) > 1
+
+
+async def test_who_leaves_while_waiting_for_a_turn_holds_up_nobody(database: SqliteDatabase) -> None:
+    database.fill_s = 60.0  # for as long would be waited for who is counted among those that come
+    tasks = [asyncio.create_task(write(database, number)) for number in range(3)]
+    await asyncio.sleep(0)
+    tasks[2].cancel()
+    await asyncio.wait(tasks, timeout=10)
+    assert all(task.done() for task in tasks)
+    assert await kept(database) == [0, 1]
 
 
 # a block that awaits something else
@@ -113,8 +169,11 @@ async def test_a_transaction_does_not_hold_up_a_read_and_is_not_seen_by_it(datab
 async def test_a_caller_that_left_while_the_disk_was_written_does_not_disturb_the_others(
     database: SqliteDatabase,
 ) -> None:
+    inserted: list[str] = []
+    database.on_statement.append(inserted.append)
     tasks = [asyncio.create_task(write(database, n)) for n in range(3)]
-    await asyncio.sleep(0)
+    while len(inserted) < len(tasks):
+        await asyncio.sleep(0)
     tasks[1].cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(r) for r in results] == [type(None), asyncio.CancelledError, type(None)]

@@ -2,7 +2,8 @@
 
 Statements run inline: 0.1 ms each, where a thread per statement costs 0.8. What waits for the disk, COMMIT and
 checkpoints, runs in threads of its own. Transactions that begin while a COMMIT is on its way share the next one (group
-commit): each is a savepoint in a common transaction, and each is acknowledged only when that is durable.
+commit): each is a savepoint in a common transaction, and each is acknowledged only when that is durable. They come in
+one in each round of the event loop, and go on one in each: whoever else lives on the loop is served between.
 
 Between its begin and the end of its block a transaction must await nothing but the database, which here never suspends.
 Who awaits something else would hold up everybody; that is asserted at the end of the block, where the guilty is known.
@@ -15,9 +16,11 @@ import logging
 import os
 import sqlite3
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,15 @@ class SqliteConnection:
         self.committed.append(call)
 
 
+@dataclass
+class Batch:
+    """Transactions that share a COMMIT. `members` are told of it."""
+
+    full_at: float
+    changes_before: int
+    members: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+
 class SqliteDatabase:
     """A database in a file, for one process. `base.Database` says what each method promises."""
 
@@ -112,17 +124,20 @@ class SqliteDatabase:
         self.read_deadline_s = read_deadline_s
         self.on_statement: list[Callable[[str], None]] = []
         self.on_commit: list[Callable[[], None]] = []
+        self.fill_s = 0.005  # a batch takes in who waits for so long, or for as long as the last COMMIT took
         self.wal_sweep_bytes = 8 * 2**20  # beyond this the log is copied into the file, beside whoever writes
         self.wal_restart_bytes = 64 * 2**20  # beyond this writers are held until all of it is
         self._read_until = 0.0
-        self._batch: asyncio.Future[None] | None = None  # durable when done; None: the next transaction begins one
-        self._changes_before = 0
+        self._batch: Batch | None = None  # None: the next transaction begins one
+        self._entering = 0  # blocks that are open or wait for that
+        self._commit_took_s = 0.0
         self._writing: asyncio.Task[Any] | None = None  # whose block is open
         self._reading: asyncio.Task[Any] | None = None
         self._suspended = self._restart_wal = False
 
     async def start(self) -> None:
-        self._free = asyncio.Event()  # no block is open and no COMMIT on its way
+        self._entrance = asyncio.Lock()  # held by the block that is open, until the next round of the event loop
+        self._free = asyncio.Event()  # no COMMIT is on its way
         self._free.set()
         self._reader_free = asyncio.Lock()
         try:
@@ -169,7 +184,8 @@ class SqliteDatabase:
 
     async def run_sync(self, call: Callable[[sa.Connection], Any]) -> Any:
         async with self.transaction():
-            self._changes_before = -1  # SQLite does not count a change of the schema
+            assert self._batch is not None
+            self._batch.changes_before = -1  # SQLite does not count a change of the schema
             return call(self._writer)
 
     @asynccontextmanager
@@ -202,12 +218,35 @@ class SqliteDatabase:
     @asynccontextmanager
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[SqliteConnection]:
         refuse_to_wait_for(self._writing)
-        while not self._free.is_set():
-            await self._free.wait()
-        durable = self._begin()
         connection = SqliteConnection(self._writer, writes=True, on_statement=self.on_statement)
-        try:
+        async with self._turn(), self._block() as batch:
             yield connection
+        durable = asyncio.get_running_loop().create_future()
+        batch.members.append(durable)
+        await durable
+        for call in (*self.on_commit, *connection.committed):
+            call()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Alone on the connection, and in a round of the event loop of its own."""
+        self._entering += 1
+        try:
+            await self._entrance.acquire()
+            try:
+                await self._free.wait()
+                yield
+            finally:
+                asyncio.get_running_loop().call_soon(self._entrance.release)
+        finally:
+            self._entering -= 1
+
+    @asynccontextmanager
+    async def _block(self) -> AsyncIterator[Batch]:
+        """A savepoint in the batch that is being filled."""
+        batch = self._begin()
+        try:
+            yield batch
             refuse_if(self._suspended)
             if not self._raw.in_transaction:
                 raise Unavailable(UNDONE)
@@ -219,30 +258,23 @@ class SqliteDatabase:
             raise
         finally:
             self._end_block()
-        await asyncio.shield(durable)
-        for call in (*self.on_commit, *connection.committed):
-            call()
 
-    def _begin(self) -> asyncio.Future[None]:
-        """Join the batch that is being filled. A new one is committed in the next round of the event loop."""
+    def _begin(self) -> Batch:
+        """Join the batch that is being filled, or begin one."""
         if self._batch is None:
-            loop = asyncio.get_running_loop()
             try:
                 self._raw.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as e:
                 raise translated(e) from e
-            self._changes_before = self._raw.total_changes
-            self._batch = loop.create_future()
-            self._batch.add_done_callback(lambda durable: durable.exception())  # it may have no member left to see it
-            loop.call_soon(self._commit)
+            full_at = time.monotonic() + max(self.fill_s, self._commit_took_s)
+            self._batch = Batch(full_at, self._raw.total_changes)
+            asyncio.get_running_loop().call_soon(self._commit)
         self._raw.execute("SAVEPOINT member")
         self._writing = asyncio.current_task()
-        self._free.clear()
         return self._batch
 
     def _end_block(self) -> None:
         self._writing = None
-        self._free.set()
         if not self._raw.in_transaction:
             self._commit()  # now: nobody may join a batch that is lost
         elif self._suspended:
@@ -250,40 +282,58 @@ class SqliteDatabase:
         self._suspended = False
 
     def _commit(self) -> None:
+        """In each round of the event loop, until nobody waits to join the batch, or it is full."""
+        loop, batch = asyncio.get_running_loop(), self._batch
         if self._writing:  # the open block awaited something that is no database: it comes back to this, and is told
             self._suspended = True
-            return
-        durable, self._batch = self._batch, None
-        if durable is None:  # it was lost, and its members know
-            return
-        if not self._raw.in_transaction:
-            durable.set_exception(Unavailable(UNDONE))
-        elif self._raw.total_changes == self._changes_before:
+        elif batch is None:  # it was lost, and its members know
+            pass
+        elif not self._raw.in_transaction:
+            self._batch = None
+            self._acknowledge(batch, Unavailable(UNDONE))
+        elif self._entering and time.monotonic() < batch.full_at:
+            loop.call_soon(self._commit)
+        elif self._raw.total_changes == batch.changes_before:
+            self._batch = None
             self._raw.execute("ROLLBACK")
-            durable.set_result(None)
+            self._acknowledge(batch, None)
         else:
+            self._batch = None
             self._free.clear()
-            done = asyncio.get_running_loop().run_in_executor(self._disk, self._commit_on_disk)
-            done.add_done_callback(lambda done: self._committed(durable, done.exception()))
+            done = loop.run_in_executor(self._disk, self._commit_on_disk)
+            done.add_done_callback(lambda done: self._committed(batch, done.exception()))
+
+    def _acknowledge(self, batch: Batch, error: BaseException | None) -> None:
+        """Let its members go on, one in each round of the event loop."""
+        while batch.members:
+            durable = batch.members.popleft()
+            if durable.done():  # its task was cancelled
+                continue
+            if error is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(error)
+            asyncio.get_running_loop().call_soon(self._acknowledge, batch, error)
+            return
 
     def _commit_on_disk(self) -> None:
         """In the writer's thread: returns when the batch is on the disk."""
+        began = time.monotonic()
         try:
             self._raw.execute("COMMIT")
         except sqlite3.Error:
             if self._raw.in_transaction:
                 self._raw.execute("ROLLBACK")
             raise
+        finally:
+            self._commit_took_s = time.monotonic() - began
         if self._restart_wal:  # readers and sweeps never catch up with a steady stream of writes: hold it once
             self._restart_wal = False
             checkpoint(self._raw, "RESTART")
 
-    def _committed(self, durable: asyncio.Future[None], error: BaseException | None) -> None:
+    def _committed(self, batch: Batch, error: BaseException | None) -> None:
         self._free.set()
-        if error is None:
-            durable.set_result(None)
-        else:
-            durable.set_exception(translated(error) if isinstance(error, Exception) else error)
+        self._acknowledge(batch, translated(error) if isinstance(error, Exception) else error)
         wal_bytes = os.stat(f"{self.path}-wal").st_size
         self._restart_wal = wal_bytes > self.wal_restart_bytes
         if wal_bytes > self.wal_sweep_bytes and (self._sweep is None or self._sweep.done()):
