@@ -1,4 +1,4 @@
-"""A cloud in which nothing is limited, for tests that make a hundred of everything."""
+"""A cloud in which nothing is limited, for tests that make many of everything."""
 
 from __future__ import annotations
 
