@@ -15,6 +15,7 @@ from bench.load.image import astream
 from bench.load.loops import closed_loop
 from bench.machine import Use, pss_mb, watched
 from bench.site import Site, started, up
+from bench.standstill import standstills, within
 
 GB = 10**9
 Figures = dict[str, float]
@@ -71,7 +72,10 @@ async def start_operation(site: Site, seconds: float) -> tuple[Figures, Use]:
 
 
 async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
-    """Reads and writes while a process beside writes 4 GB to the disk of the state directory, and syncs them."""
+    """Reads and writes while a process beside writes 4 GB to the disk of the state directory, and syncs them.
+
+    A stall is the loop's own: without the time that it waited for a core, or in which the machine itself stood still.
+    """
     names = itertools.count()
 
     async def read_and_write(_: int) -> None:
@@ -81,16 +85,29 @@ async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
     await closed_loop(read_and_write, WORKERS, 1.0)
     await site.call("POST", "/site/lag", {})
     with watched(site.pid) as use:
-        writer = await asyncio.create_subprocess_exec(
-            *("dd", "if=/dev/zero", f"of={site.state / 'ballast'}", "bs=1M", "count=4096", "conv=fsync", "status=none")
-        )
-        load = asyncio.create_task(closed_loop(read_and_write, 2, 3600, warmup=0))
-        await writer.wait()
-        load.cancel()
-        await asyncio.gather(load, return_exceptions=True)
+        async with standstills() as gaps:
+            writer = await asyncio.create_subprocess_exec(
+                *(
+                    "dd",
+                    "if=/dev/zero",
+                    f"of={site.state / 'ballast'}",
+                    "bs=1M",
+                    "count=4096",
+                    "conv=fsync",
+                    "status=none",
+                )
+            )
+            load = asyncio.create_task(closed_loop(read_and_write, 2, 3600, warmup=0))
+            await writer.wait()
+            load.cancel()
+            await asyncio.gather(load, return_exceptions=True)
     (site.state / "ballast").unlink()
-    stall = await site.call("POST", "/site/lag", {})
-    return {"loop_stall_ms": stall["longest_ms"], "with_waiting_for_a_core_ms": stall["with_waiting_ms"]}, use
+    stalls = (await site.call("POST", "/site/lag", {}))["stalls"]
+    return {
+        "loop_stall_ms": 1000 * max((b - a - max(waited, within(gaps, a, b)) for a, b, waited in stalls), default=0),
+        "with_waiting_for_a_core_ms": 1000 * max((b - a for a, b, _ in stalls), default=0),
+        "machine_stood_still_ms": 1000 * max((b - a for a, b in gaps), default=0),
+    }, use
 
 
 async def stream_growth(site: Site, seconds: float) -> tuple[Figures, Use]:
