@@ -6,12 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import Protocol
 
+from pileus.engines import rfb
 from pileus.engines.hypervisor import Screen
 from pileus.kernel.errors import Unavailable
 from pileus.kernel.http.ws import Closed, WebSocket
 
 PIECE_BYTES = 65_536
 CONNECTS_WITHIN_S = 5.0
+SIMULATED, TEXT_MODE = "QEMU (simulated)", (720, 400)
 
 
 class Console(Protocol):
@@ -65,19 +67,28 @@ async def connect(screen: Screen) -> Console:
 
 
 class SimConsole:
-    """What a simulated guest has: a serial console that says what it was made with and what one types, a mute screen."""
+    """What a simulated guest has: a serial console that says what it was made with and what one types, a dark screen."""
 
     def __init__(self, kind: str, text: str) -> None:
         self._said: asyncio.Queue[bytes] = asyncio.Queue()
-        self._said.put_nowait(b"RFB 003.008\n" if kind == "vnc" else text.encode() or b"\r\n")
-        self._echoes = kind == "serial"
+        self._screen: rfb.Peer | None = None
+        if kind == "vnc":
+            self._screen = rfb.Peer(rfb.handshake(self._said.put_nowait, SIMULATED, TEXT_MODE))
+        else:
+            self._said.put_nowait(text.encode() or b"\r\n")
 
     async def receive(self) -> bytes:
         return await self._said.get()
 
     async def send(self, data: bytes) -> None:
-        if self._echoes and data:
-            self._said.put_nowait(data)
+        if self._screen is None:
+            if data:
+                self._said.put_nowait(data)
+            return
+        try:
+            self._screen.hear(data)
+        except rfb.Refused:
+            await self.close()
 
     async def close(self) -> None:
         self._said.put_nowait(b"")
