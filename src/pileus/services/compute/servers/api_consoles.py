@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http import Body, FilePart, Here, Stream
-from pileus.kernel.http.ws import WebSocket
+from pileus.kernel.http.ws import POLICY, WebSocket
 from pileus.services.compute.http import api
 from pileus.services.compute.servers import consoles, service
 
@@ -102,7 +102,11 @@ async def show_console_token(ctx: Ctx, console_token: str) -> dict[str, Any]:
 
 @api.websocket("/console/socket", anonymous=True)
 async def carry_console(ctx: Ctx, query: Opening, request: HTTPConnection, socket: WebSocket) -> None:
-    await consoles.read(ctx, query.token)  # before the socket is there: who has none hears a 404
+    try:
+        await consoles.read(ctx, query.token)
+    except NotFound:
+        await socket.close(POLICY)  # before it is there, and without a word: it would be taken for the guest's
+        return
     await socket.accept(request.scope, subprotocols=("binary",))
     await consoles.carry(ctx, query.token, socket)
 
