@@ -52,6 +52,7 @@ async def message_of(api: httpx.AsyncClient, raw: bytes, status: int = 400, **he
         (b'{"widget":{"name":"\xed\xa0\x80"}}', "The body is not UTF-8."),
         (nested(JSON_DEPTH), "The body is nested more than 64 levels deep."),
         (nested(200_000), "The body is nested more than 64 levels deep."),
+        (b"[[]," * 100, "The body is nested more than 64 levels deep."),
     ],
     ids=lambda value: repr(value)[:40],
 )

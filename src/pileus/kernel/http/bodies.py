@@ -44,8 +44,12 @@ def check_json(raw: bytes) -> None:
 def deeper_than(raw: bytes, limit: int) -> bool:
     """Whether brackets outside of strings nest deeper than that. Peels one level a round, at the speed of C."""
     left = STRING.sub(b"", raw).translate(BRACKETS, NO_BRACKETS)
+    if b"[" * (limit + 1) in left:
+        return True
     for _ in range(limit):
-        left = left.replace(b"[]", b"")
+        before, left = left, left.replace(b"[]", b"")
+        if len(left) == len(before):  # nothing closes any more
+            break
     return bool(left)
 
 
