@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import pytest
@@ -70,6 +71,8 @@ COLUMN = sa.column("name", sa.Text)
         ("[a-c]1", "*[a-c]1*", "[a-c]1"),
         ("a\\.b", "*a.b*", "a\\.b"),
         ("a-b", "*a-b*", "a\\-b"),
+        ("[0-9]+a", "*[0-9]a*", "[0-9]+a"),
+        ("^a.*[0-9]+$", "a*[0-9]", "^a.*[0-9]+$"),
     ],
 )
 def test_an_expression_means_the_same_on_both_databases(pattern: str, glob: str, regex: str) -> None:
@@ -78,7 +81,26 @@ def test_an_expression_means_the_same_on_both_databases(pattern: str, glob: str,
         assert list(compiled.params.values()) == [said]
 
 
-@pytest.mark.parametrize("pattern", ["(a+)+$", "a{9}", "a**", "[a", "\\d", "x" * 256, "(?=a)", "*"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["(a+)+$", "a{9}", "a**", "[a", "\\d", "x" * 256, "(?=a)", "*", "^[a]+b", "1[0-9]+$", "-[^a]+$", "[a][b]+$"],
+)
 def test_an_expression_that_could_take_long_is_refused(pattern: str) -> None:
     with pytest.raises(BadRequest):
         matches(COLUMN, "name", pattern, "sqlite")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matched"),
+    [
+        (r"^.*\-web\-[0-9]+$", ["a-web-1", "b-web-1-web-22"]),
+        ("^[a-c0-9]+$", ["abc1"]),
+        ("web[0-9]+", ["web7", "xweb12-"]),
+        ("^web[0-9]+$|^x", ["web7", "xweb12-"]),
+    ],
+)
+def test_a_set_is_repeated_where_that_costs_nothing(pattern: str, matched: list[str]) -> None:
+    names = ["a-web-1", "b-web-1-web-22", "a-web-1b", "a-web-", "abc1", "web7", "xweb12-", "-"]
+    with sa.create_engine("sqlite://").connect() as db:
+        found = [each for each in names if db.scalar(sa.select(matches(sa.literal(each), "name", pattern, "sqlite")))]
+    assert found == matched == [each for each in names if re.search(pattern, each)]
