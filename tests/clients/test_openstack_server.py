@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,33 @@ def test_a_volume_and_an_interface_come_and_go(person: Person, image: str, netwo
     actions = says.column(f"server event list {name}", "Action")
     assert {"create", "attach_volume", "detach_volume", "resize", "confirmResize", "rebuild"} <= set(actions)
     says(f"server delete --wait {name}")
+
+
+def test_servers_are_made_with_all_that_they_may_have(
+    person: Person, image: str, network: str, name: str, tmp_path: Path
+) -> None:
+    says = person.says
+    says(f"keypair create --private-key {tmp_path}/key {name}")
+    group = says.shows(f"server group create {name} --policy affinity")
+    (tmp_path / "data").write_text("#!/bin/sh\n")
+    made = says.shows(
+        f"server create {name} --image {image} --flavor m1.nano --network {network} --key-name {name} --min 2 --max 2 "
+        f"--security-group default --user-data {tmp_path}/data --use-config-drive --availability-zone nova "
+        f"--hint group={group['id']} --wait"
+    )
+    assert (made["key_name"], bool(made["config_drive"])) == (name, True)
+    assert sorted(says.column("server list", "Name")) == [f"{name}-1", f"{name}-2"]
+    assert len(says.shows(f"server group show {name}")["members"]) == 2
+    says(f"server delete --wait {name}-1 {name}-2")
+
+
+def test_a_server_runs_from_a_volume(person: Person, image: str, network: str, name: str) -> None:
+    says = person.says
+    words = f"--image {image} --boot-from-volume 1 --flavor m1.nano --network {network} --wait"
+    made = says.shows(f"server create {name} {words}")
+    assert [each["delete_on_termination"] for each in made["volumes_attached"]] == [False]
+    (volume,) = says.shows("volume list")
+    assert volume["Status"] == "in-use"
+    says(f"server delete --wait {name}")
+    until(says, f"volume show {volume['ID']}", "status", "available")
+    says(f"volume delete {volume['ID']}")

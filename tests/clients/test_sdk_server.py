@@ -1,0 +1,141 @@
+"""openstacksdk about servers: made, worked with, given volumes and interfaces, deleted."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openstack.connection import Connection
+from openstack.exceptions import ConflictException, NotFoundException
+
+from clients.conftest import PASSWORD, Openstack, Person
+from clients.test_sdk import connected
+from support.computed import PUBLIC_KEY
+
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
+]  # what the SDK says of itself
+SOON = {"interval": 0.2, "wait": 60}
+USER_DATA = base64.b64encode(b"#!/bin/sh\n").decode()
+
+
+@pytest.fixture
+def mine(auth_url: str, person: Person) -> Connection:
+    return connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
+
+
+@pytest.fixture
+def network(mine: Connection, name: str) -> Any:
+    made = mine.network.create_network(name=name)
+    mine.network.create_subnet(network_id=made.id, ip_version=4, cidr="10.0.0.0/24")
+    return made
+
+
+@pytest.fixture
+def server(mine: Connection, image: str, network: Any, name: str) -> Iterator[Any]:
+    """With all that one can be made with."""
+    mine.compute.create_keypair(name=name, public_key=PUBLIC_KEY)
+    group = mine.compute.create_server_group(name=name, policy="anti-affinity")
+    made = mine.compute.create_server(
+        name=name,
+        flavor_id=mine.compute.find_flavor("m1.nano").id,
+        image_id=mine.image.find_image(image).id,
+        networks=[{"uuid": network.id}],
+        key_name=name,
+        security_groups=[{"name": "default"}],
+        user_data=USER_DATA,
+        config_drive=True,
+        metadata={"a": "b"},
+        scheduler_hints={"group": group.id},
+    )
+    yield mine.compute.wait_for_server(made, **SOON)
+    mine.compute.delete_server(made)
+    mine.compute.wait_for_delete(made, **SOON)
+    with pytest.raises(NotFoundException):
+        mine.compute.get_server(made)
+
+
+def test_a_server_goes_through_its_states(mine: Connection, server: Any) -> None:
+    compute = mine.compute
+    for act, status in (
+        (compute.stop_server, "SHUTOFF"),
+        (compute.start_server, "ACTIVE"),
+        (compute.pause_server, "PAUSED"),
+        (compute.unpause_server, "ACTIVE"),
+        (compute.suspend_server, "SUSPENDED"),
+        (compute.resume_server, "ACTIVE"),
+    ):
+        act(server)
+        compute.wait_for_server(server, status=status, **SOON)
+    compute.lock_server(server)
+    assert compute.get_server(server).is_locked is True
+    compute.unlock_server(server)
+    with pytest.raises(ConflictException):
+        compute.start_server(server)
+    assert "login:" in compute.get_server_console_output(server)["output"]
+    for kind, protocol in (("novnc", "vnc"), ("serial", "serial")):
+        assert "token" in compute.create_console(server, console_type=kind, console_protocol=protocol)["url"]
+    assert {"create", "stop", "start"} <= {each.action for each in compute.server_actions(server)}
+
+
+@pytest.mark.parametrize("how", ["SOFT", "HARD"])
+def test_a_server_is_rebooted(mine: Connection, server: Any, how: str) -> None:
+    mine.compute.reboot_server(server, how)
+    mine.compute.wait_for_server(server, **SOON)
+
+
+def test_a_server_is_resized_rebuilt_and_kept_as_an_image(mine: Connection, server: Any, name: str) -> None:
+    compute = mine.compute
+    bigger = compute.find_flavor("m1.micro")
+    for settle, flavor in ((compute.revert_server_resize, "m1.nano"), (compute.confirm_server_resize, "m1.micro")):
+        compute.resize_server(server, bigger)
+        compute.wait_for_server(server, status="VERIFY_RESIZE", **SOON)
+        settle(server)
+        compute.wait_for_server(server, **SOON)
+        assert compute.get_server(server).flavor.original_name == flavor
+    compute.rebuild_server(server, image=server.image.id, name=f"{name}x")
+    assert compute.wait_for_server(server, **SOON).name == f"{name}x"
+    kept = compute.create_server_image(server, f"{name}-kept", wait=True, timeout=60)
+    assert mine.image.get_image(kept.id).status == "active"
+    mine.image.delete_image(kept.id)
+
+
+def test_a_volume_comes_and_goes(mine: Connection, server: Any, name: str) -> None:
+    compute, storage = mine.compute, mine.block_storage
+    volume = mine.create_volume(size=1, name=name, wait=True, timeout=60)
+    compute.create_volume_attachment(server, volume)
+    storage.wait_for_status(volume, "in-use", failures=["error"], **SOON)
+    assert [each.volume_id for each in compute.volume_attachments(server)] == [volume.id]
+    compute.delete_volume_attachment(server, volume)
+    storage.wait_for_status(volume, "available", failures=["error"], **SOON)
+    assert mine.delete_volume(volume.id, wait=True, timeout=60)
+
+
+def test_an_interface_comes(mine: Connection, server: Any, network: Any) -> None:
+    added = mine.compute.create_server_interface(server, net_id=network.id)
+    assert added.port_id in {each.port_id for each in mine.compute.server_interfaces(server)}
+    assert mine.network.get_port(added.port_id).device_id == server.id
+
+
+def test_an_administrator_sets_its_state(mine: Connection, admin: Openstack, server: Any) -> None:
+    admin(f"server set --auto-approve --state error {server.id}")
+    assert mine.compute.get_server(server).status == "ERROR"
+    admin(f"server set --auto-approve --state active {server.id}")
+    assert mine.compute.get_server(server).status == "ACTIVE"
+
+
+def test_several_servers_at_once(mine: Connection, image: str, network: Any, name: str) -> None:
+    mine.compute.create_server(
+        name=name,
+        flavor_id=mine.compute.find_flavor("m1.nano").id,
+        image_id=mine.image.find_image(image).id,
+        networks=[{"uuid": network.id}],
+        min_count=2,
+        max_count=2,
+    )
+    made = list(mine.compute.servers(details=False))
+    assert sorted(each.name for each in made) == [f"{name}-1", f"{name}-2"]
+    for each in made:
+        assert mine.delete_server(each.id, wait=True, timeout=60)
