@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from pileus.engines.troubles import Trouble
 from support.block_storage import BlockStorage, error
 
 
@@ -33,6 +34,19 @@ async def test_a_volume_in_use_grows_from_3_42_on(volume: BlockStorage) -> None:
     assert (await act(volume.at("3.42"), made["id"], "os-extend", {"new_size": 2})).status_code == 202
     await volume.cloud.settle()
     assert (await volume.shown(made["id"]))["status"] == "in-use"
+
+
+async def test_a_volume_that_is_let_go_while_it_grows_is_available_afterwards(volume: BlockStorage) -> None:
+    made = await volume.volume()
+    await act(volume, made["id"], "os-attach", {"instance_uuid": str(uuid4()), "mountpoint": "/dev/vdb"})
+    assert (await act(volume.at("3.42"), made["id"], "os-extend", {"new_size": 2})).status_code == 202
+    for (kind, _), rim in volume.cloud.world.rims.items():
+        if kind == "blocks":
+            rim._behind.troubles.add(Trouble(kind="delay", seconds=0.2), verb="ensure_volume")
+    assert (await volume.worked(act(volume, made["id"], "os-detach", {}))).status_code == 202
+    await volume.cloud.settle()
+    shown = await volume.shown(made["id"])
+    assert (shown["status"], shown["size"], shown["attachments"]) == ("available", 2, [])
 
 
 async def test_flags_and_image_metadata(volume: BlockStorage) -> None:

@@ -64,6 +64,9 @@ async def reserve(
     return attachment
 
 
+WAYS = {"attached": "in-use", "detaching": "detaching", "attaching": "attaching", "reserved": "reserved"}
+
+
 def words(names: Sequence[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} or {last}" if most else last
@@ -168,16 +171,16 @@ async def release(ctx: Ctx, attachment_id: UUID) -> None:
 
 
 async def settle_status(ctx: Ctx, volume_id: UUID, *, mended: bool = False) -> None:
-    """The status of a volume after one of its attachments has gone. `mended`: one that had an error then has none."""
+    """The status of a volume after one of its attachments has gone; while something is done to it, that which it goes
+    back to. `mended`: one that had an error then has none."""
     async with ctx.transaction() as ctx:
         held = await volumes.hold(ctx, volume_id)
-        if held.status not in {"reserved", "attaching", "detaching", "in-use"} and not (
-            mended and held.status == "error"
-        ):
-            return
         left = {each.status for each in await of_volume(ctx, volume_id)}
-        ways = {"attached": "in-use", "detaching": "detaching", "attaching": "attaching", "reserved": "reserved"}
-        await volumes.set_status(ctx, held, next((way for status, way in ways.items() if status in left), "available"))
+        status = next((way for status, way in WAYS.items() if status in left), "available")
+        if held.status in WAYS.values() or (mended and held.status == "error"):
+            await volumes.set_status(ctx, held, status)
+        elif held.previous_status in WAYS.values():
+            await volumes.set_status(ctx, held, held.status, previous_status=status)
 
 
 async def attach_at_once(ctx: Ctx, volume: Volume, attachment: Attachment) -> None:

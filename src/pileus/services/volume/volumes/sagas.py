@@ -180,7 +180,7 @@ async def grow(op: Op) -> Any:
 
 @extend_volume.rows
 async def mark_grown(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.hold(op.ctx, op.subject_id)
     assert volume is not None
     status = volume.previous_status or "available"
     grown = {"size_gib": volume.target_gib, "status": status, "previous_status": None, "updated_at": op.ctx.now()}
@@ -193,7 +193,7 @@ async def mark_grown(op: Op) -> None:
 @extend_volume.parked
 async def mark_ungrown(op: Op) -> None:
     """Its size is what it was: the bytes beyond, if there are any, are nobody's."""
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.hold(op.ctx, op.subject_id)
     if volume is not None:
         await store.change(op.ctx, volume.id, target_gib=volume.size_gib, previous_status=None)
     await fail(op, "extend volume", "error_extending")
@@ -234,7 +234,7 @@ async def refill(op: Op) -> Any:
 
 @refill_volume.rows
 async def mark_refilled(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.hold(op.ctx, op.subject_id)
     assert volume is not None
     status = volume.previous_status if volume.previous_status != "error" else "available"
     columns = {"status": status or "available", "previous_status": None, "cause": None, "updated_at": op.ctx.now()}
@@ -244,7 +244,7 @@ async def mark_refilled(op: Op) -> None:
 
 @refill_volume.undone
 async def mark_as_it_was(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.hold(op.ctx, op.subject_id)
     if volume is not None:
         await fail(op, "reimage volume", volume.previous_status or "error")
 
@@ -278,7 +278,7 @@ async def upload(op: Op) -> Any:
 
 @upload_volume.rows
 async def mark_uploaded(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.hold(op.ctx, op.subject_id)
     assert volume is not None
     columns = {"status": volume.previous_status or "available", "previous_status": None, "updated_at": op.ctx.now()}
     await store.change(op.ctx, volume.id, **columns)
@@ -288,6 +288,6 @@ async def mark_uploaded(op: Op) -> None:
 @upload_volume.undone
 @upload_volume.parked
 async def mark_not_uploaded(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.hold(op.ctx, op.subject_id)
     if volume is not None:
         await fail(op, "copy volume to image", volume.previous_status or "available")
