@@ -13,8 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from openstack.connection import Connection
 
 from cli.conftest import Process, environment, started
+from support.sdk import connected
 
 COMMANDS = Path(__file__).with_name("openstack_commands.py")
 CHEAP = "[identity]\nbcrypt_rounds = 4\n"
@@ -129,6 +131,18 @@ def person(admin: Openstack, auth_url: str, name: str) -> Person:
     admin(f"role add --user {name} --project {name} member")
     says = admin.who(auth_url=auth_url, **DEFAULTS, username=name, password=PASSWORD, project_name=name)
     return Person(name, user_id, project_id, says)
+
+
+@pytest.fixture
+def sdk(auth_url: str, password: str) -> Connection:
+    """The administrator's."""
+    return connected(auth_url, username="admin", password=password, project_name="admin")
+
+
+@pytest.fixture
+def mine(auth_url: str, person: Person) -> Connection:
+    """The person's."""
+    return connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
 
 
 def until(says: Openstack, command: str, field: str, value: str) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from openstack.connection import Connection
 
 from clients.conftest import Openstack, Person
-from clients.test_sdk import connected
+from support.sdk import ITS_OWN_WARNINGS
 
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
-]
+pytestmark = ITS_OWN_WARNINGS
 DATA = bytes(range(256)) * 1024
 
 
@@ -60,12 +58,9 @@ def test_an_image_is_shared_with_a_project(admin: Openstack, person: Person, nam
     admin(f"image delete {name}")
 
 
-def test_an_image_is_staged_and_imported(
-    admin: Openstack, auth_url: str, password: str, name: str, tmp_path: Path
-) -> None:
+def test_an_image_is_staged_and_imported(admin: Openstack, sdk: Connection, name: str, tmp_path: Path) -> None:
     """The command makes no image without data while its standard input is a pipe; the SDK does."""
     (tmp_path / "up").write_bytes(DATA)
-    sdk = connected(auth_url, username="admin", password=password, project_name="admin")
     sdk.image.create_image(name, disk_format="raw", container_format="bare")
     admin(f"image stage {name} --file {tmp_path}/up")
     assert admin.shows(f"image show {name}")["status"] == "uploading"

@@ -14,32 +14,15 @@ from openstack.exceptions import ConflictException, ForbiddenException, NotFound
 
 from cli.conftest import Process, environment
 from clients.conftest import PASSWORD, Person
+from support.sdk import ITS_OWN_WARNINGS, connected
 
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
-]  # what the SDK says of itself
+pytestmark = ITS_OWN_WARNINGS
 
 FROM_ENVVARS = """
 import json, openstack
 cloud = openstack.connect()
 print(json.dumps([cloud.current_project.name, sorted(role.name for role in cloud.identity.roles())]))
 """
-
-
-@pytest.fixture
-def sdk(auth_url: str, password: str) -> Connection:
-    """The administrator's."""
-    return connected(auth_url, username="admin", password=password, project_name="admin")
-
-
-def connected(auth_url: str, **auth: str) -> Connection:
-    domains = (
-        {} if "application_credential_id" in auth else {"user_domain_id": "default", "project_domain_id": "default"}
-    )
-    kind = "v3applicationcredential" if "application_credential_id" in auth else "password"
-    return openstack.connect(
-        load_envvars=False, load_yaml_config=False, auth_type=kind, auth={"auth_url": auth_url, **domains, **auth}
-    )
 
 
 def test_the_environment_is_enough(cloud: Process) -> None:
@@ -103,30 +86,29 @@ def test_a_list_goes_on_over_its_pages(sdk: Connection, name: str) -> None:
     assert [each.id for each in sdk.identity.users(limit=2, domain_id=domain.id)] == made
 
 
-def test_errors_are_the_ones_that_programs_look_for(sdk: Connection, person: Person, auth_url: str) -> None:
+def test_errors_are_the_ones_that_programs_look_for(
+    sdk: Connection, mine: Connection, person: Person, auth_url: str
+) -> None:
     with pytest.raises(ConflictException) as conflict:
         sdk.identity.create_project(name=person.name)
     assert conflict.value.request_id.startswith("req-")
-    them = connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
     with pytest.raises(ForbiddenException, match="identity:create_user"):
-        them.identity.create_user(name="x")
+        mine.identity.create_user(name="x")
     with pytest.raises(SDKException, match="HTTP 401"):
         connected(auth_url, username=person.name, password="wrong", project_name=person.name).authorize()
 
 
-def test_an_application_credential_connects(person: Person, auth_url: str, name: str) -> None:
-    them = connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
-    made: Any = them.identity.create_application_credential(user=person.user_id, name=name)
+def test_an_application_credential_connects(mine: Connection, person: Person, auth_url: str, name: str) -> None:
+    made: Any = mine.identity.create_application_credential(user=person.user_id, name=name)
     known = {"application_credential_id": made.id, "application_credential_secret": made.secret}
     script = connected(auth_url, **known)
     assert (script.current_user_id, script.current_project_id) == (person.user_id, person.project_id)
-    them.identity.delete_application_credential(person.user_id, made.id)
+    mine.identity.delete_application_credential(person.user_id, made.id)
 
 
-def test_a_token_that_was_refused_is_renewed(person: Person, sdk: Connection, auth_url: str) -> None:
+def test_a_token_that_was_refused_is_renewed(mine: Connection, person: Person, sdk: Connection, auth_url: str) -> None:
     """The client logs in again by itself after a 401."""
-    them = connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
-    first = them.auth_token
+    first = mine.auth_token
     sdk.session.delete(f"{auth_url}/auth/tokens", headers={"X-Subject-Token": first})
-    assert [each.name for each in them.identity.user_projects(person.user_id)] == [person.name]
-    assert them.auth_token != first
+    assert [each.name for each in mine.identity.user_projects(person.user_id)] == [person.name]
+    assert mine.auth_token != first

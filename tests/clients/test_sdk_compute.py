@@ -7,18 +7,10 @@ from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
 
 from clients.conftest import Person
-from clients.test_sdk import connected
 from support.computed import FINGERPRINT, PUBLIC_KEY
+from support.sdk import ITS_OWN_WARNINGS
 
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
-]  # what the SDK says of itself
-
-
-@pytest.fixture
-def sdk(auth_url: str, password: str) -> Connection:
-    """The administrator's."""
-    return connected(auth_url, username="admin", password=password, project_name="admin")
+pytestmark = ITS_OWN_WARNINGS
 
 
 def test_flavors(sdk: Connection, name: str) -> None:

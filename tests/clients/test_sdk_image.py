@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
 
 from clients.conftest import Person
-from clients.test_sdk import connected
+from support.sdk import ITS_OWN_WARNINGS
 
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
-]
+pytestmark = ITS_OWN_WARNINGS
 DATA = bytes(range(256)) * 4096
 
 
 @pytest.fixture
-def sdk(auth_url: str, password: str) -> Any:
-    return connected(auth_url, username="admin", password=password, project_name="admin").image
+def sdk(sdk: Connection) -> Any:
+    return sdk.image
 
 
 def test_an_image_goes_up_and_comes_down(sdk: Any, name: str, tmp_path: Path) -> None:

@@ -6,23 +6,10 @@ import pytest
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
 
-from clients.conftest import PASSWORD, Person
-from clients.test_sdk import connected
+from clients.conftest import Person
+from support.sdk import ITS_OWN_WARNINGS
 
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
-]  # what the SDK says of itself
-
-
-@pytest.fixture
-def mine(auth_url: str, person: Person) -> Connection:
-    return connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
-
-
-@pytest.fixture
-def sdk(auth_url: str, password: str) -> Connection:
-    """The administrator's."""
-    return connected(auth_url, username="admin", password=password, project_name="admin")
+pytestmark = ITS_OWN_WARNINGS
 
 
 def test_a_network_its_subnets_and_its_ports(mine: Connection, name: str) -> None:

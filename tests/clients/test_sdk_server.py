@@ -10,20 +10,13 @@ import pytest
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
 
-from clients.conftest import PASSWORD, Openstack, Person
-from clients.test_sdk import connected
+from clients.conftest import Openstack
 from support.computed import PUBLIC_KEY
+from support.sdk import ITS_OWN_WARNINGS
 
-pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")
-]  # what the SDK says of itself
+pytestmark = ITS_OWN_WARNINGS
 SOON = {"interval": 0.2, "wait": 60}
 USER_DATA = base64.b64encode(b"#!/bin/sh\n").decode()
-
-
-@pytest.fixture
-def mine(auth_url: str, person: Person) -> Connection:
-    return connected(auth_url, username=person.name, password=PASSWORD, project_name=person.name)
 
 
 @pytest.fixture

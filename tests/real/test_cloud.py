@@ -13,12 +13,13 @@ import pytest
 from real.screens import colours
 from real.test_up import started_on
 from real.whole_cloud import BOOT_S, LOOK_S, Guest, WholeCloud, comes_true, encoded, machines, whole_cloud
+from support.sdk import ITS_OWN_WARNINGS
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("real"),
-    *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")),
+    *ITS_OWN_WARNINGS,
 ]
 
 USER_DATA = "#!/bin/sh\necho ran >/root/user-data-ran\n"

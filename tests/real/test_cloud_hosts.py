@@ -19,12 +19,13 @@ from agent.namespaces import inside
 from cli.conftest import pileus, started
 from cli.test_local_agent import agent, control
 from real.whole_cloud import Guest, Machine, WholeCloud, comes_true, machines, whole_cloud
+from support.sdk import ITS_OWN_WARNINGS
 
 pytestmark = [
     pytest.mark.real,
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("real"),
-    *(pytest.mark.filterwarnings(f"ignore::{kind}") for kind in ("DeprecationWarning", "PendingDeprecationWarning")),
+    *ITS_OWN_WARNINGS,
 ]
 
 AGENTS, OVERLAY = 8790, 6642
