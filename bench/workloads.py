@@ -22,6 +22,7 @@ Figures = dict[str, float]
 Measure = Callable[[Site, float], Awaitable[tuple[Figures, Use]]]
 Workload = Callable[[Path, float], Awaitable[tuple[Figures, Use]]]
 WORKERS = 4
+BALLAST = ("if=/dev/zero", "bs=1M", "count=4096", "conv=fsync", "status=none")
 SETTLE_S = 5.0  # the administrator is made after the first answer
 
 
@@ -86,17 +87,7 @@ async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
     await site.call("POST", "/site/lag", {})
     with watched(site.pid) as use:
         async with standstills() as gaps:
-            writer = await asyncio.create_subprocess_exec(
-                *(
-                    "dd",
-                    "if=/dev/zero",
-                    f"of={site.state / 'ballast'}",
-                    "bs=1M",
-                    "count=4096",
-                    "conv=fsync",
-                    "status=none",
-                )
-            )
+            writer = await asyncio.create_subprocess_exec("dd", f"of={site.state / 'ballast'}", *BALLAST)
             load = asyncio.create_task(closed_loop(read_and_write, 2, 3600, warmup=0))
             await writer.wait()
             load.cancel()
