@@ -57,6 +57,14 @@ async def pages(database: Database, most: int | None = None) -> int:
 # who shares a COMMIT
 
 
+async def commits_of_fifty(database: SqliteDatabase) -> int:
+    """How many it takes for fifty transactions at once."""
+    said: list[str] = []
+    database._raw.set_trace_callback(said.append)
+    await asyncio.gather(*(write(database, number) for number in range(50)))
+    return said.count("COMMIT")
+
+
 async def test_the_loop_serves_others_between_transactions_that_come_in_and_between_those_that_go_on(
     database: SqliteDatabase,
 ) -> None:
@@ -84,19 +92,13 @@ async def test_the_loop_serves_others_between_transactions_that_come_in_and_betw
 
 
 async def test_who_waits_for_the_one_connection_shares_the_next_commit(database: SqliteDatabase) -> None:
-    commits: list[str] = []
     database.fill_s = 60.0
-    database._raw.set_trace_callback(lambda said: commits.append(said) if said == "COMMIT" else None)
-    await asyncio.gather(*(write(database, number) for number in range(50)))
-    assert len(commits) == 1
+    assert await commits_of_fifty(database) == 1
 
 
 async def test_a_batch_is_full_at_last_however_many_wait(database: SqliteDatabase) -> None:
-    commits: list[str] = []
     database.fill_s = 0.0
-    database._raw.set_trace_callback(lambda said: commits.append(said) if said == "COMMIT" else None)
-    await asyncio.gather(*(write(database, number) for number in range(50)))
-    assert len(commits) > 1
+    assert await commits_of_fifty(database) > 1
 
 
 async def test_who_leaves_while_waiting_for_a_turn_holds_up_nobody(database: SqliteDatabase) -> None:

@@ -283,22 +283,22 @@ class SqliteDatabase:
 
     def _commit(self) -> None:
         """In each round of the event loop, until nobody waits to join the batch, or it is full."""
-        loop, batch = asyncio.get_running_loop(), self._batch
+        loop, batch, lost = asyncio.get_running_loop(), self._batch, not self._raw.in_transaction
         if self._writing:  # the open block awaited something that is no database: it comes back to this, and is told
             self._suspended = True
-        elif batch is None:  # it was lost, and its members know
-            pass
-        elif not self._raw.in_transaction:
-            self._batch = None
-            self._acknowledge(batch, Unavailable(UNDONE))
-        elif self._entering and time.monotonic() < batch.full_at:
+            return
+        if batch is None:  # it was lost, and its members know
+            return
+        if not lost and self._entering and time.monotonic() < batch.full_at:
             loop.call_soon(self._commit)
+            return
+        self._batch = None
+        if lost:
+            self._acknowledge(batch, Unavailable(UNDONE))
         elif self._raw.total_changes == batch.changes_before:
-            self._batch = None
             self._raw.execute("ROLLBACK")
             self._acknowledge(batch, None)
         else:
-            self._batch = None
             self._free.clear()
             done = loop.run_in_executor(self._disk, self._commit_on_disk)
             done.add_done_callback(lambda done: self._committed(batch, done.exception()))

@@ -19,7 +19,6 @@ from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes.service import Volume
 
 STUCK = frozenset({"creating", "deleting", "extending", "downloading", "uploading", "retyping"})
-USED = frozenset({"reserved", "attaching", "in-use", "detaching"})
 LOST = "What was in it is not on that host: bring it back from a copy, or delete it."
 STRAY = "No row has it: look at what is in it, then remove it from the host by hand."
 AGAIN = "Detach it and attach it again."

@@ -79,7 +79,7 @@ def _tail(around: list[str]) -> str | None:
     """The characters of the set whose repetition ends the text, if one does; None when a set is repeated elsewhere."""
     tail = ""
     for before, token, after in zip(around, around[1:], around[2:], strict=False):
-        if not _repeats(token) or ".*" in {before[:2], after[:2]} or ".+" in {before[:2], after[:2]}:
+        if not _repeats(token) or {".*", ".+"} & {before[:2], after[:2]}:
             continue
         tail = _members(token)
         if not tail or after or before[:1] in {".", "["} or (before and before[-1] in tail):

@@ -18,6 +18,8 @@ from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes.service import Volume
 
 KIND = "volume.attachment"
+WAYS = {"attached": "in-use", "detaching": "detaching", "attaching": "attaching", "reserved": "reserved"}
+"""The status of a volume by that of its attachments; the first that one of them has."""
 
 
 async def of_volume(ctx: Ctx, volume_id: UUID) -> list[Attachment]:
@@ -62,9 +64,6 @@ async def reserve(
         await volumes.set_status(ctx, volume, "reserved")
         await changed(ctx, KIND, "created", attachment.id, project_id=volume.project_id)
     return attachment
-
-
-WAYS = {"attached": "in-use", "detaching": "detaching", "attaching": "attaching", "reserved": "reserved"}
 
 
 def words(names: Sequence[str]) -> str:

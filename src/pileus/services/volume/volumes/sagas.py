@@ -24,6 +24,16 @@ async def told(ctx: Ctx, volume: store.Volume) -> None:
     await changed(ctx, KIND, "updated", volume.id, project_id=volume.project_id)
 
 
+async def put_back(op: Op, **columns: Any) -> None:
+    """What was done to the volume is done: it is what it was before, or what its attachments have made of that since."""
+    volume = await store.hold(op.ctx, op.subject_id)
+    assert volume is not None
+    status = volume.previous_status if volume.previous_status != "error" else "available"
+    settled = {"status": status or "available", "previous_status": None, "updated_at": op.ctx.now()}
+    await store.change(op.ctx, volume.id, **settled, **columns)
+    await told(op.ctx, volume)
+
+
 async def fail(op: Op, action: str, status: str) -> None:
     """The volume says that and why it is in error, and so does a message to its project."""
     volume = await store.find(op.ctx, op.subject_id)
@@ -180,13 +190,8 @@ async def grow(op: Op) -> Any:
 
 @extend_volume.rows
 async def mark_grown(op: Op) -> None:
-    volume = await store.hold(op.ctx, op.subject_id)
-    assert volume is not None
-    status = volume.previous_status or "available"
-    grown = {"size_gib": volume.target_gib, "status": status, "previous_status": None, "updated_at": op.ctx.now()}
-    await store.change(op.ctx, volume.id, **grown)
-    await told(op.ctx, volume)
-    await hooks.tell_extended(op.ctx, volume.id)
+    await put_back(op, size_gib=store.volumes.c.target_gib)
+    await hooks.tell_extended(op.ctx, op.subject_id)
 
 
 @extend_volume.undone
@@ -234,12 +239,7 @@ async def refill(op: Op) -> Any:
 
 @refill_volume.rows
 async def mark_refilled(op: Op) -> None:
-    volume = await store.hold(op.ctx, op.subject_id)
-    assert volume is not None
-    status = volume.previous_status if volume.previous_status != "error" else "available"
-    columns = {"status": status or "available", "previous_status": None, "cause": None, "updated_at": op.ctx.now()}
-    await store.change(op.ctx, volume.id, **columns)
-    await told(op.ctx, volume)
+    await put_back(op, cause=None)
 
 
 @refill_volume.undone
@@ -278,11 +278,7 @@ async def upload(op: Op) -> Any:
 
 @upload_volume.rows
 async def mark_uploaded(op: Op) -> None:
-    volume = await store.hold(op.ctx, op.subject_id)
-    assert volume is not None
-    columns = {"status": volume.previous_status or "available", "previous_status": None, "updated_at": op.ctx.now()}
-    await store.change(op.ctx, volume.id, **columns)
-    await told(op.ctx, volume)
+    await put_back(op)
 
 
 @upload_volume.undone
