@@ -70,5 +70,5 @@ class SteppingClock:
 
 def iso(seconds: float, *, microseconds: bool = False) -> str:
     """ISO 8601 in UTC with a Z, as the APIs show time: 2026-01-31T12:00:00Z, or with six decimals."""
-    stamp = datetime.fromtimestamp(seconds, UTC)
-    return stamp.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if microseconds else "%Y-%m-%dT%H:%M:%SZ")
+    stamp = datetime.fromtimestamp(seconds, UTC)  # isoformat costs a third of strftime
+    return stamp.isoformat(timespec="microseconds" if microseconds else "seconds")[:-6] + "Z"

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import random
 import uuid
+from typing import Any
+
+UUID_MARKS = 0xF000_C000_0000_0000_0000  # where a UUID says what it is
+UUID_4 = 0x4000_8000_0000_0000_0000
+NO_SECRETS: Any = random  # the module's own generator begins anew in the child of a fork; for what may be guessed
 
 
 class Ids:
@@ -12,6 +17,7 @@ class Ids:
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = None if seed is None else random.Random(seed)  # noqa: S311 (a seed is asked for to be foreseen)
+        self._numbers = self._random or NO_SECRETS
 
     def bytes(self, n: int) -> bytes:
         """`n` bytes: from the operating system, or from the seed."""
@@ -27,8 +33,8 @@ class Ids:
 
     def request(self) -> str:
         """The id of an API request, as clients know it: req-<uuid>."""
-        made = bytearray(self.bytes(16))  # the text of `uuid`, which costs four times as much
-        made[6] = made[6] & 0x0F | 0x40
-        made[8] = made[8] & 0x3F | 0x80
-        text = made.hex()
+        bits = (
+            self._numbers.getrandbits(128) & ~UUID_MARKS | UUID_4
+        )  # the text of `uuid`, which costs ten times as much
+        text = f"{bits:032x}"
         return f"req-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

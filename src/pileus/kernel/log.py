@@ -76,6 +76,8 @@ def without_secrets(text: str) -> str:
 
 def shown(value: Any) -> Any:
     """A fact as it may be shown: numbers as they are, secrets hidden at any depth, anything else as text."""
+    if type(value) is str:  # what nearly all of them are: first, for each request tells a dozen
+        return without_secrets(value)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):
@@ -127,6 +129,8 @@ class JsonFormat(Format):
             text = msgspec.json.encode(event).decode()
         except UnicodeEncodeError:  # a lone surrogate, which is no text
             text = msgspec.json.encode(printable(event)).decode()
+        if text.isascii() and "\x7f" not in text:
+            return text
         return ENDS_LINES.sub(lambda m: f"\\u{ord(m[0]):04x}", text)
 
 
@@ -137,7 +141,7 @@ class TextFormat(Format):
         ids = " ".join(one_line(event[name]) for name in ("request_id", "global_request_id") if name in event)
         parts = [event["time"], event["level"].upper(), one_line(event["logger"]), *([f"[{ids}]"] if ids else [])]
         parts.append(one_line(event["message"]))
-        parts += [f"{one_line(k)}={quoted(v)}" for k, v in event.get("facts", {}).items()]
+        parts += [f"{fact_name(k)}={quoted(v)}" for k, v in event.get("facts", {}).items()]
         if "error" in event:
             parts.append(f"error={quoted(event['error'])}")
         return " ".join(parts)
@@ -145,7 +149,21 @@ class TextFormat(Format):
 
 def quoted(value: Any) -> str:
     """A value of the text format: bare when it is one plain word, else as a JSON string."""
-    text = value if isinstance(value, str) else msgspec.json.encode(printable(value)).decode()
+    if isinstance(value, str):
+        return quoted_text(value)
+    if isinstance(value, (int, float)):
+        return msgspec.json.encode(value).decode()
+    return quoted_text(msgspec.json.encode(printable(value)).decode())
+
+
+@lru_cache(maxsize=1024)
+def fact_name(name: str) -> str:
+    """The name of a fact, in the text format."""
+    return one_line(name)
+
+
+@lru_cache(maxsize=4096)  # the same few words come with each request; what is a secret has been taken out before
+def quoted_text(text: str) -> str:
     if PLAIN.fullmatch(text):
         return text
     return '"' + one_line(text).replace('"', '\\"') + '"'

@@ -65,6 +65,7 @@ class Call:
     """A request that is being answered."""
 
     __slots__ = (
+        "_nobodys",
         "_to_client",
         "app",
         "caller",
@@ -94,7 +95,7 @@ class Call:
         self.method: str = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
         self.request_id = app.world.ids.request()
         self.global_id = app.global_id(self.headers.get(b"x-openstack-request-id"))
-        self.ctx = Ctx(app.world, NOBODY, self.request_id, self.global_id)
+        self.ctx = self._nobodys = Ctx(app.world, NOBODY, self.request_id, self.global_id)
         self.caller = NOBODY
         self.version: Version | None = None
         self.service: Service | None = None
@@ -185,7 +186,7 @@ class Call:
         token, service = (self.headers.get(name, b"").decode("latin-1") for name in TOKENS)
         if not token:
             raise Unauthorized(WHO)
-        return await self.app.authenticate(Ctx(self.app.world, NOBODY, self.request_id, self.global_id), token, service)
+        return await self.app.authenticate(self._nobodys, token, service)
 
     def _version_headers(self) -> dict[bytes, bytes]:
         """The headers, with every value of the one that may come more than once."""
@@ -353,7 +354,6 @@ class Call:
             "ms": round(seconds * 1000, 3),
             "service": service,
             "route": route,
-            "request": self.request_id,
             "client": self.source,
         }
         if self.route is not None and self.route.action:

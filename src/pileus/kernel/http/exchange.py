@@ -6,6 +6,7 @@ import asyncio
 import http
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pileus.kernel.errors import ClientGone
@@ -25,6 +26,13 @@ _BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _PHRASES = {status.value: status.phrase for status in http.HTTPStatus}
 
 
+@lru_cache(maxsize=256)  # a handful of names stands in each answer
+def _lower_name(name: bytes) -> bytes:
+    """In lower case; empty for what is no name of a header."""
+    return b"" if _BAD_NAME.search(name) else name.lower()
+
+
+@lru_cache(maxsize=64)
 def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {_PHRASES.get(status, '')}\r\n".encode()
 
@@ -135,9 +143,10 @@ class Exchange:
         self.bodiless = self.bodiless or status in (204, 304)
         lines = [status_line(status)]
         for name, value in message.get("headers", ()):
-            if _BAD_NAME.search(name) or not name or _BAD_VALUE.search(value):
+            lower = _lower_name(name)
+            if not lower or _BAD_VALUE.search(value):
                 raise RuntimeError(f"the header {name!r} cannot be sent")
-            if self._keeps(name.lower(), value, status):
+            if self._keeps(lower, value, status):
                 lines += name, b": ", value, b"\r\n"
         if self._left is None and not self.bodiless:
             self._chunked = self.http_version == "1.1"

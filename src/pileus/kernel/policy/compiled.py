@@ -241,8 +241,13 @@ def _and(parts: list[Check]) -> Check:
         return True
 
     def early(caller: Caller) -> bool | None:
-        known = [early(caller) for early in earlies]
-        return False if False in known else None if None in known else True
+        sure: bool | None = True
+        for each in earlies:
+            known = each(caller)
+            if known is False:
+                return False
+            sure = sure and known
+        return sure
 
     return Check(allows, early)
 
@@ -257,7 +262,12 @@ def _or(parts: list[Check]) -> Check:
         return False
 
     def early(caller: Caller) -> bool | None:
-        known = [early(caller) for early in earlies]
-        return True if True in known else None if None in known else False
+        sure: bool | None = False
+        for each in earlies:
+            known = each(caller)
+            if known:
+                return True
+            sure = sure if known is False else None
+        return sure
 
     return Check(allows, early)

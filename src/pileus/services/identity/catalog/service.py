@@ -24,10 +24,10 @@ Shown = frozenset[str] | None
 
 
 class Catalogs(msgspec.Struct):
-    """The catalogue per address, kind of token and what is shown, at one revision."""
+    """The catalogue per address, kind of token and what is shown, at one revision: the pieces between the project's ids."""
 
     revision: Revision | None = None
-    made: Recent[tuple[str, bool, Shown], bytes] = msgspec.field(default_factory=lambda: Recent(2 * BASES))
+    made: Recent[tuple[str, bool, Shown], list[bytes]] = msgspec.field(default_factory=lambda: Recent(2 * BASES))
     filtered: bool | None = None  # whether any project is given endpoints; None until somebody has looked
     shown: Recent[str, tuple[Shown]] = msgspec.field(default_factory=lambda: Recent(PROJECTS))
 
@@ -46,9 +46,8 @@ async def of(ctx: Ctx, at: Revision, *, base: str, user_id: str, project_id: str
     if made is None:
         made = await _made(ctx, *key)
         kept.made.put(key, made)
-    if project_id is not None:
-        made = made.replace(PROJECT.encode(), project_id.encode())
-    return msgspec.Raw(made.replace(USER.encode(), user_id.encode()))
+    whole = (project_id or "").encode().join(made)
+    return msgspec.Raw(whole.replace(USER.encode(), user_id.encode()))
 
 
 async def now(ctx: Ctx, *, base: str, user_id: str, project_id: str) -> msgspec.Raw:
@@ -70,7 +69,7 @@ async def _shown(ctx: Ctx, kept: Catalogs, project_id: str | None) -> Shown:
     return everything if found[0] is None else found[0]
 
 
-async def _made(ctx: Ctx, base: str, with_project: bool, shown: Shown) -> bytes:
+async def _made(ctx: Ctx, base: str, with_project: bool, shown: Shown) -> list[bytes]:
     values = {"public_endpoint": base, "user_id": USER}
     if with_project:
         values |= {"project_id": PROJECT, "tenant_id": PROJECT}
@@ -95,7 +94,7 @@ async def _made(ctx: Ctx, base: str, with_project: bool, shown: Shown) -> bytes:
         for s in offered
         if shown is None or places[s.id]
     ]
-    return msgspec.json.encode(catalog)
+    return msgspec.json.encode(catalog).split(PROJECT.encode())
 
 
 async def register_service(ctx: Ctx, type_: str, name: str, path: str, *, region: str = "") -> None:
