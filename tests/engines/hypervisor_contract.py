@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from pileus.engines.hypervisor import Domain, DomainFacts, Hypervisor, LocalDisk, Nic, Power
+from pileus.engines.hypervisor import Domain, DomainFacts, Hypervisor, LocalDisk, Nic, Power, VolumeDisk
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Answer, Change, Done, Failed, Going, StaleFence
 from pileus.kernel.errors import Conflict, NotFound, Unavailable
@@ -30,6 +30,9 @@ class Rig:
     elapse: Callable[[float], Awaitable[None]]
     changes: list[Change]
     job_s: float = JOB_S
+    volume: Callable[[UUID, int], VolumeDisk] = lambda volume_id, size_gib: VolumeDisk(  # so large by now
+        id=volume_id, volume_id=volume_id, connection={"driver": "sim"}
+    )
     _fences: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def fence(self) -> int:
@@ -286,6 +289,22 @@ class HypervisorContract:
             facts = await self.facts(rig, domain.id)
             assert facts is not None
             assert (facts.power, facts.nics) == (Power.ON, tuple(each.port_id for each in nics))
+
+    async def test_a_guest_that_runs_sees_that_its_volume_has_grown(self, rig: Rig) -> None:
+        root, disk = copied(uuid4()), rig.volume(uuid4(), 1)
+        domain = await self.made(rig, msgspec.structs.replace(root, disks=(*root.disks, disk)), Power.ON)
+        rig.volume(disk.volume_id, 2)
+        see = rig.hypervisor.ensure_volume_seen
+        for power in (Power.ON, Power.PAUSED):
+            await rig.does(rig.hypervisor.ensure_power, domain.id, power)
+            for size_gib in (2, 2, 1):
+                assert await rig.does(see, domain.id, disk.id, size_gib) == Done()
+        await rig.does(rig.hypervisor.ensure_power, domain.id, Power.ON)
+        assert (await rig.hypervisor.stats(domain.id))["vdb_size"] == 2 << 30
+        for guest_id, attachment_id in ((domain.id, uuid4()), (uuid4(), disk.id)):
+            assert await rig.does(see, guest_id, attachment_id, 3) == Done()
+        await rig.does(rig.hypervisor.ensure_power, domain.id, Power.OFF)
+        assert await rig.does(see, domain.id, disk.id, 3) == Done()
 
     async def test_what_is_kept_of_a_disk_can_be_put_back_or_dropped(self, rig: Rig) -> None:
         domain = await self.made(rig, copied(uuid4()))

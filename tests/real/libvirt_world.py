@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
+
 from engines.hypervisor_contract import Rig
-from pileus.engines.hypervisor import Domain, Hypervisor, Image, LocalDisk, Nic, Power
+from pileus.engines.blocks import Connection
+from pileus.engines.hypervisor import Domain, Hypervisor, Image, LocalDisk, Nic, Power, VolumeDisk
 from pileus.engines.hypervisor.libvirt.daemon import Libvirtd
 from pileus.engines.hypervisor.libvirt.engine import LibvirtHypervisor
 from pileus.engines.hypervisor.libvirt.xml import Site
@@ -85,7 +88,7 @@ class World:
         """As the contract suite wants it; whatever the test leaves is removed."""
         clock, troubles = SystemClock(), Troubles(tmp_path / "troubles")
         async with self.engine() as engine:
-            rig = Rig(None, troubles, elapse=pause, changes=self.changes, job_s=0.4)  # type: ignore[arg-type]
+            rig = Rig(None, troubles, pause, self.changes, job_s=0.4, volume=self.volume)  # type: ignore[arg-type]
             troubled = Troubled(Hypervisor, engine, troubles, clock).face
             rim = Rim(Hypervisor, troubled, tmp_path / "rim", clock, changed=self.changes.append)
             rig.hypervisor = rim.engine
@@ -93,6 +96,13 @@ class World:
             await rim.stop()
             for domain_id in await engine.observe():
                 await engine.ensure_gone(domain_id, fence=0)
+
+    def volume(self, volume_id: UUID, size_gib: int) -> VolumeDisk:
+        """So large by now."""
+        path = self.home / "volumes" / str(volume_id)
+        subprocess.run(["truncate", "-s", f"{size_gib}G", path], check=True)
+        connection = msgspec.to_builtins(Connection(driver="file", path=str(path)))
+        return VolumeDisk(id=volume_id, volume_id=volume_id, connection=connection)
 
     def guest(self, *, nics: tuple[Nic, ...] = (), **more: Any) -> Domain:
         """One that boots."""

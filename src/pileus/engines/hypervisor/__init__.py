@@ -153,6 +153,11 @@ class Hypervisor(Protocol):
         """A defined guest was started anew, once for each `restart_id`, and runs. A long job."""
         ...
 
+    async def ensure_volume_seen(self, domain_id: UUID, attachment_id: UUID, size_gib: int, *, fence: int) -> Answer:
+        """A guest that runs with that volume, which has grown, sees it at least so large. Done also for one that does not
+        run, or has not got it: it looks when it starts, or gets it."""
+        ...
+
     async def ensure_disk_kept(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> Answer:
         """The disk as it was when this was said first is kept under the label, beside the disk. The guest is off. A long job."""
         ...
@@ -194,7 +199,7 @@ class Hypervisor(Protocol):
         ...
 
     async def stats(self, domain_id: UUID) -> dict[str, int | float]:
-        """Numbers of a guest that runs: cpu0_time, memory, memory-rss, vda_read, vda_read_req, tapX_rx, ...; uptime.
+        """Numbers of a guest that runs: cpu0_time, memory, memory-rss, vda_size, vda_read, vda_read_req, tapX_rx, ...; uptime.
 
         Raises NotFound, Conflict when it does not run.
         """

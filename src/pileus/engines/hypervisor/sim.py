@@ -3,6 +3,7 @@
 <home>/domains/<id>.json     the definition of a guest
 <home>/domains/<id>.power    "on", "off", "paused" or "suspended"
 <home>/domains/<id>.disks    its local disks, and what is kept of them
+<home>/domains/<id>.sizes    how large it sees volumes that have grown, by attachment
 <home>/domains/<id>.boots    when it started, and the restarts that it has seen
 <home>/jobs, <home>/troubles see `engines.simulation`
 """
@@ -17,8 +18,8 @@ from uuid import UUID
 import msgspec
 
 from pileus.engines.files import make_directory, read_or_none, write_whole
-from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen, VolumeDisk
-from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, snapshot
+from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen
+from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, snapshot, volumes_of
 from pileus.engines.simulation import Simulation
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Done, Failed
@@ -114,6 +115,23 @@ class SimHypervisor:
             make_so=make_so,
         )
 
+    async def ensure_volume_seen(self, domain_id: UUID, attachment_id: UUID, size_gib: int, *, fence: int) -> Answer:
+        sizes = self._sizes(domain_id)
+
+        def is_so() -> bool:
+            looks = self._power(domain_id) in (Power.ON, Power.PAUSED)
+            return sizes.get(attachment_id, 0) >= size_gib or not looks or attachment_id not in self._volumes(domain_id)
+
+        return await self._say(
+            "ensure_volume_seen",
+            domain_id,
+            f"{attachment_id} {size_gib}",
+            is_so=is_so,
+            make_so=lambda: write_whole(
+                self._file(domain_id, "sizes"), msgspec.json.encode({**sizes, attachment_id: size_gib})
+            ),
+        )
+
     async def ensure_disk_kept(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> Answer:
         disks = self._disks(domain_id)
         missing = Failed(f"The guest {domain_id} has no disk {disk}.")
@@ -186,7 +204,7 @@ class SimHypervisor:
 
     async def stats(self, domain_id: UUID) -> dict[str, int | float]:
         domain = self._running(domain_id)
-        return numbers(domain, self._clock.now() - self._boots(domain_id).at[-1])
+        return numbers(domain, self._clock.now() - self._boots(domain_id).at[-1], self._sizes(domain_id))
 
     async def _say(
         self, verb: str, domain_id: UUID, wish: str, is_so: Callable[[], bool | Failed], make_so: Callable[[], Any]
@@ -217,8 +235,16 @@ class SimHypervisor:
             power=self._power(domain_id),
             disks=disks,
             nics=tuple(nic.port_id for nic in domain.nics),
-            volumes=tuple(disk.id for disk in domain.disks if isinstance(disk, VolumeDisk)),
+            volumes=volumes_of(domain),
         )
+
+    def _volumes(self, domain_id: UUID) -> tuple[UUID, ...]:
+        data = read_or_none(self._file(domain_id, "json"))
+        return () if data is None else volumes_of(msgspec.json.decode(data, type=Domain))
+
+    def _sizes(self, domain_id: UUID) -> dict[UUID, int]:
+        data = read_or_none(self._file(domain_id, "sizes"))
+        return {} if data is None else msgspec.json.decode(data, type=dict[UUID, int])
 
     def _missing(self, domain_id: UUID) -> bool:
         return not self._file(domain_id, "json").exists()

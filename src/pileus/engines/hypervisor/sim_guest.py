@@ -71,12 +71,21 @@ def boot_text(name: str, at: float, boot: int) -> str:
     )
 
 
-def numbers(domain: Domain, uptime_s: float) -> dict[str, int | float]:
+def volumes_of(domain: Domain) -> tuple[UUID, ...]:
+    """Its volumes, by their attachments."""
+    return tuple(disk.id for disk in domain.disks if isinstance(disk, VolumeDisk))
+
+
+def numbers(domain: Domain, uptime_s: float, sizes_gib: Mapping[UUID, int]) -> dict[str, int | float]:
     """What a hypervisor counts of a guest that runs."""
     found: dict[str, int | float] = {f"cpu{n}_time": int(uptime_s * 1e7) for n in range(domain.vcpus)}
     found |= {"memory": domain.memory_mib * 1024, "memory-rss": domain.memory_mib * 512, "uptime": int(uptime_s)}
     for n, disk in enumerate(domain.disks):
         target = f"vd{chr(ord('a') + n % 26)}"
+        if isinstance(disk, LocalDisk):
+            found[f"{target}_size"] = disk.size_mib << 20
+        elif disk.id in sizes_gib:
+            found[f"{target}_size"] = sizes_gib[disk.id] << 30
         found |= {f"{target}_read": 262_144, f"{target}_read_req": 112, f"{target}_write": 5_778_432}
         found |= {f"{target}_write_req": 488, f"{target}_errors": 0 if isinstance(disk, VolumeDisk) else -1}
     for nic in domain.nics:

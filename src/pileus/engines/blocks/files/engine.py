@@ -60,7 +60,7 @@ class FilesBlocks:
         if before is not None:
             if before < size:
                 await asyncio.to_thread(resize, path, size)
-                await self.exports.grown(volume.id, size)
+            await self.exports.grown(volume.id)  # it may have grown when we were stopped the last time
             return
         part = self._part(path)
         try:

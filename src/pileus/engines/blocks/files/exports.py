@@ -7,7 +7,6 @@ connect: by its certificate of this cloud, whose name is checked.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import select
 import signal
@@ -17,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -26,16 +24,17 @@ from pileus.engines.files import make_directory, read_or_none, write_whole
 from pileus.kernel.errors import Unavailable
 
 PROGRAM = "qemu-storage-daemon"
-NODE, FILE, EXPORT = "volume", "file", "export"
+NODE, FILE = "volume", "file"
 ANSWERS_WITHIN_S = 3.0
 GONE_WITHIN_S = 3.0
 
 
 class Held(msgspec.Struct, frozen=True):
-    """The file of an export. `port` None: a guest of this host opens the volume's file itself."""
+    """The file of an export. `port` None: a guest of this host opens the volume's file itself. `size_bytes`: what is served."""
 
     export: Export
     port: int | None = None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,19 +100,14 @@ class Exports:
                 with suppress(Unavailable):
                     await asyncio.to_thread(self._start, held)
 
-    async def grown(self, volume_id: object, size_bytes: int) -> None:
-        """The daemons that serve a volume see its new size. Who uses it waits for a moment, and connects anew."""
+    async def grown(self, volume_id: object) -> None:
+        """The daemons that serve a volume serve all of it: those that began before it grew begin anew, at the same port.
+        Whoever uses it waits for a moment, and connects again. Raises Unavailable."""
+        size_bytes = (self._volumes / str(volume_id)).stat().st_size
         for held in self.of(volume_id):
-            if held.port is None:
-                continue
-            named = {"type": "nbd", "id": EXPORT, "node-name": NODE, "name": str(held.export.id)}
-            again: dict[str, Any] = {**named, "writable": not held.export.read_only}
-            commands: list[tuple[str, dict[str, Any]]] = [
-                ("block-export-del", {"id": EXPORT, "mode": "hard"}),
-                ("block_resize", {"node-name": NODE, "size": size_bytes}),
-                ("block-export-add", again),
-            ]
-            await self.say(held, commands)
+            if held.port is not None and (held.size_bytes < size_bytes or not self.serves(held)):
+                await self._end(held)
+                await asyncio.to_thread(self._start, held)
 
     # one daemon
 
@@ -134,7 +128,8 @@ class Exports:
         """Its daemon serves when this returns. Raises Unavailable, with its last words."""
         sock = listening(held.port or 0)
         try:
-            held = Held(held.export, sock.getsockname()[1])
+            size_bytes = (self._volumes / str(held.export.volume_id)).stat().st_size
+            held = Held(held.export, sock.getsockname()[1], size_bytes)
             write_whole(self._home / f"{held.export.id}.json", msgspec.json.encode(held), durable=True)
             certificates = self._site.certificates
             command = self._command(held, sock.fileno(), certificates() if certificates else None)
@@ -173,11 +168,7 @@ class Exports:
             "--nbd-server",
             server,
             "--export",
-            f"type=nbd,id={EXPORT},node-name={NODE},name={export.id},writable={'off' if export.read_only else 'on'}",
-            "--chardev",
-            f"socket,id=qmp,path={held.export.id}.qmp,server=on,wait=off",  # in its folder: a socket's path is short
-            "--monitor",
-            "chardev=qmp",
+            f"type=nbd,id=export,node-name={NODE},name={export.id},writable={'off' if export.read_only else 'on'}",
             "--pidfile",
             str(self._file(held, "pid")),
         ]
@@ -186,39 +177,7 @@ class Exports:
         pid = self._pid(held)
         if pid is not None:
             await asyncio.to_thread(ended, pid)
-        for suffix in ("pid", "qmp"):
-            self._file(held, suffix).unlink(missing_ok=True)
-
-    async def say(self, held: Held, commands: list[tuple[str, dict[str, Any]]]) -> None:
-        """These commands to the daemon, one after the other. Raises OSError, Unavailable."""
-        reader, writer = await self._monitor(held)
-        try:
-            await reader.readline()
-            for name, arguments in [("qmp_capabilities", {}), *commands]:
-                writer.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
-                await writer.drain()
-                await answered(reader, name)
-        finally:
-            writer.close()
-
-    async def _monitor(self, held: Held) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Raises OSError."""
-        folder = os.open(self._home, os.O_PATH | os.O_DIRECTORY)  # a path to a socket is short
-        try:
-            return await asyncio.open_unix_connection(f"/proc/self/fd/{folder}/{held.export.id}.qmp")
-        finally:
-            os.close(folder)
-
-
-async def answered(reader: asyncio.StreamReader, name: str) -> None:
-    """Raises Unavailable for an error."""
-    while line := await reader.readline():
-        said = json.loads(line)
-        if "error" in said:
-            raise Unavailable(f"{PROGRAM}: {name}: {said['error'].get('desc')}")
-        if "return" in said:
-            return
-    raise Unavailable(f"{PROGRAM}: {name}: it has ended")
+        self._file(held, "pid").unlink(missing_ok=True)
 
 
 def ended(pid: int) -> None:

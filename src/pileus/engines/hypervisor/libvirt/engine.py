@@ -25,7 +25,7 @@ from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
 from pileus.engines.hypervisor.libvirt.guest import PASS_THROUGH, Guest, Restart
 from pileus.engines.hypervisor.libvirt.images import Images
-from pileus.engines.hypervisor.libvirt.plugging import places, plug
+from pileus.engines.hypervisor.libvirt.plugging import places, plug, show_size
 from pileus.engines.hypervisor.libvirt.refusal import Refusal
 from pileus.engines.hypervisor.libvirt.uploads import Uploads
 from pileus.engines.hypervisor.libvirt.xml import Site, Slots, domain_xml
@@ -183,6 +183,10 @@ class LibvirtHypervisor(Hypervisor):
                 ask_at = now + ASK_AGAIN_S
             await self._clock.sleep(LOOK_S)
         await self._call(domain_id, stop)
+
+    @verb
+    async def ensure_volume_seen(self, domain_id: UUID, attachment_id: UUID, size_gib: int, *, fence: int) -> None:
+        await self._connection.call(show_size, domain_id, attachment_id, size_gib << 30)
 
     @verb
     async def ensure_disk_kept(self, domain_id: UUID, disk: str, label: str, *, fence: int) -> None:

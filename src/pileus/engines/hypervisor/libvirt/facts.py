@@ -131,6 +131,7 @@ def numbers(domain: Any, qemu_pid: int | None) -> dict[str, int | float]:
             ("write_req", "wr.reqs"),
         ):
             found[f"{disk}_{name}"] = stats.get(f"block.{n}.{said}", 0)
+        found[f"{disk}_size"] = stats.get(f"block.{n}.capacity", 0)
         found[f"{disk}_errors"] = stats.get(f"block.{n}.errors", -1)
     for n in range(stats.get("net.count", 0)):
         nic = stats[f"net.{n}.name"]

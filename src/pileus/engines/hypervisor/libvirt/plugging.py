@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +10,10 @@ from uuid import UUID
 from xml.etree.ElementTree import Element, fromstring, tostring
 
 import libvirt
+import libvirt_qemu
 
 from pileus.engines.hypervisor import Domain, Nic, VolumeDisk
+from pileus.engines.hypervisor.libvirt.connection import domain_of
 from pileus.engines.hypervisor.libvirt.guest import Guest
 from pileus.engines.hypervisor.libvirt.xml import ALIAS, Site, Slots, alias_of, disk_element, is_q35, nic_element
 from pileus.kernel.errors import Unavailable
@@ -99,3 +102,25 @@ def wait_until_gone(domain: Any, leaving: Mapping[str, Element]) -> None:
             names = ", ".join(sorted(alias.removeprefix(ALIAS) for alias in still))
             raise Unavailable(f"The guest was asked to let go of {names}, and has not yet.")
         time.sleep(LOOK_S)
+
+
+def show_size(connection: Any, guest_id: UUID, attachment_id: UUID, size_bytes: int) -> None:
+    """A guest that runs with that volume sees it at least so large."""
+    domain, alias = domain_of(connection, guest_id), f"{ALIAS}{attachment_id}"
+    device = devices_of(domain.XMLDesc(0)).get(alias) if domain is not None and domain.isActive() else None
+    target = None if device is None else device.find("target")
+    if device is None or target is None or domain.blockInfo(target.get("dev"))[0] >= size_bytes:
+        return
+    if device.get("type") == "network":
+        read_from(domain, alias)
+    domain.blockResize(target.get("dev"), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+
+
+def read_from(domain: Any, alias: str) -> None:
+    """One sector of the disk. An NBD export that has grown broke its connections off: QEMU sees so, connects anew and learns
+    its size only when somebody reads or writes."""
+    blocks = json.loads(libvirt_qemu.qemuMonitorCommand(domain, json.dumps({"execute": "query-block"}), 0))["return"]
+    for block in blocks:
+        if alias in block.get("qdev", "").split("/") and "inserted" in block:
+            read = f'qemu-io {block["inserted"]["node-name"]} "read 0 512"'
+            libvirt_qemu.qemuMonitorCommand(domain, read, libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP)

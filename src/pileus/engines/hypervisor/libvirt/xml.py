@@ -28,6 +28,7 @@ YES = frozenset({"yes", "true", "1", "on", "True"})
 SPARE_PORTS = 12  # of a q35 machine, for what is plugged while it runs
 TB_CACHE_MIB = 64  # of what TCG has translated; its own default is a fixed part of the host's memory
 LOADER, VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+RECONNECT_S = 30  # for so long the guest's reads and writes wait for an export that is away
 OFFLOADS = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 
 
@@ -231,6 +232,7 @@ def volume_element(disk: VolumeDisk, site: Site) -> Element:
         tls = {name: value for name, value in tls.items() if value}
         source = element(found, "source", protocol="nbd", name=how.get("export"), **tls)
         element(source, "host", name=how.get("address"), port=how.get("port"))
+        element(source, "reconnect", delay=RECONNECT_S)
         return found
     raise Refusal(f"This host cannot reach volumes by {how.get('driver')!r}.")
 
