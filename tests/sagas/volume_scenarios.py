@@ -91,7 +91,7 @@ async def refill_volume(world: DemoWorld) -> UUID:
     ctx, volume = await existing(world)
     snapshot = await snapshots.create(ctx, snapshots.Wanted(volume_id=volume.id))
     await Worker(world.ctx()).drain()
-    await service.refill(ctx, await service.get(ctx, volume.id), "reverting", snapshot_id=snapshot.id)
+    await service.revert(ctx, await service.get(ctx, volume.id), snapshot.id)
     return volume.id
 
 

@@ -50,6 +50,17 @@ async def test_a_volume_is_made_of_a_snapshot_and_reverted_to_it(volume: BlockSt
     assert error(await volume.post(f"/v3/volumes/{copy['id']}/action", json={"revert": {}}))[0] == 400
 
 
+async def test_a_snapshot_stays_while_a_volume_is_reverted_to_it(volume: BlockStorage) -> None:
+    made = await volume.volume()
+    snapshot = await volume.snapshot(made["id"])
+    path = f"/v3/snapshots/{snapshot['id']}"
+    await volume.post(f"/v3/volumes/{made['id']}/action", json={"revert": {"snapshot_id": snapshot["id"]}})
+    assert error(await volume.delete(path))[0] == 400
+    await volume.cloud.settle()
+    assert (await volume.shown(made["id"]))["status"] == "available"
+    assert (await volume.delete(path)).status_code == 202
+
+
 async def test_a_volume_in_use_has_a_snapshot_if_that_is_asked_for(volume: BlockStorage) -> None:
     made = await volume.volume()
     attached = {"os-attach": {"instance_uuid": str(uuid4()), "mountpoint": "/dev/vdb"}}

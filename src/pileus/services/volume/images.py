@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.http.plan import parse_uuid
@@ -14,9 +16,25 @@ from pileus.services.image.images.service import Image
 abandon = images.abandon
 
 
+class Disk(msgspec.Struct, frozen=True):
+    """A disk in the mapping of an image that a server left behind which runs from volumes; of all there is, what is looked at."""
+
+    boot_index: int | None = None
+    snapshot_id: UUID | None = None
+
+
 async def get(ctx: Ctx, image_id: UUID) -> Image:
     """The image, if the caller may use it. Raises NotFound."""
     return await images.get(ctx, image_id)
+
+
+def snapshot_of(image: Image) -> UUID | None:
+    """The snapshot that an image stands for which has no bytes of its own. None for what cannot be read, too."""
+    try:
+        found = msgspec.json.decode(image.properties.get("block_device_mapping", "[]"), type=list[Disk], strict=False)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    return next((each.snapshot_id for each in found if each.boot_index == 0), None)
 
 
 async def find_id(ctx: Ctx, reference: str) -> UUID:

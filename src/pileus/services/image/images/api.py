@@ -24,8 +24,8 @@ ACCEPTED = ", ".join(sorted(rules.DRAFTS))
 
 def shown(image: Image) -> dict[str, Any]:
     """What was found out of staged bytes is told when they are the image's."""
-    path, whole = f"{LIST}/{image.id}", image.blob_id is not None
-    stores = {"stores": STORE} if whole else {}
+    path, whole = f"{LIST}/{image.id}", image.status in rules.WHOLE
+    stores = {"stores": STORE} if image.blob_id else {}
     return {
         **image.properties,
         "name": image.name,

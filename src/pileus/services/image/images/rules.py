@@ -13,6 +13,7 @@ from pileus.kernel.errors import BadRequest, Conflict, Forbidden
 from pileus.services.image.schema import check_image
 
 BUSY = ("saving", "uploading", "importing")
+WHOLE = ("active", "deactivated")
 NUMBER_MAX = 2**31 - 1
 NAME_CHARACTERS = 255
 

@@ -44,6 +44,7 @@ from pileus.services.image.images.writers import (
     room_for,
     set_imported,
     set_importing,
+    set_without_bytes,
 )
 from pileus.services.image.quotas import COUNT
 
@@ -83,6 +84,7 @@ __all__ = [
     "set_importing",
     "set_properties",
     "set_status",
+    "set_without_bytes",
     "target",
     "to_fill",
     "transfer",
@@ -392,5 +394,5 @@ async def abandon(ctx: Ctx, image_id: UUID) -> None:
     """No bytes will come: an image that is not active goes. May be repeated; one that is gone, or whole, stays so."""
     async with ctx.transaction() as ctx:
         image = await store.find(ctx, image_id, store.THERE)
-        if image is not None and image.blob_id is None:
+        if image is not None and image.blob_id is None and image.status not in rules.WHOLE:
             await remove(ctx, image)

@@ -5,6 +5,7 @@ A writer moves the row's `beat` while it lives. One that stands still was killed
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import Any, Literal
 from uuid import UUID
@@ -137,6 +138,21 @@ async def give_up(ctx: Ctx, image_id: UUID, writer_id: UUID) -> None:
     """Nothing was written after all: the image waits for data again, unless it is somebody else's to say. Repeatable."""
     async with ctx.transaction() as ctx:
         await store.change(ctx, image_id, store.written_by(writer_id), **EMPTY, updated_at=ctx.now())
+
+
+async def set_without_bytes(ctx: Ctx, image_id: UUID) -> None:
+    """The image is all that its properties say, and has no bytes: now it is active. Raises Gone; Conflict when it is given
+    some meanwhile."""
+    async with ctx.transaction() as ctx:
+        await ctx.lock("subject", image_id)
+        image = await store.find(ctx, image_id, store.THERE)
+        if image is None:
+            raise Gone(f"Image {image_id} was deleted.")
+        if image.status != "queued":
+            raise Conflict(f"Image status transition from {image.status} to active is not allowed")
+        nothing = Written(size=0, digests={name: hashlib.new(name).hexdigest() for name in DIGESTS})
+        await store.change(ctx, image_id, **facts_of(nothing), status="active", updated_at=ctx.now())
+        await changed(ctx, IMAGE, "updated", image_id, project_id=image.owner)
 
 
 # imports: their bytes are named as staged ones, and an operation looks after them

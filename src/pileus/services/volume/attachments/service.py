@@ -10,7 +10,8 @@ How Compute attaches a volume, the id of the attachment being a subject of its o
 
 and detaches it: `begin_detaching(ctx, attachment_id)` in the request's transaction (`roll_detaching` takes it back), then, once
 the guest has let go, `disconnect(op, attachment_id)` in a step and `release(ctx, attachment_id)` in a rows step. `connect` for
-another host moves the export there (a migration of the server). Every one of them may be repeated, and accepts that the
+another host moves the export there (a migration of the server). `set_aside` keeps a volume for a server that has it made
+anew, which disconnects it meanwhile, and connects it again. Every one of them may be repeated, and accepts that the
 attachment is gone where that is the end it brings about.
 """
 
@@ -37,9 +38,11 @@ from pileus.services.volume.attachments.states import (
     disconnect,
     move,
     of_volume,
+    opened_again,
     release,
     reserve,
     roll_detaching,
+    set_aside,
     settle_status,
 )
 from pileus.services.volume.attachments.store import Attachment
@@ -69,10 +72,12 @@ __all__ = [
     "of_servers",
     "of_volume",
     "of_volumes",
+    "opened_again",
     "page",
     "release",
     "reserve",
     "roll_detaching",
+    "set_aside",
     "settle_status",
 ]
 

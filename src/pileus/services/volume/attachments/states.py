@@ -47,6 +47,8 @@ async def reserve(
         others = await of_volume(ctx, volume_id)
         expected = ["available", "in-use", "downloading"] if volume.multiattach else ["available", "downloading"]
         again = server_id is not None and any(each.server_id == server_id for each in others)
+        if others and volume.status == "downloading":  # for a server that has it made anew
+            expected.remove("downloading")
         if volume.status not in expected and not (again and volume.status in {"in-use", "reserved"}):
             raise volumes.invalid(
                 f"Volume {volume.id} status must be {words(expected)} to reserve, but the current status is "
@@ -176,10 +178,30 @@ async def settle_status(ctx: Ctx, volume_id: UUID, *, mended: bool = False) -> N
         held = await volumes.hold(ctx, volume_id)
         left = {each.status for each in await of_volume(ctx, volume_id)}
         status = next((way for status, way in WAYS.items() if status in left), "available")
-        if held.status in WAYS.values() or (mended and held.status == "error"):
+        if held.status in WAYS.values() or (mended and held.status == "error" and held.previous_status is None):
             await volumes.set_status(ctx, held, status)
         elif held.previous_status in WAYS.values():
             await volumes.set_status(ctx, held, held.status, previous_status=status)
+
+
+async def set_aside(ctx: Ctx, attachment_id: UUID, snapshot_id: UUID | None) -> None:
+    """In the transaction that starts an operation which makes the volume anew for the only server that uses it: nothing else
+    is done to it meanwhile. `snapshot_id`: what it will be made of, if it is one.
+
+    Raises NotFound; BadRequest unless it is in use; Conflict when others use it, too."""
+    _, volume = await _both(ctx, attachment_id)
+    if len(await of_volume(ctx, volume.id)) > 1:
+        raise Conflict("Cannot re-image a volume which is attached to more than one server.")
+    if volume.status != "in-use":
+        raise volumes.invalid(f"Volume {volume.id} status must be in-use, and it is {volume.status}.")
+    await volumes.begin_filling(ctx, volume, "downloading", snapshot_id)
+
+
+async def opened_again(ctx: Ctx, attachment_id: UUID, connection: Any) -> None:
+    """In a transaction: the host has the volume by this connection now. Raises NotFound."""
+    attachment, _ = await _both(ctx, attachment_id)
+    await store.change(ctx, attachment_id, connection=connection)
+    await _tell(ctx, attachment)
 
 
 async def attach_at_once(ctx: Ctx, volume: Volume, attachment: Attachment) -> None:

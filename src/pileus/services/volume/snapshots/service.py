@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,9 @@ import sqlalchemy as sa
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest
-from pileus.kernel.operations import refuse_if_busy
+from pileus.kernel.errors import BadRequest, NotFound
+from pileus.kernel.operations import ChildFailed, Op, Wait, refuse_if_busy
+from pileus.kernel.operations.start import Beginning, begin
 from pileus.kernel.quota import Claim, Owners
 from pileus.services.identity.projects import service as projects
 from pileus.services.volume.http import is_admin, missing, seen, visible
@@ -32,11 +34,13 @@ __all__ = [
     "METADATA",
     "Snapshot",
     "Wanted",
+    "await_all",
     "change",
     "count_of",
     "create",
     "delete",
     "delete_of",
+    "drop_all",
     "find",
     "get",
     "hand_over",
@@ -49,6 +53,7 @@ __all__ = [
 
 LISTED, METADATA = store.LISTED, store.METADATA
 DELETABLE = ("available", "error")
+POLL_S = 30.0
 
 find = store.find
 in_pages = store.in_pages
@@ -86,8 +91,13 @@ def used(type_: Type | None = None) -> Callable[[Owners], sa.Select[Any]]:
     return lambda owners: store.counted(owners, type_.id if type_ else None)
 
 
-async def create(ctx: Ctx, wanted: Wanted) -> Snapshot:
-    """Record it and begin to make it. Raises BadRequest, NotFound, VolumeOverQuota."""
+async def create(
+    ctx: Ctx, wanted: Wanted, *, snapshot_id: UUID | None = None, parent_id: UUID | None = None
+) -> Snapshot:
+    """Record it and begin to make it. Raises BadRequest, NotFound, VolumeOverQuota.
+
+    `parent_id`: an operation that waits for it, by `await_all`.
+    """
     project_id = ctx.caller.project_id
     if project_id is None:
         raise BadRequest("A snapshot belongs to a project: ask with a token for one.")
@@ -96,7 +106,8 @@ async def create(ctx: Ctx, wanted: Wanted) -> Snapshot:
         check(volume, wanted)
         assert volume.host is not None
         snapshot = described(ctx, volume, wanted, project_id)
-        await sagas.create_snapshot.start(ctx, snapshot.id, host=volume.host)
+        snapshot = msgspec.structs.replace(snapshot, id=snapshot_id or snapshot.id)
+        await begin(ctx, Beginning(sagas.create_snapshot, snapshot.id, {"host": volume.host}, parent_id=parent_id))
         type_ = (await types.by_ids(ctx, [volume.type_id])).get(volume.type_id, types.DEFAULT)
         claims = [
             Claim(SNAPSHOTS, 1, used()),
@@ -110,6 +121,26 @@ async def create(ctx: Ctx, wanted: Wanted) -> Snapshot:
         await METADATA.put(ctx, snapshot.id, wanted.metadata)
         await changed(ctx, sagas.KIND, "created", snapshot.id, project_id=project_id)
     return snapshot
+
+
+async def await_all(op: Op, snapshot_ids: Collection[UUID]) -> Wait | None:
+    """In a step that acts: snapshots that were begun for this operation are there, or Wait. Raises ChildFailed."""
+    waiting = []
+    for snapshot_id in snapshot_ids:
+        snapshot = await store.find(op.ctx, snapshot_id)
+        if snapshot is None or snapshot.status not in ("creating", "available"):
+            cause = snapshot.cause if snapshot else "it was deleted"
+            raise ChildFailed(f"Snapshot {snapshot_id} could not be made: {cause or 'it is in error'}")
+        if snapshot.status == "creating":
+            waiting.append(snapshot_id)
+    return Wait(POLL_S, note=f"waiting for {len(waiting)} snapshots") if waiting else None
+
+
+async def drop_all(ctx: Ctx, snapshot_ids: Collection[UUID]) -> None:
+    """In a transaction: these go, whatever is just being done with them. May be repeated."""
+    for snapshot_id in sorted(snapshot_ids):  # in the order of locks
+        with suppress(NotFound):
+            await delete(ctx, snapshot_id, force=True)
 
 
 def check(volume: volumes.Volume, wanted: Wanted) -> None:

@@ -231,8 +231,7 @@ async def reimage_volume(ctx: Ctx, volume_id: UUID, body: Reimage) -> None:
     if volume.status not in allowed:
         words = ", ".join(allowed[:-1]) + f" or {allowed[-1]}"
         raise service.invalid(f"Volume {volume_id} status must be {words}, but current status is {volume.status}.")
-    await service.check_image(ctx, body.image_id, volume.size_gib)
-    await service.refill(ctx, volume, "downloading", image_id=body.image_id)
+    await service.reimage(ctx, volume, body.image_id)
 
 
 class Revert(Body, frozen=True):
@@ -257,7 +256,7 @@ async def revert_volume(ctx: Ctx, volume_id: UUID, body: Revert) -> None:
             f"Volume {volume_id} and its snapshot must be available to be reverted; they are {volume.status} and "
             f"{newest.status}."
         )
-    await service.refill(ctx, volume, "reverting", snapshot_id=newest.id)
+    await service.revert(ctx, volume, newest.id)
 
 
 @api.action(ACTION, "os-unmanage", rule="volume_extension:volume_unmanage")

@@ -9,10 +9,11 @@ import msgspec
 
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest
+from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.operations import Op
 from pileus.kernel.operations.start import Beginning, begin
 from pileus.services.identity.projects import service as projects
+from pileus.services.image.images.service import Image
 from pileus.services.volume import images
 from pileus.services.volume.http import missing, seen
 from pileus.services.volume.types import service as types
@@ -54,6 +55,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     bootable: bool = False
     image: dict[str, str] = {}
     least_gib: int = 1
+    snapshot_id: UUID | None = None  # what an image without bytes stands for
 
 
 async def create(
@@ -68,6 +70,8 @@ async def create(
         raise BadRequest("A volume belongs to a project: ask with a token for one.")
     async with ctx.transaction() as ctx:
         ground = await ground_of(ctx, wanted)
+        if ground.snapshot_id is not None:
+            wanted = msgspec.structs.replace(wanted, snapshot_id=ground.snapshot_id, image_id=None)
         type_ = await type_of(ctx, wanted, ground)
         volume = await described(ctx, wanted, ground, type_)
         volume = msgspec.structs.replace(volume, id=volume_id or volume.id, project_id=project_id)
@@ -141,9 +145,23 @@ async def ground_of_image(ctx: Ctx, image_id: UUID) -> Ground:
     image = await images.get(ctx, image_id)
     if image.status != "active":
         raise BadRequest(f"Invalid input received: Image {image_id} is not active.")
+    if not image.size:
+        return await ground_of_snapshot_image(ctx, image)
     size = max(image.size or 0, image.virtual_size or 0)
     least_gib = max(-(-size // GIB), image.min_disk or 0, 1)
     return Ground(bootable=True, image=images.described(image), least_gib=least_gib)
+
+
+async def ground_of_snapshot_image(ctx: Ctx, image: Image) -> Ground:
+    """An image without bytes stands for a snapshot: of the root of a server that ran from volumes. Raises BadRequest."""
+    snapshot_id = images.snapshot_of(image)
+    if snapshot_id is None:
+        raise BadRequest(f"Invalid input received: Image {image.id} has no data.")
+    try:
+        ground = await ground_of_snapshot(ctx, snapshot_id)
+    except NotFound as e:
+        raise BadRequest(f"Invalid input received: Image {image.id} has no data: {e.message}") from None
+    return msgspec.structs.replace(ground, snapshot_id=snapshot_id, image=images.described(image), bootable=True)
 
 
 async def hold_ground(ctx: Ctx, wanted: Wanted) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -28,15 +29,20 @@ async def put_back(op: Op, **columns: Any) -> None:
     """What was done to the volume is done: it is what it was before, or what its attachments have made of that since."""
     volume = await store.hold(op.ctx, op.subject_id)
     assert volume is not None
+    await settle(op.ctx, volume, **columns)
+
+
+async def settle(ctx: Ctx, volume: store.Volume, **columns: Any) -> None:
+    """The same of a volume that this transaction holds."""
     status = volume.previous_status if volume.previous_status != "error" else "available"
-    settled = {"status": status or "available", "previous_status": None, "updated_at": op.ctx.now()}
-    await store.change(op.ctx, volume.id, **settled, **columns)
-    await told(op.ctx, volume)
+    settled = {"status": status or "available", "previous_status": None, "updated_at": ctx.now()}
+    await store.change(ctx, volume.id, **settled, **columns)
+    await told(ctx, volume)
 
 
-async def fail(op: Op, action: str, status: str) -> None:
+async def fail(op: Op, action: str, status: str, volume_id: UUID | None = None) -> None:
     """The volume says that and why it is in error, and so does a message to its project."""
-    volume = await store.find(op.ctx, op.subject_id)
+    volume = await store.find(op.ctx, volume_id or op.subject_id)
     if volume is None:
         return
     await store.change(op.ctx, volume.id, status=status, cause=op.cause, updated_at=op.ctx.now())
@@ -204,54 +210,97 @@ async def mark_ungrown(op: Op) -> None:
     await fail(op, "extend volume", "error_extending")
 
 
-# filled anew: with an image, or with a snapshot of its own
+# filled anew: with an image, or with a snapshot. Compute does it in steps of its own, to volumes that servers run from
+
+REIMAGE = "reimage volume"
+
+
+async def opened(op: Op, image_id: UUID | None, snapshot_id: UUID | None) -> dict[str, Any]:
+    """What is read, and what the volume will show of its image."""
+    found: dict[str, Any] = {"snapshot_id": snapshot_id}
+    if image_id is None:
+        return found
+    if snapshot_id is None:
+        found |= await open_image(op, image_id)
+    return {**found, "image": images.described(await images.get(op.ctx, image_id))}
+
+
+async def emptied(op: Op, volume_id: UUID) -> Any:
+    """What it held is what the user wants gone. None when the volume is."""
+    volume = await store.find(op.ctx, volume_id)
+    if volume is None or volume.host is None:
+        return None
+    return await op.engine("blocks", volume.host).ensure_volume_gone(volume_id)
+
+
+async def refilled(op: Op, volume_id: UUID, found: Mapping[str, Any]) -> Any:
+    """`found`: what `opened` has. None when the volume is gone."""
+    volume = await store.find(op.ctx, volume_id)
+    if volume is None or volume.host is None:
+        return None
+    url = images.unsealed(op.ctx, found["url"]) if found.get("url") else None
+    snapshot_id = found["snapshot_id"]
+    source = Source(url=url, format=found.get("format"), snapshot_id=UUID(snapshot_id) if snapshot_id else None)
+    spec = Volume(id=volume.id, size_gib=volume.size_gib, source=source)
+    return await op.engine("blocks", volume.host).ensure_volume(spec)
+
+
+async def show_refilled(ctx: Ctx, volume_id: UUID, found: Mapping[str, Any]) -> None:
+    """In a rows step: it is what it was before, but for what it holds."""
+    volume = await store.hold(ctx, volume_id)
+    if volume is None:
+        return
+    shown = found.get("image")
+    if shown is not None:
+        await store.IMAGE.put(ctx, volume_id, shown, replace=True)
+    await settle(ctx, volume, cause=None, filling_id=None, bootable=volume.bootable or shown is not None)
+
+
+async def show_unfilled(op: Op, volume_id: UUID) -> None:
+    """In the last rows of what came to nothing: it is what it was, and a message says why it is not more."""
+    volume = await store.hold(op.ctx, volume_id)
+    if volume is not None:
+        await store.change(op.ctx, volume.id, filling_id=None, previous_status=None)
+        await fail(op, REIMAGE, volume.previous_status or "error", volume_id)
+
+
+async def show_half_filled(op: Op, volume_id: UUID) -> None:
+    """When it parks: what it was before, it is again when that operation ends well."""
+    await fail(op, REIMAGE, "error", volume_id)
+
 
 refill_volume = Saga("volume.refill_volume")
 
 
 @refill_volume.step
-async def open_filling(op: Op) -> dict[str, str | None]:
-    image_id = op.memo["image_id"]
-    return await open_image(op, UUID(image_id) if image_id else None)
+async def open_filling(op: Op) -> dict[str, Any]:
+    image_id, snapshot_id = (op.memo[name] and UUID(op.memo[name]) for name in ("image_id", "snapshot_id"))
+    return await opened(op, image_id, snapshot_id)
 
 
 @refill_volume.step(point_of_no_return=True, deadline_s=600)
 async def empty(op: Op) -> Any:
-    """What it held is what the user wants gone."""
-    return await op.engine("blocks", op.memo["host"]).ensure_volume_gone(op.subject_id)
+    return await emptied(op, op.subject_id)
 
 
 @refill_volume.step(deadline_s=COPY_S)
 async def refill(op: Op) -> Any:
-    volume = await store.find(op.ctx, op.subject_id)
-    assert volume is not None
-    sealed = op.memo["open_filling"].get("url")
-    url = images.unsealed(op.ctx, sealed) if sealed else None
-    snapshot_id = op.memo["snapshot_id"]
-    source = Source(
-        url=url,
-        format=op.memo["open_filling"].get("format"),
-        snapshot_id=UUID(snapshot_id) if snapshot_id else None,
-    )
-    spec = Volume(id=volume.id, size_gib=volume.size_gib, source=source)
-    return await op.engine("blocks", op.memo["host"]).ensure_volume(spec)
+    return await refilled(op, op.subject_id, op.memo["open_filling"])
 
 
 @refill_volume.rows
 async def mark_refilled(op: Op) -> None:
-    await put_back(op, cause=None)
+    await show_refilled(op.ctx, op.subject_id, op.memo["open_filling"])
 
 
 @refill_volume.undone
 async def mark_as_it_was(op: Op) -> None:
-    volume = await store.hold(op.ctx, op.subject_id)
-    if volume is not None:
-        await fail(op, "reimage volume", volume.previous_status or "error")
+    await show_unfilled(op, op.subject_id)
 
 
 @refill_volume.parked
 async def mark_half_filled(op: Op) -> None:
-    await fail(op, "reimage volume", "error")
+    await show_half_filled(op, op.subject_id)
 
 
 # copied into an image

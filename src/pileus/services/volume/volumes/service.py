@@ -1,7 +1,8 @@
 """Volumes: what the API, the nouns above and Compute may ask for.
 
 Compute makes a volume for a server in a step of its own operation: `ensure_created(op, "root", wanted)` until it is there,
-and `ensure_deleted(op, "root")` in the undo. It uses volumes by `attachments.service`.
+and `ensure_deleted(op, "root")` in the undo. It uses volumes by `attachments.service`. A volume that nobody has open is filled anew by
+`opened`, `emptied` and `refilled` in steps, `show_refilled` in rows; `show_unfilled` and `show_half_filled` say what came of it else.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ find_held = store.hold
 by_ids = store.by_ids
 in_pages = store.in_pages
 create = making.create
+opened, emptied, refilled = sagas.opened, sagas.emptied, sagas.refilled
+show_refilled, show_unfilled, show_half_filled = sagas.show_refilled, sagas.show_unfilled, sagas.show_half_filled
 pools.promised_by("volume", store.promised)
 types.in_use(store.any_of_type)
 
@@ -266,17 +269,33 @@ async def check_status(volume: Volume, expected: Sequence[str], what: str) -> No
 # filled anew
 
 
-async def refill(
-    ctx: Ctx, volume: Volume, status: str, *, image_id: UUID | None = None, snapshot_id: UUID | None = None
-) -> None:
-    """Begin to give it other bytes: those of an image or of a snapshot. `status` is what it is meanwhile. Raises Conflict."""
+async def revert(ctx: Ctx, volume: Volume, snapshot_id: UUID) -> None:
+    """Begin to make it what it was in a snapshot. Raises NotFound, Conflict."""
+    await _refill(ctx, volume, "reverting", image_id=None, snapshot_id=snapshot_id)
+
+
+async def reimage(ctx: Ctx, volume: Volume, image_id: UUID) -> None:
+    """Begin to give it the bytes of an image. Raises NotFound, Conflict; BadRequest when it cannot hold them."""
+    snapshot_id = await check_image(ctx, image_id, volume)
+    await _refill(ctx, volume, "downloading", image_id=image_id, snapshot_id=snapshot_id)
+
+
+async def _refill(ctx: Ctx, volume: Volume, status: str, *, image_id: UUID | None, snapshot_id: UUID | None) -> None:
     async with ctx.transaction() as ctx:
         begin = sagas.refill_volume.start
-        await begin(ctx, volume.id, host=volume.host, image_id=image_id, snapshot_id=snapshot_id)
-        held = await hold(ctx, volume.id)
-        if held.status != volume.status:
-            raise Conflict(f"Volume {volume.id} was just changed; its status is {held.status}.")
-        await set_status(ctx, held, status, previous_status=held.status)
+        await begin(ctx, volume.id, image_id=image_id, snapshot_id=snapshot_id)
+        await begin_filling(ctx, volume, status, snapshot_id)
+
+
+async def begin_filling(ctx: Ctx, volume: Volume, status: str, snapshot_id: UUID | None) -> None:
+    """In the transaction that starts the operation, after that: `status` is what it is meanwhile. Raises NotFound,
+    Conflict."""
+    if snapshot_id is not None:
+        await hooks.origin_of(ctx, snapshot_id)  # it stays until the row says that it is being used
+    held = await hold(ctx, volume.id)
+    if held.status != volume.status:
+        raise Conflict(f"Volume {volume.id} was just changed; its status is {held.status}.")
+    await set_status(ctx, held, status, previous_status=held.status, filling_id=snapshot_id)
 
 
 # copied into an image
@@ -293,11 +312,19 @@ async def upload(ctx: Ctx, volume: Volume, image_id: UUID, disk_format: str) -> 
         await set_status(ctx, held, "uploading", previous_status=held.status)
 
 
-async def check_image(ctx: Ctx, image_id: UUID, size_gib: int) -> None:
-    """Raises NotFound; BadRequest for an image that a volume of that size cannot hold."""
+async def check_image(ctx: Ctx, image_id: UUID, volume: Volume) -> UUID | None:
+    """The snapshot that it stands for, if it has no bytes. Raises NotFound; BadRequest for an image that the volume cannot
+    be filled with."""
     ground = await making.ground_of_image(ctx, image_id)
-    if size_gib < ground.least_gib:
-        raise BadRequest(f"Invalid input received: the image needs {ground.least_gib} GiB, the volume has {size_gib}.")
+    least_gib = max(ground.least_gib, ground.size_gib)
+    if volume.size_gib < least_gib:
+        raise BadRequest(f"Invalid input received: the image needs {least_gib} GiB, the volume has {volume.size_gib}.")
+    if ground.host not in (None, volume.host):
+        raise BadRequest(
+            f"Invalid input received: image {image_id} stands for snapshot {ground.snapshot_id}, which is on another host "
+            "than the volume: make a volume of it."
+        )
+    return ground.snapshot_id
 
 
 # what an administrator says

@@ -35,6 +35,7 @@ volumes = sa.Table(
     sa.Column("snapshot_id", sa.Uuid, index=True),  # what it was made of
     sa.Column("source_volume_id", sa.Uuid, index=True),
     sa.Column("image_id", sa.Uuid),
+    sa.Column("filling_id", sa.Uuid, index=True),  # the snapshot of which it is just filled anew
     sa.Column("bootable", sa.Boolean, nullable=False),
     sa.Column("read_only", sa.Boolean),  # None: nobody has said
     sa.Column("multiattach", sa.Boolean, nullable=False),
@@ -67,6 +68,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_id: UUID | None = None
     source_volume_id: UUID | None = None
     image_id: UUID | None = None
+    filling_id: UUID | None = None
     bootable: bool = False
     read_only: bool | None = None
     multiattach: bool = False
@@ -189,8 +191,9 @@ async def remove(ctx: Ctx, volume_id: UUID) -> None:
 
 
 async def made_of(ctx: Ctx, column: str, origin_id: UUID) -> bool:
-    """Whether a volume is just being made of this one (`source_volume_id`), or of this snapshot."""
-    being = sa.select(volumes.c.id).where(volumes.c[column] == origin_id, volumes.c.status == "creating")
+    """Whether a volume is just being made of this one (`source_volume_id`), or of this snapshot, or filled anew of it."""
+    made = sa.and_(volumes.c[column] == origin_id, volumes.c.status == "creating")
+    being = sa.select(volumes.c.id).where(sa.or_(made, volumes.c.filling_id == origin_id))
     return (await ctx.execute(being.limit(1))).first() is not None
 
 
