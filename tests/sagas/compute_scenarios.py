@@ -22,10 +22,13 @@ from pileus.services.compute.flavors.service import Flavor
 from pileus.services.compute.servers import (
     actions,
     attaching,
+    imaging,
+    rebuilding,
     sagas,
     sagas_attach,
     sagas_disks,
     sagas_image,
+    sagas_reimage,
     service,
     store,
 )
@@ -86,7 +89,7 @@ async def create_server(world: DemoWorld) -> UUID:
     return (await new_server(ctx, volume=True)).id
 
 
-async def new_server(ctx: Ctx, *, volume: bool) -> Server:
+async def new_server(ctx: Ctx, *, volume: bool, local: bool = True) -> Server:
     server = Server(
         id=ctx.world.ids.uuid(),
         project_id=ctx.caller.project_id or "",
@@ -104,10 +107,15 @@ async def new_server(ctx: Ctx, *, volume: bool) -> Server:
         updated_at=ctx.now(),
     )
     facts = {"server_id": server.id, "boot_index": None}
-    devices = [Device(id=ctx.world.ids.uuid(), position=0, source="image", destination="local", size_gib=1, **facts)]
+    devices = []
+    if local:
+        made = {"source": "image", "destination": "local", "size_gib": 1}
+        devices.append(Device(id=ctx.world.ids.uuid(), position=0, **made, **facts))
     if volume:
         made = {"source": "blank", "destination": "volume", "size_gib": 1, "delete_with_server": True}
-        devices.append(Device(id=ctx.world.ids.uuid(), position=1, **made, **facts))
+        devices.append(
+            Device(id=ctx.world.ids.uuid(), position=1, **made, **facts | {"boot_index": None if local else 0})
+        )
     async with ctx.transaction() as writing:
         await sagas.create_server.start(writing, server.id, host=None, forced=False)
         await store.add(writing, [server])
@@ -215,6 +223,31 @@ async def create_image(world: DemoWorld) -> UUID:
     return server.id
 
 
+async def from_a_volume(world: DemoWorld) -> tuple[Ctx, Server, Device]:
+    """One that runs from a volume, which goes with it."""
+    ctx = await owner(world)
+    server = await new_server(ctx, volume=True, local=False)
+    await Worker(world.ctx()).drain()
+    (device,) = await store.devices_of(ctx, [server.id])
+    return ctx, await now(ctx, server), device
+
+
+async def create_image_of_volumes(world: DemoWorld) -> UUID:
+    ctx, server, _ = await from_a_volume(world)
+    await imaging.create_image(ctx, server, "snap", {})
+    return server.id
+
+
+async def reimage_server(world: DemoWorld) -> UUID:
+    """With an image that stands for a snapshot: this world keeps no images."""
+    ctx, server, _ = await from_a_volume(world)
+    image_id = await imaging.create_image(ctx, server, "snap", {})
+    await Worker(world.ctx()).drain()
+    wanted = rebuilding.Rebuild(image_id=image_id, admin_pass="pass", columns={}, reimage=True)
+    await rebuilding.rebuild(ctx, server, wanted)
+    return server.id
+
+
 async def attach_volume(world: DemoWorld) -> UUID:
     ctx, server = await existing(world)
     volume = await volumes.create(ctx, Wanted(size_gib=1))
@@ -268,6 +301,9 @@ VERIFIED: Snapshot = {
     "promised": "2 DISK_GB, 128 MEMORY_MB, 2 VCPU",
     "guest": "1 root@resize",
 }
+FROM_VOLUME: Snapshot = {**WITH_VOLUME, "promised": "64 MEMORY_MB, 1 VCPU"}
+IMAGED: Snapshot = {**FROM_VOLUME, "image": "active", "snapshot": "available"}
+IMAGED["held"] = "1 export, 1 snapshot, 1 volume"
 ATTACHABLE: Snapshot = {**ACTIVE, "blocks": "available 1", "held": "1 volume"}
 GROWN: Snapshot = {**ACTIVE, "promised": "2 DISK_GB, 128 MEMORY_MB, 2 VCPU"}
 
@@ -300,6 +336,8 @@ COMPUTE_SCENARIOS = [
         undone={**ACTIVE, "server": "rescued placed", "guest": "1 rescue"},
     ),
     Scenario(sagas_image.create_image, create_image, done={**ACTIVE, "image": "queued"}, undone=ACTIVE),
+    Scenario(sagas_image.create_image_of_volumes, create_image_of_volumes, done=IMAGED, undone=FROM_VOLUME),
+    Scenario(sagas_reimage.reimage_server, reimage_server, done=IMAGED, undone={**IMAGED, "server": "error placed"}),
     Scenario(sagas_attach.attach_volume, attach_volume, done=WITH_VOLUME, undone=ATTACHABLE),
     Scenario(sagas_attach.detach_volume, detach_volume, done=ATTACHABLE, undone=WITH_VOLUME),
     Scenario(sagas_attach.attach_interface, attach_interface, done={**ACTIVE, "nic": "plugged"}, undone=ACTIVE),

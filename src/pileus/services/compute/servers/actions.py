@@ -22,14 +22,11 @@ from pileus.services.compute.servers import (
     neighbours,
     rules,
     sagas_disks,
-    sagas_image,
     sagas_power,
     store,
     wiring,
 )
-from pileus.services.compute.servers.rules import Flavor, ImageFacts
 from pileus.services.compute.servers.store import Server
-from pileus.services.compute.servers.wanted import WantedDevice
 
 SERVER = "compute.server"
 
@@ -60,11 +57,11 @@ SIMPLE: Mapping[str, Simple] = {
 async def simple(ctx: Ctx, server: Server, name: str) -> None:
     """Start an action that needs nothing to be said. Raises Conflict."""
     action = SIMPLE[name]
-    await _begin(ctx, server, action.needs, action.saga, task_state=action.task_state)
+    await begin(ctx, server, action.needs, action.saga, task_state=action.task_state)
 
 
-async def _begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = None, **columns: Any) -> None:
-    """Start an operation on a server in a state for it, and write these columns. Raises Conflict."""
+async def begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = None, **columns: Any) -> UUID:
+    """Start an operation on a server in a state for it, and write these columns. Returns its id. Raises Conflict."""
     async with ctx.transaction() as ctx:
         await ctx.lock("subject", server.id)
         now = await store.find(ctx, server.id) or server
@@ -76,6 +73,7 @@ async def _begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = N
         await history.note(ctx, now.id, operation_id, saga)
         await store.change(ctx, now.id, **columns)
         await changed(ctx, SERVER, "updated", now.id, project_id=now.project_id)
+    return operation_id
 
 
 def refuse_locked(ctx: Ctx, server: Server) -> None:
@@ -121,51 +119,6 @@ def restore(server: Server) -> None:
     rules.check("restore", server.id, server.vm_state, server.task_state)
 
 
-# rebuild
-
-
-class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of a rebuild; `columns`: those of the row that were said to become other ones."""
-
-    image_id: UUID
-    admin_pass: str
-    columns: Mapping[str, Any]
-    files: tuple[tuple[str, str], ...] = ()
-    key_name: str | None = None
-    new_key: bool = False
-
-
-async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> ImageFacts:
-    """Begin; the image that it will be of. Raises BadRequest, Conflict, Forbidden."""
-    async with ctx.read() as reading:
-        image = await neighbours.image(reading, wanted.image_id)
-        devices = await store.devices_of(reading, [server.id])
-        key = await building.key_of(reading, wanted.key_name) if wanted.new_key else server.key
-    root = devices[0] if devices else None
-    if root is None or root.destination == "volume":
-        raise BadRequest(
-            f"Unable to rebuild the volume-backed server {server.id}: this cloud makes no volume anew. Make a server from "
-            "the image, or write into the volume by a server that it is attached to."
-        )
-    _check_image(ctx, server.flavor, image)
-    vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=wanted.admin_pass, files=wanted.files)
-    memo = {"new": image, "old": server.image, "edition": server.edition}
-    columns: dict[str, Any] = {
-        **wanted.columns,
-        "key": key,
-        "key_name": key.name if key else None,
-        "sealed": guest_data.sealed(ctx, vault),
-    }
-    saga = sagas_disks.rebuild_server
-    await _begin(ctx, server, "rebuild", saga, memo, task_state="rebuilding", **columns)
-    return image
-
-
-def _check_image(ctx: Ctx, flavor: Flavor, image: ImageFacts) -> None:
-    root = WantedDevice(source="image", destination="local", source_id=image.id)
-    building.check_sizes(ctx, flavor, image, root)
-
-
 # resize
 
 
@@ -193,7 +146,7 @@ async def resize(ctx: Ctx, server: Server, flavor_id: str, disk_config: str | No
             Claim(CORES, new.vcpus - server.vcpus, counts.cores_of),
             Claim(RAM_MIB, new.memory_mib - server.memory_mib, counts.memory_of),
         ]
-        await _begin(ctx, server, "resize", sagas_disks.resize_server, task_state="resize_prep")
+        await begin(ctx, server, "resize", sagas_disks.resize_server, task_state="resize_prep")
         await claim_all(ctx, server.project_id, more)
         await store.change(ctx, server.id, **columns)
 
@@ -209,14 +162,14 @@ async def rescue(ctx: Ctx, server: Server, image_id: UUID | None, admin_pass: st
     image = await neighbours.image(ctx, wanted)
     vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=admin_pass)
     memo, sealed = {"new": image, "old": None}, guest_data.sealed(ctx, vault)
-    await _begin(ctx, server, "rescue", sagas_disks.rescue_server, memo, task_state="rescuing", sealed=sealed)
+    await begin(ctx, server, "rescue", sagas_disks.rescue_server, memo, task_state="rescuing", sealed=sealed)
 
 
 async def unrescue(ctx: Ctx, server: Server) -> None:
     """Raises Conflict."""
     action = SIMPLE["unrescue"]
     memo = {"new": None, "old": server.rescue}
-    await _begin(ctx, server, action.needs, action.saga, memo, task_state=action.task_state)
+    await begin(ctx, server, action.needs, action.saga, memo, task_state=action.task_state)
 
 
 # metadata and tags
@@ -279,37 +232,3 @@ async def change_group(ctx: Ctx, server: Server, name: str, *, leave: bool) -> N
     rules.check("addSecurityGroup", server.id, server.vm_state, server.task_state)
     nics = await store.nics_of(ctx, [server.id])
     await wiring.join_group(ctx, [nic.port_id for nic in nics], name, leave=leave)
-
-
-# images
-
-
-async def create_image(
-    ctx: Ctx,
-    server: Server,
-    name: str,
-    metadata: Mapping[str, str],
-    *,
-    backup: str | None = None,
-    rotation: int = 0,
-) -> UUID:
-    """Begin to make an image of its disk, or a backup of which only so many are kept. Returns its id.
-
-    Raises BadRequest, Conflict, OverQuota.
-    """
-    devices = await store.devices_of(ctx, [server.id])
-    if not devices or devices[0].destination != "local":
-        raise BadRequest(
-            f"The server {server.id} runs from a volume: make a snapshot of the volume, or an image by uploading it."
-        )
-    action = "createImage" if backup is None else "createBackup"
-    properties = {**metadata, "user_id": ctx.caller.user_id, "base_image_ref": str(server.image_id or "")}
-    if backup is not None:
-        properties |= {"image_type": "backup", "backup_type": backup}
-    facts = msgspec.structs.replace(server.image, min_disk_gib=max(server.image.min_disk_gib, server.flavor.disk_gib))
-    image_id = ctx.world.ids.uuid()
-    async with ctx.transaction() as ctx:
-        memo = {"image_id": image_id, "backup": backup, "rotation": rotation}
-        await _begin(ctx, server, action, sagas_image.create_image, memo, task_state="image_snapshot")
-        await neighbours.image_for(ctx, image_id, name, server.id, facts, properties)
-    return image_id

@@ -13,7 +13,7 @@ from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Body, Here
 from pileus.services.compute.http import Name, api
 from pileus.services.compute.metadata import checked_metadata
-from pileus.services.compute.servers import actions, building, checks, service, views
+from pileus.services.compute.servers import actions, building, checks, imaging, rebuilding, service, views
 from pileus.services.compute.servers.bodies import USER_DATA_LENGTH, DiskConfig, FileBody, Opt, Ranges, Text255, fits
 from pileus.services.compute.servers.checks import said
 
@@ -176,16 +176,18 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
     server = await service.get(ctx, server_id)
     image_id = checks.uuid("imageRef", body.imageRef.rstrip("/").rpartition("/")[2])
     admin_pass = said(body.adminPass) or building.password()
-    wanted = actions.Rebuild(
+    wanted = rebuilding.Rebuild(
         image_id=image_id,
         admin_pass=admin_pass,
         columns=rebuilt_columns(ctx, body),
+        reimage=ctx.at("2.93"),
         files=tuple((f.path, checks.base64_text("personality", f.contents, 2**20)) for f in said(body.personality, ())),
         key_name=said(body.key_name),
         new_key=body.key_name is not UNSET,
     )
-    image = await actions.rebuild(ctx, server, wanted)
-    new = replace(await service.get(ctx, server_id), image=image, image_id=image.id)
+    image = await rebuilding.rebuild(ctx, server, wanted)
+    now = await service.get(ctx, server_id)
+    new = replace(now, image=image, image_id=image.id if now.image_id else None)
     shown = await views.changed(ctx, here, new)
     if ctx.at("2.54"):
         shown["key_name"] = new.key_name
@@ -237,7 +239,7 @@ class CreateBackup(Body, frozen=True):
 async def create_image(ctx: Ctx, server_id: UUID, body: CreateImage, here: Here) -> Answer:
     name = checks.printable(ctx, "name", body.name)
     metadata = checked_metadata(said(body.metadata, {}))
-    image_id = await actions.create_image(ctx, await service.get(ctx, server_id), name, metadata)
+    image_id = await imaging.create_image(ctx, await service.get(ctx, server_id), name, metadata)
     return imaged(ctx, image_id, here)
 
 
@@ -247,7 +249,7 @@ async def create_backup(ctx: Ctx, server_id: UUID, body: CreateBackup, here: Her
     metadata = checked_metadata(said(body.metadata, {}))
     rotation = checks.count("rotation", body.rotation, least=0)
     server = await service.get(ctx, server_id)
-    image_id = await actions.create_image(ctx, server, name, metadata, backup=body.backup_type, rotation=rotation)
+    image_id = await imaging.create_backup(ctx, server, name, metadata, kind=body.backup_type, rotation=rotation)
     return imaged(ctx, image_id, here)
 
 

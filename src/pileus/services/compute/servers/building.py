@@ -18,7 +18,7 @@ from pileus.services.compute.keypairs import service as keypairs
 from pileus.services.compute.quotas import ComputeOverQuota
 from pileus.services.compute.server_groups import service as server_groups
 from pileus.services.compute.server_groups.service import Group
-from pileus.services.compute.servers import neighbours
+from pileus.services.compute.servers import image_disks, neighbours
 from pileus.services.compute.servers.rules import Flavor, ImageFacts, Key
 from pileus.services.compute.servers.store import Device
 from pileus.services.compute.servers.wanted import WantedDevice, WantedServer
@@ -56,11 +56,13 @@ async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
         )
     flavor = await flavor_of(ctx, wanted.flavor_id)
     image = ImageFacts() if wanted.image_id is None else await neighbours.image(ctx, wanted.image_id)
-    devices = whole(wanted.devices, image)
+    devices = whole(image_disks.merged(wanted.devices, image), image)
     root = devices[0]
     if root.source == "image" and root.source_id is not None and root.source_id != image.id:
         image = await neighbours.image(ctx, root.source_id)
-    check_sizes(ctx, flavor, image, root)
+        devices = whole(image_disks.merged(devices, image), ImageFacts())
+    check_sizes(ctx, flavor, image, devices[0])
+    await neighbours.check_sources(ctx, devices)
     await check_items(ctx, wanted)
     zone, host, forced = destination(ctx, wanted)
     return Plan(
@@ -149,6 +151,8 @@ def check_sizes(ctx: Ctx, flavor: Flavor, image: ImageFacts, root: WantedDevice)
     """An image must fit into the flavor. Raises BadRequest, Forbidden."""
     if flavor.memory_mib < image.min_memory_mib:
         raise BadRequest("Flavor's memory is too small for requested image.")
+    if root.source == "image" and not image.size_bytes:
+        raise BadRequest(f"Image {image.id} has no data that a disk could be made of.")
     if root.destination == "volume":
         if root.size_gib and root.size_gib < image.min_disk_gib and root.source == "image":
             raise BadRequest(

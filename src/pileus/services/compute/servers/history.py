@@ -41,6 +41,8 @@ NAMES = {
     "confirm_resize": "confirmResize",
     "revert_resize": "revertResize",
     "create_image": "createImage",
+    "create_image_of_volumes": "createImage",
+    "reimage_server": "rebuild",
     "notice_power": "stop",
 }
 FINISHED = {"done": "Success", "undone": "Success", "failed": "Error", "parked": "Error", "cancelled": "Error"}

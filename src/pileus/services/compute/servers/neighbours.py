@@ -1,8 +1,8 @@
-"""What servers ask of images and of hosts: the one place that knows how those are asked."""
+"""What servers ask of images, of Block Storage and of hosts: the one place that knows how those are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +11,15 @@ from pileus.kernel.errors import BadRequest, NotFound
 from pileus.services.compute.aggregates import service as aggregates
 from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.hypervisors.service import Hypervisor
+from pileus.services.compute.servers.image_disks import MAPPING, ROOT, SECOND
 from pileus.services.compute.servers.rules import ImageFacts
+from pileus.services.compute.servers.wanted import WantedDevice
 from pileus.services.image.images import service as images
+from pileus.services.volume.snapshots import service as snapshots
+from pileus.services.volume.volumes import service as volumes
 
 GIB = 1 << 30
-NOT_INHERITED = {"image_type", "instance_uuid", "backup_type", "block_device_mapping", "bdm_v2"}
+NOT_INHERITED = {"image_type", "instance_uuid", "backup_type", MAPPING, SECOND, ROOT}
 
 
 # images
@@ -47,21 +51,27 @@ async def transfer(ctx: Ctx, image_id: UUID, server_id: UUID) -> str:
 
 
 async def image_for(
-    ctx: Ctx, image_id: UUID, name: str, server_id: UUID, facts: ImageFacts, properties: Mapping[str, str]
+    ctx: Ctx, image_id: UUID, name: str, facts: ImageFacts, properties: Mapping[str, str], *, disk_format: str
 ) -> None:
-    """In the open transaction: an image that will be made of a server's disk. Raises OverQuota, TooLarge."""
+    """In the open transaction: an image that will be made of a server, with what that has of its own. Raises OverQuota,
+    TooLarge."""
     kept = {key: value for key, value in facts.properties.items() if key not in NOT_INHERITED}
     await images.create_for(
         ctx,
         id=image_id,
         name=name,
-        disk_format="qcow2",
+        disk_format=disk_format,
         container_format="bare",
         visibility="private",
         min_disk=facts.min_disk_gib,
         min_ram=facts.min_memory_mib,
-        properties={**kept, "image_type": "snapshot", "instance_uuid": str(server_id), **properties},
+        properties={**kept, **properties},
     )
+
+
+async def complete(ctx: Ctx, image_id: UUID) -> None:
+    """In the open transaction: such an image is there, without bytes. Raises Gone, Conflict."""
+    await images.set_without_bytes(ctx, image_id)
 
 
 async def receive(ctx: Ctx, image_id: UUID, server_id: UUID) -> str | None:
@@ -82,6 +92,23 @@ async def rotate_backups(ctx: Ctx, server_id: UUID, kind: str, rotation: int) ->
     found, _ = await images.page(ctx, {**query, "sort_key": ["created_at"], "sort_dir": ["desc"]})
     for each in found[rotation:]:
         await images.delete(ctx, each.id)
+
+
+# what disks are made of
+
+
+async def check_sources(ctx: Ctx, devices: Iterable[WantedDevice]) -> None:
+    """Raises BadRequest for volumes and snapshots that the caller may not know of."""
+    for each in devices:
+        try:
+            if each.source == "snapshot" and each.source_id is not None:
+                await snapshots.get(ctx, each.source_id)
+            elif each.source == "volume" and each.source_id is not None:
+                await volumes.get(ctx, each.source_id)
+        except NotFound:
+            raise BadRequest(
+                f"Block Device Mapping is Invalid: failed to get {each.source} {each.source_id}."
+            ) from None
 
 
 # hosts

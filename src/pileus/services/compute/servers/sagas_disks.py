@@ -129,8 +129,10 @@ async def take_old_image_back(op: Op) -> None:
 
 
 async def take_image(op: Op, image: Any, edition: int) -> None:
+    """A server that runs from a volume is of no image, as far as is shown."""
     facts = msgspec.convert(image, ImageFacts)
-    await store.change(op.ctx, op.subject_id, image_id=facts.id, image=facts, edition=edition)
+    image_id = facts.id if await has_local_root(op.ctx, await here(op)) else None
+    await store.change(op.ctx, op.subject_id, image_id=image_id, image=facts, edition=edition)
 
 
 @rebuild_server.step(deadline_s=IMAGE_S)

@@ -1,0 +1,345 @@
+"""Servers that run from volumes: the images that are made of them, and how they are rebuilt."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from pileus.engines.hypervisor import DomainFacts, Power
+from pileus.engines.troubles import Trouble
+from support.cloud import Client, RunningCloud
+from support.computed import at
+from support.imaged import patched, uploaded
+from support.served import SERVERS, TINY
+
+VOLUMES, SNAPSHOTS, IMAGES = "/volume/v3/volumes", "/volume/v3/snapshots", "/image/v2/images"
+NEWEST = at("2.104")
+BLANK = {"source_type": "blank", "destination_type": "volume", "volume_size": 2, "delete_on_termination": True}
+
+
+class Backed:
+    """A server of a member, and what it runs from."""
+
+    def __init__(self, cloud: RunningCloud, client: Client) -> None:
+        self.cloud, self.client = cloud, client
+        self.id = ""
+
+    async def made(self, devices: list[dict[str, Any]], **more: Any) -> Backed:
+        body = {"name": "bfv", "flavorRef": TINY, "networks": "none", **more}
+        if devices:
+            body["block_device_mapping_v2"] = devices
+        answer = await self.client.post(SERVERS, json={"server": body}, headers=NEWEST)
+        assert answer.status_code == 202, answer.text
+        self.id = answer.json()["server"]["id"]
+        await self.cloud.settle()
+        return self
+
+    async def shown(self) -> dict[str, Any]:
+        return dict((await self.client.get(f"{SERVERS}/{self.id}", headers=NEWEST)).json()["server"])
+
+    async def act(self, name: str, body: Any, version: str = "2.104") -> Any:
+        path = f"/compute/v2.1/servers/{self.id}/action"
+        return await self.client.post(path, json={name: body}, headers=at(version))
+
+    async def volumes(self) -> list[dict[str, Any]]:
+        """In the order of its disks."""
+        ids = [each["id"] for each in (await self.shown())["os-extended-volumes:volumes_attached"]]
+        return [(await self.client.get(f"{VOLUMES}/{id_}")).json()["volume"] for id_ in ids]
+
+    async def guest(self) -> DomainFacts:
+        found = {}
+        for host in ("h1", "h2"):
+            found |= await self.cloud.world.engine("hypervisor", host).observe()
+        return found[UUID(self.id)]
+
+
+async def from_an_image(cloud: RunningCloud, *beside: dict[str, Any], **more: Any) -> tuple[Backed, str]:
+    """A server whose root is made of an image; and that."""
+    member = cloud.as_("member")
+    image_id = str((await uploaded(member, hw_vif_model="e1000"))["id"])
+    root = {"uuid": image_id, "source_type": "image", "destination_type": "volume", "volume_size": 1, "boot_index": 0}
+    server = await Backed(cloud, member).made([{**root, "delete_on_termination": True}, *beside], **more)
+    assert (await server.shown())["status"] == "ACTIVE"
+    return server, image_id
+
+
+def trouble(cloud: RunningCloud, kind: str, verb: str) -> None:
+    for host in ("h1", "h2"):
+        cloud.world.rims[kind, host]._behind.troubles.add(Trouble(kind="fail", cause="no way"), verb=verb)
+
+
+async def snapshots(client: Client) -> list[dict[str, Any]]:
+    return list((await client.get(f"{SNAPSHOTS}/detail")).json()["snapshots"])
+
+
+# images
+
+
+async def test_its_volumes_become_an_image_that_boots(cloud: RunningCloud) -> None:
+    server, origin = await from_an_image(cloud, BLANK)
+    member = server.client
+    answer = await server.act("createImage", {"name": "kept", "metadata": {"a": "b", "bdm_v2": "x"}})
+    assert answer.status_code == 202, answer.text
+    path = f"{IMAGES}/{answer.json()['image_id']}"
+    assert (await member.get(path)).json()["status"] == "queued"
+    assert (await server.shown())["OS-EXT-STS:task_state"] == "image_snapshot"
+    assert (await server.act("os-stop", None)).status_code == 409
+    await cloud.settle()
+    assert (await server.shown())["OS-EXT-STS:task_state"] is None
+    image = (await member.get(path)).json()
+    about = ("status", "size", "disk_format", "container_format", "visibility", "a", "bdm_v2", "root_device_name")
+    assert [image[name] for name in about] == ["active", 0, "raw", "bare", "private", "b", "True", "/dev/vda"]
+    assert image["checksum"] == "d41d8cd98f00b204e9800998ecf8427e"
+    assert (image["hw_vif_model"], "image_type" in image) == ("e1000", False)
+    assert (await member.get(f"{path}/file")).status_code == 204
+    first, second = json.loads(image["block_device_mapping"])
+    taken = {each["id"]: each for each in await snapshots(member)}
+    for entry, size, index, name, volume in zip(
+        (first, second), (1, 2), (0, None), "ab", await server.volumes(), strict=True
+    ):
+        assert (entry["source_type"], entry["destination_type"]) == ("snapshot", "volume")
+        assert (entry["boot_index"], entry["device_name"], entry["volume_size"]) == (index, f"/dev/vd{name}", size)
+        assert (entry["delete_on_termination"], entry["device_type"], entry["disk_bus"]) == (True, "disk", "virtio")
+        snapshot = taken.pop(entry["snapshot_id"])
+        assert (snapshot["name"], snapshot["status"]) == ("snapshot for kept", "available")
+        assert snapshot["volume_id"] == volume["id"]
+        assert entry["volume_id"] is entry["image_id"] is entry["no_device"] is None
+    assert not taken
+    copy = await Backed(cloud, member).made([], imageRef=image["id"])
+    assert ((await copy.shown())["status"], (await copy.guest()).disks) == ("ACTIVE", ())
+    root, beside = await copy.volumes()
+    assert (root["snapshot_id"], beside["snapshot_id"]) == (first["snapshot_id"], second["snapshot_id"])
+    assert (root["bootable"], root["volume_image_metadata"]["image_id"]) == ("true", origin)
+    await member.delete(f"{SERVERS}/{copy.id}")
+    await cloud.settle()
+    assert (await member.get(f"{VOLUMES}/{root['id']}")).status_code == 404
+
+
+async def test_its_local_disks_are_described_too(cloud: RunningCloud) -> None:
+    swap = {"source_type": "blank", "destination_type": "local", "guest_format": "swap", "volume_size": 64}
+    server, _ = await from_an_image(cloud, swap)
+    answer = await server.act("createImage", {"name": "kept"}, "2.44")
+    await cloud.settle()
+    image_id = answer.headers["location"].rpartition("/")[2]
+    image = (await server.client.get(f"{IMAGES}/{image_id}")).json()
+    swapped = json.loads(image["block_device_mapping"])[1]
+    assert (swapped["source_type"], swapped["guest_format"], swapped["volume_size"]) == ("blank", "swap", 64)
+    copy = await Backed(cloud, server.client).made([], imageRef=image_id)
+    assert (await copy.guest()).disks == ("swap",)
+
+
+async def test_an_image_of_volumes_that_fails_leaves_nothing(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud, BLANK)
+    trouble(cloud, "blocks", "ensure_snapshot")
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    assert len(await snapshots(server.client)) == 2
+    await cloud.settle()
+    assert await snapshots(server.client) == []
+    assert (await server.client.get(f"{IMAGES}/{image_id}")).status_code == 404
+    shown = await server.shown()
+    assert (shown["status"], shown["OS-EXT-STS:task_state"]) == ("ACTIVE", None)
+    actions = (await server.client.get(f"{SERVERS}/{server.id}/os-instance-actions")).json()["instanceActions"]
+    assert (actions[0]["action"], actions[0]["message"]) == ("createImage", "Error")
+
+
+async def test_a_server_that_goes_takes_the_image_along_that_is_being_made_of_it(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud)
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    await server.client.delete(f"{SERVERS}/{server.id}")
+    await cloud.settle()
+    for path in (f"{SERVERS}/{server.id}", f"{IMAGES}/{image_id}"):
+        assert (await server.client.get(path)).status_code == 404
+    assert (await snapshots(server.client), (await server.client.get(VOLUMES)).json()["volumes"]) == ([], [])
+
+
+@pytest.mark.parametrize("what", ["image", "snapshot"])
+async def test_what_is_deleted_while_an_image_is_made_ends_it(cloud: RunningCloud, what: str) -> None:
+    server, _ = await from_an_image(cloud)
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    (snapshot,) = await snapshots(server.client)
+    gone = {"image": f"{IMAGES}/{image_id}", "snapshot": f"{SNAPSHOTS}/{snapshot['id']}/action"}[what]
+    if what == "image":
+        assert (await server.client.delete(gone)).status_code == 204
+    else:
+        assert (await cloud.post(gone, json={"os-force_delete": {}})).status_code == 202
+    await cloud.settle()
+    assert (await snapshots(server.client), (await server.shown())["status"]) == ([], "ACTIVE")
+    assert (await server.client.get(f"{IMAGES}/{image_id}")).status_code == 404
+
+
+async def test_no_image_is_made_past_the_quota_of_snapshots(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud, BLANK)
+    path = f"/volume/v3/os-quota-sets/{server.client.project_id}"
+    assert (await cloud.put(path, json={"quota_set": {"snapshots": 1}})).status_code == 200
+    answer = await server.act("createImage", {"name": "kept"})
+    assert (answer.status_code, "snapshots" in answer.text) == (403, True)
+    assert (await snapshots(server.client), (await server.shown())["OS-EXT-STS:task_state"]) == ([], None)
+    assert [each["name"] for each in (await server.client.get(IMAGES)).json()["images"]] == ["tiny"]
+
+
+async def test_who_may_not_make_such_images_or_backups_is_told(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud)
+    body = {"name": "b", "backup_type": "daily", "rotation": 2}
+    assert (await server.act("createBackup", body)).status_code == 400
+    action = f"/compute/v2.1/servers/{server.id}/action"
+    assert (await cloud.as_("reader").post(action, json={"createImage": {"name": "b"}})).status_code == 403
+    (root,) = await server.volumes()
+    reset = {"os-reset_status": {"status": "maintenance"}}
+    assert (await cloud.post(f"{VOLUMES}/{root['id']}/action", json=reset)).status_code == 202
+    assert (await server.act("createImage", {"name": "b"})).status_code == 400
+    assert (await server.client.get(f"{IMAGES}?name=b")).json()["images"] == []
+
+
+SOME = str(uuid4())
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        "[",
+        "{}",
+        "[" * 60_000,
+        '[{"source_type": "disk"}]',
+        '[{"source_type": "snapshot", "boot_index": 0}]',
+        json.dumps([{"source_type": "snapshot", "snapshot_id": SOME, "boot_index": 0}]),
+        json.dumps([{"source_type": "volume", "volume_id": SOME, "boot_index": 0}]),
+        json.dumps([{"source_type": "image", "image_id": SOME, "boot_index": 0, "volume_size": 1}]),
+        json.dumps([{"source_type": "blank", "volume_size": 10**30}]),
+        json.dumps([{"source_type": "blank", "device_name": "a b"}]),
+        json.dumps([{"source_type": "blank"}] * 30),
+        json.dumps([{"source_type": "blank", "boot_index": 7}]),
+        "[]",
+    ],
+)
+async def test_a_mapping_that_is_none_boots_nothing(cloud: RunningCloud, mapping: str) -> None:
+    member = cloud.as_("member")
+    whole = await uploaded(member, bdm_v2="true", block_device_mapping=mapping)
+    answer = await boots(member, whole["id"])
+    assert answer.status_code == (202 if mapping == "[]" else 400), answer.text
+
+
+async def boots(client: Client, image_id: str) -> Any:
+    body = {"name": "bfv", "flavorRef": TINY, "networks": "none", "imageRef": image_id}
+    return await client.post(SERVERS, json={"server": body}, headers=NEWEST)
+
+
+async def test_a_mapping_of_the_first_kind_is_refused(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    image = await uploaded(member, block_device_mapping='[{"source_type": "blank"}]')
+    answer = await boots(member, image["id"])
+    assert (answer.status_code, "bdm_v2" in answer.text) == (400, True)
+
+
+async def test_others_snapshots_boot_nothing(cloud: RunningCloud) -> None:
+    """An image that everybody sees may name what only its owner may use."""
+    server, _ = await from_an_image(cloud)
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    await cloud.settle()
+    public = {"op": "replace", "path": "/visibility", "value": "public"}
+    assert (await patched(cloud, image_id, public)).status_code == 200
+    answer = await boots(cloud.as_("stranger"), image_id)
+    assert (answer.status_code, "failed to get snapshot" in answer.text) == (400, True)
+
+
+async def test_what_is_asked_for_goes_before_what_an_image_describes(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud, BLANK)
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    await cloud.settle()
+    root = {"uuid": image_id, "source_type": "image", "destination_type": "volume", "volume_size": 3, "boot_index": 0}
+    other = {**BLANK, "volume_size": 4, "device_name": "vdb"}
+    copy = await Backed(cloud, server.client).made([root, other])
+    sizes = [(each["size"], each["snapshot_id"] is not None) for each in await copy.volumes()]
+    assert sorted(sizes) == [(1, True), (4, False)]
+
+
+# rebuilds
+
+
+async def test_its_root_volume_gets_another_image_from_2_93_on(cloud: RunningCloud) -> None:
+    server, first = await from_an_image(cloud, BLANK)
+    member, second = server.client, str((await uploaded(server.client))["id"])
+    root, beside = await server.volumes()
+    for image_id, status in ((second, 400), (first, 202)):
+        answer = await server.act("rebuild", {"imageRef": image_id}, "2.92")
+        assert answer.status_code == status, answer.text
+        await cloud.settle()
+    assert (await server.volumes())[0]["updated_at"] == root["updated_at"]  # the same image: it stays as it is
+    answer = await server.act("rebuild", {"imageRef": second, "name": "anew"}, "2.93")
+    assert answer.status_code == 202, answer.text
+    found = answer.json()["server"]
+    assert (found["status"], found["name"], found["image"]) == ("REBUILD", "anew", "")
+    assert [each["status"] for each in await server.volumes()] == ["downloading", "in-use"]
+    assert (await server.act("rebuild", {"imageRef": second})).status_code == 409
+    extend = {"os-extend": {"new_size": 5}}
+    newest = {"OpenStack-API-Version": "volume 3.71"}
+    assert (await member.post(f"{VOLUMES}/{root['id']}/action", json=extend, headers=newest)).status_code == 400
+    await cloud.settle()
+    shown, (anew, still) = await server.shown(), await server.volumes()
+    assert (shown["status"], shown["image"], (await server.guest()).power) == ("ACTIVE", "", Power.ON)
+    assert (anew["id"], anew["status"], anew["volume_image_metadata"]["image_id"]) == (root["id"], "in-use", second)
+    assert (still["id"], still["status"]) == (beside["id"], "in-use")
+    assert len((await server.guest()).volumes) == 2
+    actions = (await member.get(f"{SERVERS}/{server.id}/os-instance-actions")).json()["instanceActions"]
+    assert [each["action"] for each in actions] == ["rebuild", "rebuild", "create"]
+    assert (await server.act("rebuild", {"imageRef": second}, "2.92")).status_code == 202
+
+
+async def test_a_server_that_is_stopped_stays_so_when_it_is_rebuilt(cloud: RunningCloud) -> None:
+    server, image_id = await from_an_image(cloud)
+    await server.act("os-stop", None)
+    await cloud.settle()
+    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 202
+    await cloud.settle()
+    assert ((await server.shown())["status"], (await server.guest()).power) == ("SHUTOFF", Power.OFF)
+
+
+async def test_a_server_is_rebuilt_from_the_image_that_was_made_of_it(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud)
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    await cloud.settle()
+    (snapshot,) = await snapshots(server.client)
+    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 202
+    await cloud.settle()
+    (root,) = await server.volumes()
+    assert (root["status"], root["volume_image_metadata"]["image_id"]) == ("in-use", image_id)
+    assert (await server.shown())["status"] == "ACTIVE"
+    assert (await server.client.delete(f"{SNAPSHOTS}/{snapshot['id']}")).status_code == 202
+    await cloud.settle()
+    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 400  # what it stood for is gone
+
+
+async def test_an_image_that_does_not_fit_rebuilds_nothing(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud)
+    for more in ({"min_disk": 2}, {"min_ram": 4096}):
+        image = await uploaded(server.client, **more)
+        assert (await server.act("rebuild", {"imageRef": image["id"]})).status_code == 400
+    assert (await server.act("rebuild", {"imageRef": str(uuid4())})).status_code == 400
+    shown, (root,) = await server.shown(), await server.volumes()
+    assert (shown["status"], root["status"]) == ("ACTIVE", "in-use")
+
+
+async def test_a_rebuild_that_fails_before_its_volume_is_written_leaves_that(cloud: RunningCloud) -> None:
+    server, first = await from_an_image(cloud)
+    image = await uploaded(server.client)
+    assert (await server.act("rebuild", {"imageRef": image["id"]})).status_code == 202
+    assert (await server.client.delete(f"{IMAGES}/{image['id']}")).status_code == 204
+    await cloud.settle()
+    shown, (root,) = await server.shown(), await server.volumes()
+    assert (shown["status"], shown["fault"]["code"]) == ("ERROR", 500)
+    assert (root["status"], root["volume_image_metadata"]["image_id"]) == ("in-use", first)
+    assert (await server.guest()).power is Power.ON
+    assert (await server.act("reboot", {"type": "HARD"})).status_code == 202
+    await cloud.settle()
+    assert (await server.shown())["status"] == "ACTIVE"
+
+
+async def test_a_server_goes_while_it_is_rebuilt(cloud: RunningCloud) -> None:
+    server, image_id = await from_an_image(cloud)
+    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 202
+    await server.client.delete(f"{SERVERS}/{server.id}")
+    await cloud.settle()
+    assert (await server.client.get(f"{SERVERS}/{server.id}")).status_code == 404
+    assert (await server.client.get(VOLUMES)).json()["volumes"] == []
