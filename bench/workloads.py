@@ -22,7 +22,8 @@ Figures = dict[str, float]
 Measure = Callable[[Site, float], Awaitable[tuple[Figures, Use]]]
 Workload = Callable[[Path, float], Awaitable[tuple[Figures, Use]]]
 WORKERS = 4
-BALLAST = ("if=/dev/zero", "bs=1M", "count=4096", "conv=fsync", "status=none")
+BALLAST_MB, BALLAST_ROUNDS = 256, 16
+BALLAST = ("if=/dev/zero", "bs=1M", f"count={BALLAST_MB}", "conv=notrunc,fsync", "status=none")
 SETTLE_S = 5.0  # the administrator is made after the first answer
 
 
@@ -84,12 +85,13 @@ async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
         await site.call("POST", "/demo/v1/machines", {"machine": {"name": f"s{next(names)}"}}, want=202)
 
     await closed_loop(read_and_write, WORKERS, 1.0)
+    await write_ballast(site)
     await site.call("POST", "/site/lag", {})
     with watched(site.pid) as use:
         async with standstills() as gaps:
-            writer = await asyncio.create_subprocess_exec("dd", f"of={site.state / 'ballast'}", *BALLAST)
             load = asyncio.create_task(closed_loop(read_and_write, 2, 3600, warmup=0))
-            await writer.wait()
+            for _ in range(BALLAST_ROUNDS):
+                await write_ballast(site)
             load.cancel()
             await asyncio.gather(load, return_exceptions=True)
     (site.state / "ballast").unlink()
@@ -99,6 +101,13 @@ async def loop_stall(site: Site, seconds: float) -> tuple[Figures, Use]:
         "with_waiting_for_a_core_ms": 1000 * max((b - a for a, b, _ in stalls), default=0),
         "machine_stood_still_ms": 1000 * max((b - a for a, b in gaps), default=0),
     }, use
+
+
+async def write_ballast(site: Site) -> None:
+    """A part of it, into the same file each time: fresh memory for all of it can cost the machine more than its disk does."""
+    writer = await asyncio.create_subprocess_exec("dd", f"of={site.state / 'ballast'}", *BALLAST)
+    if await writer.wait():
+        raise RuntimeError("dd failed")
 
 
 async def stream_growth(site: Site, seconds: float) -> tuple[Figures, Use]:
