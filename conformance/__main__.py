@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from conformance.cloud import started
+from conformance.disk import disk_on_the_web
 from conformance.ground import laid
 from conformance.installed import CACHE, Failure, installed
 from conformance.sets import Mistake, all_sets, permitted
@@ -67,8 +68,8 @@ def tried(asked: argparse.Namespace) -> Verdict | None:
     exempt = permitted(asked.sets)
     before = failed_before(asked.out)
     venv, out = installed("tempest", LOCK, asked.cache), fresh(asked.out)
-    with started(out) as cloud:
-        tempest = Tempest.told(venv, out, cloud, laid(cloud))
+    with disk_on_the_web(out / "disk") as disk, started(out, disk.port) as cloud:
+        tempest = Tempest.told(venv, out, cloud, laid(cloud, disk))
         known = tempest.tests()
         sets = chosen(list(known), asked, before)
         wanted = list(dict.fromkeys(test for tests in sets.values() for test in tests))

@@ -16,6 +16,11 @@ import yaml
 HERE = Path(__file__).parent
 ENDS_WITHIN_S = 30
 LOG = "pileus.log"
+DOWNLOADS = """
+[image]
+download_networks = ["127.0.0.0/8"]
+download_ports = [80, 443, {port}]
+"""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,15 @@ class Cloud:
 
 
 @contextmanager
-def started(out: Path) -> Iterator[Cloud]:
-    """The cloud while the block runs; its log stays in `out`. Raises RuntimeError when it does not start."""
-    state = out / "state"
+def started(out: Path, port: int) -> Iterator[Cloud]:
+    """The cloud while the block runs, whose Image may fetch from this machine at that port; its log stays in `out`.
+
+    Raises RuntimeError when it does not start.
+    """
+    state, options = out / "state", out / "cloud.toml"
+    options.write_text((HERE / "cloud.toml").read_text() + DOWNLOADS.format(port=port))
     command = [Path(sys.executable).with_name("pileus"), "up", "--simulate", "--ephemeral", "--state", state]
-    command += ["--listen", "127.0.0.1:0", "--simulate-hosts", "2", "--config", HERE / "cloud.toml"]
+    command += ["--listen", "127.0.0.1:0", "--simulate-hosts", "2", "--config", options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +22,18 @@ from cli.conftest import Process, environment, started
 from support.sdk import connected
 
 COMMANDS = Path(__file__).with_name("openstack_commands.py")
-CHEAP = "[identity]\nbcrypt_rounds = 4\n"
+OPTIONS = """
+[identity]
+bcrypt_rounds = 4
+
+[network]
+physical_networks = ["public", "{physical}"]
+
+[image]
+download_networks = ["127.0.0.0/8"]
+download_ports = [{port}]
+"""
+PHYSICAL = "wing"
 ENDS_WITHIN_S = 30
 
 
@@ -65,10 +79,34 @@ class Openstack:
         return replace(self, options=tuple(words))
 
 
+@dataclass(frozen=True)
+class Site:
+    """Somebody's web server: what is in the folder is found there by its name."""
+
+    folder: Path
+    port: int
+
+    def holds(self, name: str, data: bytes) -> str:
+        """Where."""
+        (self.folder / name).write_bytes(data)
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    answering = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), answering) as server:
+        Thread(target=server.serve_forever).start()
+        yield Site(folder, server.server_port)
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Process]:
+    """With a second physical network, and whose Image may fetch from the site."""
     home = tmp_path_factory.mktemp("clients")
-    (home / "pileus.toml").write_text(CHEAP)
+    (home / "pileus.toml").write_text(OPTIONS.format(physical=PHYSICAL, port=site.port))
     listen = ("--listen", "127.0.0.1:0", "--config", home / "pileus.toml")
     process = started("up", "--simulate", "--ephemeral", *listen)
     yield process

@@ -106,6 +106,8 @@ def test_quotas_of_a_project(admin: Openstack, person: Person) -> None:
     assert (shown["cores"], shown["instances"], shown["ram"]) == (7, -1, 51200)
     used = {row["Resource"]: row["In Use"] for row in person.says.shows("quota show --compute --usage")}
     assert used["cores"] == 0
+    limits = {row["Name"]: row["Value"] for row in person.says.shows("limits show --absolute")}
+    assert (limits["total_cores"], limits["total_cores_used"]) == (7, 0)
     admin(f"quota delete --compute {person.name}")
     shown = {row["Resource"]: row["Limit"] for row in admin.shows(f"quota show --compute {person.name}")}
     assert shown["cores"] == 20

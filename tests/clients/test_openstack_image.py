@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openstack.connection import Connection
+from clients.conftest import Openstack, Person, Site, until
 
-from clients.conftest import Openstack, Person
-from support.sdk import ITS_OWN_WARNINGS
-
-pytestmark = ITS_OWN_WARNINGS
 DATA = bytes(range(256)) * 1024
 
 
@@ -58,15 +54,30 @@ def test_an_image_is_shared_with_a_project(admin: Openstack, person: Person, nam
     admin(f"image delete {name}")
 
 
-def test_an_image_is_staged_and_imported(admin: Openstack, sdk: Connection, name: str, tmp_path: Path) -> None:
-    """The command makes no image without data while its standard input is a pipe; the SDK does."""
+def test_images_are_listed_page_by_page(admin: Openstack, name: str) -> None:
+    first, second = (admin.shows(f"image create {name}{n} --tag {name} --community")["id"] for n in (1, 2))
+    listed = f"image list --community --tag {name}"
+    assert admin.column(f"{listed} --limit 1", "ID") == [second], "the newest first"
+    assert admin.column(f"{listed} --marker {second}", "ID") == [first]
+    admin(f"image delete {first} {second}")
+
+
+def test_an_image_is_staged_and_imported(admin: Openstack, name: str, tmp_path: Path) -> None:
     (tmp_path / "up").write_bytes(DATA)
-    sdk.image.create_image(name, disk_format="raw", container_format="bare")
+    admin(f"image create {name} --disk-format raw --container-format bare")
     admin(f"image stage {name} --file {tmp_path}/up")
     assert admin.shows(f"image show {name}")["status"] == "uploading"
     admin(f"image import {name} --method glance-direct")
-    assert admin.shows(f"image show {name}")["status"] in {"importing", "active"}
+    until(admin, f"image show {name}", "status", "active")
     assert admin.shows("image task list") is not None
+    admin(f"image delete {name}")
+
+
+def test_an_image_is_fetched(admin: Openstack, site: Site, name: str) -> None:
+    admin(f"image create {name} --disk-format raw --container-format bare")
+    admin(f"image import {name} --method web-download --uri {site.holds(name, DATA)}")
+    until(admin, f"image show {name}", "status", "active")
+    assert admin.shows(f"image show {name}")["size"] == len(DATA)
     admin(f"image delete {name}")
 
 

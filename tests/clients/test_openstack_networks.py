@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clients.conftest import Openstack, Person
+import pytest
+
+from clients.conftest import PHYSICAL, Openstack, Person
 
 
 def test_a_network_with_a_subnet_and_a_port(admin: Openstack, person: Person, name: str) -> None:
@@ -36,6 +38,62 @@ def test_what_administrators_see(admin: Openstack, person: Person, name: str) ->
     assert name in person.says.column("network list", "Name")
     assert "OVN Controller agent" in admin.column("network agent list", "Agent Type")
     assert "provider" in admin.column("extension list --network", "Alias")
+    assert admin.shows("extension show provider")["name"] == "Provider Network"
     assert admin.column("availability zone list --network", "Zone Name") == ["default", "default"]
     assert admin.shows(f"ip availability show {name}")["network_name"] == name
     admin(f"network delete {name}")
+
+
+def test_a_network_is_a_physical_one(admin: Openstack, person: Person, name: str) -> None:
+    flat = f"--provider-network-type flat --provider-physical-network {PHYSICAL}"
+    made = admin.shows(f"network create {name} --external {flat}")
+    assert (made["provider:network_type"], made["provider:physical_network"]) == ("flat", PHYSICAL)
+    assert name in person.says.column("network list --external", "Name")
+    assert admin.column(f"network list {flat} --name {name} --long", "Network Type") == ["flat"]
+    assert "is in use" in admin.is_refused(f"network create {name} {flat}")
+    admin(f"network delete {name}")
+
+
+@pytest.mark.parametrize("mode", ["slaac", "dhcpv6-stateless", "dhcpv6-stateful"])
+def test_a_subnet_of_ipv6(person: Person, name: str, mode: str) -> None:
+    says = person.says
+    says(f"network create {name}")
+    modes = f"--ipv6-ra-mode {mode} --ipv6-address-mode {mode}"
+    made = says.shows(f"subnet create {name} --network {name} --ip-version 6 --subnet-range fd00::/64 {modes}")
+    assert (made["ipv6_ra_mode"], made["ipv6_address_mode"]) == (mode, mode)
+    assert says.column(f"subnet list --ip-version 6 --network {name} --long", "Name") == [name]
+    (fixed,) = says.shows(f"port create {name} --network {name} --mac-address fa:16:3e:00:00:07")["fixed_ips"]
+    assert (fixed["ip_address"] == "fd00::f816:3eff:fe00:7") == (mode != "dhcpv6-stateful")
+    says(f"port delete {name}")
+    says(f"network delete {name}")
+
+
+def test_what_a_port_lets_through(admin: Openstack, person: Person, name: str) -> None:
+    says = person.says
+    says(f"network create {name} --disable-port-security")
+    says(f"security group create {name}")
+    assert says.shows(f"port create {name}-open --network {name}")["port_security_enabled"] is False
+    made = says.shows(f"port create {name} --network {name} --enable-port-security --security-group {name}")
+    assert made["security_group_ids"] == [says.shows(f"security group show {name}")["id"]]
+    says(f"port set {name} --no-security-group --disable-port-security")
+    shown = says.shows(f"port show {name}")
+    assert (shown["security_group_ids"], shown["port_security_enabled"]) == ([], False)
+    admin(f"port set {made['id']} --host h1")
+    shown = admin.shows(f"port show {made['id']}")
+    assert (shown["binding_host_id"], shown["binding_vif_type"]) == ("h1", "ovs")
+    says(f"port delete {name} {name}-open")
+    says(f"security group delete {name}")
+    says(f"network delete {name}")
+
+
+def test_quotas_of_a_project(admin: Openstack, person: Person, name: str) -> None:
+    admin(f"quota set --networks 1 --ports 7 {name}")
+    shown = {row["Resource"]: row["Limit"] for row in admin.shows(f"quota show --network {name}")}
+    assert (shown["networks"], shown["ports"]) == (1, 7)
+    person.says(f"network create {name}")
+    used = {row["Resource"]: row["In Use"] for row in admin.shows(f"quota show --network --usage {name}")}
+    assert used["networks"] == 1
+    assert "Quota exceeded" in person.says.is_refused(f"network create {name}")
+    admin(f"quota delete --network {name}")
+    assert {row["Resource"]: row["Limit"] for row in admin.shows(f"quota show --network {name}")}["ports"] == 500
+    person.says(f"network delete {name}")

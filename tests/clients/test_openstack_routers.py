@@ -70,6 +70,8 @@ def test_a_router_from_the_inside_to_the_outside(admin: Openstack, person: Perso
     assert "required by one or more floating IPs" in says.is_refused(f"router remove subnet {name} {name}")
     says(f"floating ip unset {address} --port")
     says(f"floating ip delete {address}")
+    admin(f"router set {made['id']} --disable-snat --external-gateway {name}-out")
+    assert says.shows(f"router show {name}")["external_gateway_info"]["enable_snat"] is False
     says(f"router set {name} --no-route")
     says(f"router unset {name} --external-gateway")
     says(f"router remove subnet {name} {name}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from clients.conftest import Person, until
+from clients.conftest import Openstack, Person, until
 
 
 @pytest.fixture
@@ -17,7 +18,9 @@ def network(person: Person, name: str) -> str:
     return name
 
 
-def test_a_server_from_its_birth_to_its_end(person: Person, image: str, network: str, name: str) -> None:
+def test_a_server_from_its_birth_to_its_end(
+    person: Person, admin: Openstack, image: str, network: str, name: str
+) -> None:
     says = person.says
     made = says.shows(
         f"server create {name} --image {image} --flavor m1.nano --network {network} --property a=b --wait"
@@ -40,9 +43,17 @@ def test_a_server_from_its_birth_to_its_end(person: Person, image: str, network:
     ):
         says(f"server {command} {name}")
         until(says, f"server show {name}", "status", status)
-    says(f"server reboot --hard --wait {name}")
+    for how in ("soft", "hard"):
+        says(f"server reboot --{how} --wait {name}")
     assert "login:" in says(f"console log show {name}")
-    assert "token" in says.shows(f"console url show {name}")["url"]
+    for kind in ("novnc", "serial"):
+        token = re.search(r"token(?:=|%3D)([\w-]+)", says.shows(f"console url show --{kind} {name}")["url"])
+        assert token
+        assert admin.shows(f"console connection show {token[1]}")["instance_uuid"] == made["id"]
+    assert "403" in says.is_refused(f"server set --state error --auto-approve {name}")
+    for state in ("error", "active"):
+        admin(f"server set --state {state} --auto-approve {made['id']}")
+        assert says.shows(f"server show {name}")["status"] == state.upper()
     says(f"server image create --name {name}-snap --wait {name}")
     says(f"server delete --wait {name}")
     assert says.column("server list", "Name") == []
@@ -64,12 +75,16 @@ def test_a_volume_and_an_interface_come_and_go(person: Person, image: str, netwo
     says(f"server remove network {name} {network}")
     says(f"server lock {name}")
     says(f"server unlock {name}")
-    says(f"server resize --flavor m1.micro --wait {name}")
-    says(f"server resize confirm {name}")
-    until(says, f"server show {name}", "status", "ACTIVE")
+    for settle, flavor in (("revert", "m1.nano"), ("confirm", "m1.micro")):
+        says(f"server resize --flavor m1.micro --wait {name}")
+        says(f"server resize {settle} {name}")
+        until(says, f"server show {name}", "status", "ACTIVE")
+        assert says.shows(f"server show {name}")["flavor"]["original_name"] == flavor
     says(f"server rebuild --image {image} --wait {name}")
     actions = says.column(f"server event list {name}", "Action")
-    assert {"create", "attach_volume", "detach_volume", "resize", "confirmResize", "rebuild"} <= set(actions)
+    assert {"create", "attach_volume", "detach_volume", "resize", "revertResize", "confirmResize", "rebuild"} <= set(
+        actions
+    )
     says(f"server delete --wait {name}")
 
 
@@ -89,6 +104,23 @@ def test_servers_are_made_with_all_that_they_may_have(
     assert sorted(says.column("server list", "Name")) == [f"{name}-1", f"{name}-2"]
     assert len(says.shows(f"server group show {name}")["members"]) == 2
     says(f"server delete --wait {name}-1 {name}-2")
+
+
+def test_an_administrator_says_where_and_with_which_port(admin: Openstack, image: str, name: str) -> None:
+    admin(f"network create {name}")
+    admin(f"subnet create {name} --network {name} --subnet-range 10.0.0.0/24")
+    admin(f"port create {name} --network {name}")
+    create = f"server create --image {image} --flavor m1.nano"
+    admin(f"{create} {name} --port {name} --host h1")
+    admin(f"{create} {name}2 --nic none --availability-zone nova:h1 --os-compute-api-version 2.37")
+    for each in (name, f"{name}2"):
+        until(admin, f"server show {each}", "status", "ACTIVE")
+        assert admin.shows(f"server show {each}")["OS-EXT-SRV-ATTR:host"] == "h1"
+    assert list(admin.shows(f"server show {name}")["addresses"]) == [name]
+    assert "could not be found" in admin.is_refused(f"{create} {name}3 --nic none --host nowhere")
+    admin(f"server delete --wait {name} {name}2")
+    admin(f"port delete {name}")
+    admin(f"network delete {name}")
 
 
 def test_a_server_runs_from_a_volume(person: Person, image: str, network: str, name: str) -> None:

@@ -47,6 +47,10 @@ def test_hosts_and_aggregates(sdk: Connection, name: str) -> None:
     sdk.compute.delete_aggregate(aggregate)
     (service,) = sdk.compute.services()
     assert (service.host, service.binary, service.state) == ("h1", "nova-compute", "up")
+    assert sdk.compute.disable_service(service, disabled_reason="mending").disabled_reason == "mending"
+    assert sdk.compute.enable_service(service).status == "enabled"
+    assert sdk.compute.update_service_forced_down(service).state == "down"
+    assert sdk.compute.update_service_forced_down(service, forced=False).is_forced_down is False
 
 
 def test_groups_quotas_and_limits(sdk: Connection, person: Person, name: str) -> None:
@@ -57,3 +61,5 @@ def test_groups_quotas_and_limits(sdk: Connection, person: Person, name: str) ->
     assert sdk.get_compute_quotas(person.project_id).cores == 3
     sdk.delete_compute_quotas(person.project_id)
     assert sdk.get_compute_limits().max_total_cores == 20
+    assert sdk.compute.get_usage(person.project_id).total_vcpus_usage is None
+    assert person.project_id not in {usage.project_id for usage in sdk.compute.usages()}

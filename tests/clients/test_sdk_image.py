@@ -11,7 +11,7 @@ import pytest
 from openstack.connection import Connection
 from openstack.exceptions import NotFoundException
 
-from clients.conftest import Person
+from clients.conftest import Person, Site
 from support.sdk import ITS_OWN_WARNINGS
 
 pytestmark = ITS_OWN_WARNINGS
@@ -52,20 +52,31 @@ def test_many_images_are_listed_page_by_page(sdk: Any, name: str) -> None:
         sdk.delete_image(image_id)
 
 
-def test_members(sdk: Any, person: Person, name: str) -> None:
-    image = sdk.create_image(name)
+def test_who_sees_it(sdk: Any, mine: Connection, person: Person, name: str) -> None:
+    image = sdk.create_image(name, visibility="private")
+    assert mine.image.find_image(image.id) is None
+    assert sdk.update_image(image, visibility="community").visibility == "community"
+    assert mine.image.get_image(image.id).name == name
+    sdk.update_image(image, visibility="shared")
     sdk.add_member(image, member_id=person.project_id)
     assert [(member.member_id, member.status) for member in sdk.members(image)] == [(person.project_id, "pending")]
+    mine.image.update_member(person.project_id, image.id, status="accepted")
+    assert [each.id for each in mine.image.images(visibility="shared")] == [image.id]
     sdk.remove_member(person.project_id, image=image)
     assert list(sdk.members(image)) == []
     sdk.delete_image(image.id)
 
 
-def test_an_import(sdk: Any, name: str) -> None:
-    image = sdk.create_image(name, disk_format="raw", container_format="bare")
-    sdk.stage_image(image, data=BytesIO(DATA))
-    sdk.import_image(image, method="glance-direct")
-    sdk.delete_image(image.id)
+def test_imports(sdk: Any, site: Site, name: str) -> None:
+    staged, fetched = (sdk.create_image(name, disk_format="raw", container_format="bare") for _ in range(2))
+    sdk.stage_image(staged, data=BytesIO(DATA))
+    sdk.import_image(staged, method="glance-direct")
+    inside = f"http://169.254.169.254:{site.port}/"
+    assert sdk.import_image(fetched, method="web-download", uri=inside).status_code == 400, "which it does not raise"
+    sdk.import_image(fetched, method="web-download", uri=site.holds(name, DATA))
+    for image in (staged, fetched):
+        assert sdk.wait_for_status(image, "active", failures=["killed"], interval=0.1, wait=60).size == len(DATA)
+        sdk.delete_image(image.id)
 
 
 def test_schemas(sdk: Any) -> None:

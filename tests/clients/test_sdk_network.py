@@ -6,7 +6,7 @@ import pytest
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
 
-from clients.conftest import Person
+from clients.conftest import PHYSICAL, Person
 from support.sdk import ITS_OWN_WARNINGS
 
 pytestmark = ITS_OWN_WARNINGS
@@ -67,6 +67,8 @@ def test_a_router_and_a_floating_ip(mine: Connection, sdk: Connection, name: str
     subnet = cloud.create_subnet(network_id=network.id, ip_version=4, cidr="10.0.0.0/24")
     router = cloud.create_router(name=name, external_gateway_info={"network_id": outside.id})
     assert router.external_gateway_info["enable_snat"] is True
+    plain = {"network_id": outside.id, "enable_snat": False}
+    assert sdk.network.update_router(router, external_gateway_info=plain).external_gateway_info["enable_snat"] is False
     cloud.add_interface_to_router(router, subnet_id=subnet.id)
     port = cloud.create_port(name=name, network_id=network.id)
     floating = cloud.create_ip(floating_network_id=outside.id, port_id=port.id)
@@ -105,6 +107,17 @@ def test_what_administrators_see_and_set(mine: Connection, sdk: Connection, pers
     shared = cloud.create_network(name=name, is_shared=True, provider_network_type="geneve")
     assert mine.network.get_network(shared).is_shared is True
     cloud.delete_network(shared)
+    flat = cloud.create_network(
+        name=name,
+        provider_network_type="flat",
+        provider_physical_network=PHYSICAL,
+        is_router_external=True,
+        is_port_security_enabled=False,
+    )
+    port = cloud.create_port(network_id=flat.id, binding_host_id="h1", binding_vnic_type="normal")
+    assert (port.binding_host_id, port.binding_vif_type, port.is_port_security_enabled) == ("h1", "ovs", False)
+    cloud.delete_port(port)
+    cloud.delete_network(flat)
     cloud.update_quota(person.project_id, networks=1)
     assert cloud.get_quota(person.project_id, details=True).networks["limit"] == 1
     kept = mine.network.create_network(name=name)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
+from openstack.utils import iterate_timeout
 
-from clients.conftest import Openstack
 from support.computed import PUBLIC_KEY
 from support.sdk import ITS_OWN_WARNINGS
 
@@ -106,17 +106,49 @@ def test_a_volume_comes_and_goes(mine: Connection, server: Any, name: str) -> No
     assert mine.delete_volume(volume.id, wait=True, timeout=60)
 
 
-def test_an_interface_comes(mine: Connection, server: Any, network: Any) -> None:
-    added = mine.compute.create_server_interface(server, net_id=network.id)
-    assert added.port_id in {each.port_id for each in mine.compute.server_interfaces(server)}
+def ended(cloud: Connection, server: Any, action: str) -> None:
+    """Ask until the one that was so begun has ended."""
+    (begun,) = [each for each in cloud.compute.server_actions(server) if each.action == action]
+    for _ in iterate_timeout(60, f"{action} does not end", wait=0.1):
+        if all(event["finish_time"] for event in cloud.compute.get_server_action(begun.request_id, server).events):
+            return
+
+
+def test_an_interface_comes_and_goes(mine: Connection, server: Any, network: Any) -> None:
+    compute = mine.compute
+    added = compute.create_server_interface(server, net_id=network.id)
+    assert added.port_id in {each.port_id for each in compute.server_interfaces(server)}
     assert mine.network.get_port(added.port_id).device_id == server.id
+    ended(mine, server, "attach_interface")
+    compute.delete_server_interface(added.port_id, server)
+    compute.wait_for_delete(compute.get_server_interface(added.port_id, server), **SOON)
+    assert mine.network.find_port(added.port_id) is None
 
 
-def test_an_administrator_sets_its_state(mine: Connection, admin: Openstack, server: Any) -> None:
-    admin(f"server set --auto-approve --state error {server.id}")
-    assert mine.compute.get_server(server).status == "ERROR"
-    admin(f"server set --auto-approve --state active {server.id}")
-    assert mine.compute.get_server(server).status == "ACTIVE"
+def test_a_server_is_changed(mine: Connection, sdk: Connection, server: Any, name: str) -> None:
+    compute = mine.compute
+    assert compute.update_server(server, name=f"{name}x", description="of the web").description == "of the web"
+    compute.set_server_metadata(server, c="d")
+    compute.delete_server_metadata(server.id, ["a"])
+    assert [(each.name, each.metadata) for each in compute.servers(name=f"^{name}x$")] == [(f"{name}x", {"c": "d"})]
+    for state in ("error", "active"):
+        sdk.compute.reset_server_state(server, state)
+        assert compute.get_server(server).status == state.upper()
+
+
+def test_an_administrator_says_where_and_with_which_port(sdk: Connection, image: str, name: str) -> None:
+    network = sdk.network.create_network(name=name)
+    sdk.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.0.0.0/24")
+    port = sdk.network.create_port(network_id=network.id)
+    like = {"flavor_id": sdk.compute.find_flavor("m1.nano").id, "image_id": sdk.image.find_image(image).id}
+    here = {"host": "h1", "networks": [{"port": port.id}]}, {"availability_zone": "nova:h1", "networks": "none"}
+    for where in here:
+        made = sdk.compute.create_server(name=name, **like, **where)
+        assert sdk.compute.wait_for_server(made, **SOON).compute_host == "h1"
+        assert (sdk.network.get_port(port).device_id == made.id) is ("host" in where)
+        assert sdk.delete_server(made.id, wait=True, timeout=60)
+    sdk.network.delete_port(port)
+    sdk.network.delete_network(network)
 
 
 def test_several_servers_at_once(mine: Connection, image: str, network: Any, name: str) -> None:

@@ -240,7 +240,9 @@ async def test_a_host_is_chosen_by_administrators_alone(cloud: RunningCloud) -> 
         new = await created(cloud, version, **more)
         await cloud.settle()
         assert (await shown(cloud, new["id"]))["OS-EXT-SRV-ATTR:host"] == "h2"
-    new = await created(cloud, "2.74", host="h9", networks="none")
+    for which in ({"host": "h9"}, {"hypervisor_hostname": "h9"}):
+        assert "h9 could not be found" in await refused(cloud, 400, "2.74", networks="none", **which)
+    new = await created(cloud, "2.1", availability_zone="nova:h9")
     await cloud.settle()
     assert "another host was asked for" in (await shown(cloud, new["id"]))["fault"]["message"]
 

@@ -31,10 +31,15 @@ async def test_a_project_without_servers_has_used_nothing(cloud: RunningCloud) -
     assert (await cloud.get(f"/compute/v2.1/os-simple-tenant-usage?{since(cloud)}")).json() == {"tenant_usages": []}
 
 
+async def test_who_names_no_time_asks_for_this_moment(cloud: RunningCloud) -> None:
+    """As openstacksdk does."""
+    assert (await cloud.get(USAGES)).json() == {"tenant_usages": []}
+    assert (await cloud.get(f"{USAGES}/{cloud.project_id}")).json() == {"tenant_usage": {}}
+
+
 @pytest.mark.parametrize(
     "query",
     [
-        "",
         "start=2026-01-02T00:00:00&end=2026-01-01T00:00:00",
         "start=2026-01-01",
         "start=yesterday",

@@ -14,6 +14,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Forbidden, NotFound
 from pileus.kernel.quota import limits
 from pileus.services.compute.flavors import service as flavors
+from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.keypairs import service as keypairs
 from pileus.services.compute.quotas import ComputeOverQuota
 from pileus.services.compute.server_groups import service as server_groups
@@ -64,7 +65,7 @@ async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
     check_sizes(ctx, flavor, image, devices[0])
     await neighbours.check_sources(ctx, devices)
     await check_items(ctx, wanted)
-    zone, host, forced = destination(ctx, wanted)
+    zone, host, forced = await destination(ctx, wanted)
     return Plan(
         wanted=wanted,
         flavor=flavor,
@@ -195,7 +196,7 @@ async def check_numbers(ctx: Ctx, project_id: str, sizes: Mapping[str, int]) -> 
             raise ComputeOverQuota(f"{TOO_MANY[name]} {known[name]}: {amount} are given.", resource=name)
 
 
-def destination(ctx: Ctx, wanted: WantedServer) -> tuple[str | None, str | None, bool]:
+async def destination(ctx: Ctx, wanted: WantedServer) -> tuple[str | None, str | None, bool]:
     """The zone, the host, and whether that host is forced: `zone:host`. Raises Forbidden, BadRequest."""
     target = {"project_id": ctx.caller.project_id, "user_id": ctx.caller.user_id}
     zone, host, forced = wanted.zone, None, False
@@ -213,6 +214,8 @@ def destination(ctx: Ctx, wanted: WantedServer) -> tuple[str | None, str | None,
         if len(named) > 1:
             raise BadRequest(f"No hypervisor {wanted.hypervisor_hostname} is on host {wanted.host}.")
         (host,) = named
+        if not await hypervisors.named(ctx, named):
+            raise BadRequest(f"Compute host {host} could not be found.")
     return zone or None, host, forced
 
 

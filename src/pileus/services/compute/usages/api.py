@@ -33,10 +33,10 @@ def moment(text: str | None, now: float) -> float:
 
 
 def wanted(ctx: Ctx, given: dict[str, str], project_id: str | None) -> Asked:
-    """Raises BadRequest."""
+    """Who names no time asks for this moment, in which nothing was used. Raises BadRequest."""
     now = ctx.now()
     start, stop = moment(given.get("start"), now), moment(given.get("end"), now)
-    if start >= stop:
+    if start >= stop and (given.get("start") or given.get("end")):
         raise BadRequest("Invalid start time. The start time cannot occur after the end time.")
     most = limit(given) if ctx.at("2.40") else None
     marker = given.get("marker") if ctx.at("2.40") else None
