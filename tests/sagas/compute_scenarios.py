@@ -268,6 +268,18 @@ async def detach_volume(world: DemoWorld) -> UUID:
     return device_id
 
 
+async def grow_volume(world: DemoWorld) -> UUID:
+    """Begun by the operation that makes the volume larger."""
+    device_id = await attach_volume(world)
+    await Worker(world.ctx()).drain()
+    ctx = await owner(world)
+    device = await store.device(ctx, device_id)
+    assert device is not None
+    assert device.volume_id is not None
+    await volumes.extend(ctx, await volumes.get(ctx, device.volume_id), 2, in_use=True)
+    return device_id
+
+
 async def attach_interface(world: DemoWorld) -> UUID:
     """Of a port that is nowhere: what it is in Networking is told there."""
     ctx, server = await existing(world)
@@ -295,6 +307,7 @@ SUSPENDED: Snapshot = {**ACTIVE, "server": "suspended placed", "h1": "guest+imag
 IN_ERROR: Snapshot = {**ACTIVE, "server": "error placed"}
 WITH_VOLUME: Snapshot = {**ACTIVE, "blocks": "in-use 1", "attachment": "attached", "guest": "1 volume"}
 WITH_VOLUME["held"] = "1 export, 1 volume"
+WITH_LARGER: Snapshot = {**WITH_VOLUME, "blocks": "in-use 2"}
 VERIFIED: Snapshot = {
     **ACTIVE,
     "server": "resized placed",
@@ -340,6 +353,7 @@ COMPUTE_SCENARIOS = [
     Scenario(sagas_reimage.reimage_server, reimage_server, done=IMAGED, undone={**IMAGED, "server": "error placed"}),
     Scenario(sagas_attach.attach_volume, attach_volume, done=WITH_VOLUME, undone=ATTACHABLE),
     Scenario(sagas_attach.detach_volume, detach_volume, done=ATTACHABLE, undone=WITH_VOLUME),
+    Scenario(sagas_attach.grow_volume, grow_volume, done=WITH_LARGER, undone=WITH_LARGER),
     Scenario(sagas_attach.attach_interface, attach_interface, done={**ACTIVE, "nic": "plugged"}, undone=ACTIVE),
     Scenario(sagas_attach.detach_interface, detach_interface, done=ACTIVE, undone={**ACTIVE, "nic": "plugged"}),
 ]

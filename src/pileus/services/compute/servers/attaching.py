@@ -102,14 +102,15 @@ async def _start(ctx: Ctx, server: Server, saga: Saga, subject_id: UUID) -> None
 
 
 async def detach_volume(ctx: Ctx, server: Server, volume_id: UUID) -> None:
-    """Begin to unplug it. Raises NotFound, BadRequest, Conflict."""
+    """Begin to unplug it. Raises NotFound, Conflict; BadRequest while its volume is not simply in use."""
     async with ctx.transaction() as ctx:
         device = await volume_of(ctx, server, volume_id)
-        await _start(ctx, server, sagas_attach.detach_volume, device.id)
+        await ctx.lock("subject", device.id)
         server = await _ready(ctx, server, "detach_volume")
         if device.boot_index == 0 and server.vm_state not in {"shelved_offloaded"}:
             raise Conflict(f"Cannot detach a root device volume: {volume_id} is the root of the server {server.id}.")
         await attachments.begin_detaching(ctx, device.id)
+        await _start(ctx, server, sagas_attach.detach_volume, device.id)
 
 
 async def keep_volume(ctx: Ctx, server: Server, volume_id: UUID, *, delete_with_server: bool) -> None:

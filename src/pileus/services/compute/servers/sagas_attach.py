@@ -5,13 +5,17 @@ Each attachment is a subject of its own, so that several go on at once; only the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from pileus.kernel.changes import changed
-from pileus.kernel.operations import Op, Saga, Wait, holder
-from pileus.services.compute.servers import shape, store, wiring
+from pileus.kernel.errors import Conflict
+from pileus.kernel.operations import ChildFailed, Op, Saga, Wait, holder
+from pileus.services.compute.servers import history, shape, store, wiring
+from pileus.services.compute.servers.store import Device, Server
 from pileus.services.volume.attachments import service as attachments
+from pileus.services.volume.volumes import service as volumes
 
 PLUG_S = 300.0
 SERVER = "compute.server"
@@ -133,6 +137,50 @@ async def stay_attached(op: Op) -> None:
 
 
 detach_volume.parked(let_others)
+
+grow_volume = Saga("compute.extend_volume")
+
+
+@grow_volume.step(deadline_s=PLUG_S)
+async def extend_volume(op: Op) -> Any:
+    """Its guest, if it runs, sees how large the volume is by now; else it sees so when it starts."""
+
+    async def show_size(op: Op, server: Server, hypervisor: Any) -> Any:
+        return await hypervisor.ensure_volume_seen(server.id, op.subject_id, op.memo["size_gib"])
+
+    return await shape.say_when_idle(op, server_of(op), must=False, what=show_size)
+
+
+@grow_volume.rows
+async def show_extended(op: Op) -> None:
+    await tell(op)
+
+
+grow_volume.undone(tell)
+grow_volume.parked(let_others)
+
+
+@volumes.extended
+async def show_growth(op: Op, volume_id: UUID) -> Wait | None:
+    """Each server with a volume that has grown looks at it, by an operation of its own: why one could not, that says."""
+    waits = None
+    for device in await store.devices_at(op.ctx, volume_id):
+        try:
+            waits = await begin_growth(op, device) or waits
+        except (ChildFailed, Conflict):  # Conflict: it is on its way out
+            continue
+    return waits
+
+
+async def begin_growth(op: Op, device: Device) -> Wait | None:
+    """Begin it once, and wait for it. Raises ChildFailed, Conflict."""
+    label = f"grow:{device.id}"
+    volume = await volumes.find(op.ctx, op.subject_id)
+    facts = {"server_id": str(device.server_id), "size_gib": volume.size_gib if volume else 0}
+    async with op.ctx.transaction() as ctx:
+        answer = await replace(op, ctx=ctx).child(label, grow_volume, device.id, **facts)
+        await history.note(ctx, device.server_id, op.uuid(f"child:{label}"), grow_volume)
+    return answer if isinstance(answer, Wait) else None
 
 
 # interfaces: the subject is the row of the NIC

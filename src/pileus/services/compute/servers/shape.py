@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,15 @@ def resources(server: Server, devices: Iterable[Device]) -> dict[str, int]:
     return wanted
 
 
-async def say(op: Op, server_id: UUID, host: str) -> Any:
+Say = Callable[[Op, Server, Any], Awaitable[Any]]
+"""Says something of a server to the hypervisor that is given, the one of its host."""
+
+
+async def define(op: Op, server: Server, hypervisor: Any) -> Any:
+    return await hypervisor.ensure_defined(await wish.domain(op.ctx, server))
+
+
+async def say(op: Op, server_id: UUID, host: str, what: Say = define) -> Any:
     """Say the guest as its rows have it. Whoever began with it says it to the end: `store.leave_shape` lets the next."""
     async with op.ctx.transaction() as ctx:
         if not await store.take_shape(ctx, server_id, op.id):
@@ -35,10 +43,10 @@ async def say(op: Op, server_id: UUID, host: str) -> Any:
     server = await store.find(op.ctx, server_id)
     if server is None:
         raise CloudError(f"The server {server_id} is not there any more.")
-    return await op.engine("hypervisor", host).ensure_defined(await wish.domain(op.ctx, server))
+    return await what(op, server, op.engine("hypervisor", host))
 
 
-async def say_when_idle(op: Op, server_id: UUID, *, must: bool) -> Any:
+async def say_when_idle(op: Op, server_id: UUID, *, must: bool, what: Say = define) -> Any:
     """The same for an operation that is not the server's own: once nothing else is being done with the server.
 
     Who has begun to say it goes on: what has come since waits for that.
@@ -52,4 +60,4 @@ async def say_when_idle(op: Op, server_id: UUID, *, must: bool) -> Any:
         return None
     if server.shaper != op.id and await holder(op.ctx, server_id) is not None:
         return Wait(BUSY_S, note="something else is being done with the server")
-    return await say(op, server_id, server.host)
+    return await say(op, server_id, server.host, what)

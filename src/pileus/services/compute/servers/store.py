@@ -352,6 +352,13 @@ async def device(ctx: Ctx, device_id: UUID) -> Device | None:
     return None if row is None else Device(**row._mapping)
 
 
+async def devices_at(ctx: Ctx, volume_id: UUID) -> list[Device]:
+    """Those that the volume is to guests, of servers that are not deleted."""
+    query = sa.select(devices).join(servers, servers.c.id == devices.c.server_id)
+    query = query.where(devices.c.volume_id == volume_id, devices.c.plugged, not_deleted).order_by(devices.c.id)
+    return [Device(**row._mapping) for row in await ctx.execute(query)]
+
+
 async def add_devices(ctx: Ctx, rows: Sequence[Device]) -> None:
     if rows:
         await ctx.execute(devices.insert(), [msgspec.structs.asdict(row) for row in rows])

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import NotFound
+from pileus.kernel.operations import Op, Wait
 from pileus.kernel.quota import Owners
 from pileus.services.volume.volumes.store import Volume
 
@@ -90,7 +91,7 @@ class Origin:
     status: str
 
 
-Extended = Callable[[Ctx, UUID], Awaitable[None]]
+Extended = Callable[[Op, UUID], Awaitable[Wait | None]]
 Find = Callable[[Ctx, UUID], Awaitable[Origin]]
 
 _parts: list[Part] = []
@@ -105,7 +106,8 @@ def part(new: Part) -> Part:
 
 
 def extended(call: Extended) -> Extended:
-    """Call this with the id of a volume in the transaction in which it has grown: its guest must look again."""
+    """Call this with the id of a volume that has grown, in a step of the operation that has made it so: whoever uses it sees
+    that, or will not see it soon. Wait: to be called again."""
     _extended.append(call)
     return call
 
@@ -151,9 +153,11 @@ async def forget_with(ctx: Ctx, volume_id: UUID) -> None:
         await each.forget(ctx, volume_id)
 
 
-async def tell_extended(ctx: Ctx, volume_id: UUID) -> None:
+async def tell_extended(op: Op, volume_id: UUID) -> Wait | None:
     for call in _extended:
-        await call(ctx, volume_id)
+        if wait := await call(op, volume_id):
+            return wait
+    return None
 
 
 def gigabytes_beside(owners: Owners, type_id: UUID | None = None) -> Sequence[sa.Select[Any]]:

@@ -18,7 +18,7 @@ from pileus.services.volume.types import service as types
 from pileus.services.volume.volumes import hooks, store
 
 KIND = "volume.volume"
-COPY_S = 3600.0
+COPY_S, SEEN_S = 3600.0, 1200.0
 
 
 async def told(ctx: Ctx, volume: store.Volume) -> None:
@@ -196,14 +196,29 @@ async def grow(op: Op) -> Any:
 
 @extend_volume.rows
 async def mark_grown(op: Op) -> None:
-    await put_back(op, size_gib=store.volumes.c.target_gib)
-    await hooks.tell_extended(op.ctx, op.subject_id)
+    await store.change(op.ctx, op.subject_id, size_gib=store.volumes.c.target_gib)
+
+
+@mark_grown.undo
+async def mark_as_small(op: Op) -> None:
+    await store.change(op.ctx, op.subject_id, size_gib=op.memo["size_gib"])
+
+
+@extend_volume.step(deadline_s=SEEN_S, point_of_no_return=True)
+async def show_users(op: Op) -> Wait | None:
+    """Only then may it be detached, or grow again."""
+    return await hooks.tell_extended(op, op.subject_id)
+
+
+@extend_volume.rows
+async def end_growth(op: Op) -> None:
+    await put_back(op)
 
 
 @extend_volume.undone
 @extend_volume.parked
 async def mark_ungrown(op: Op) -> None:
-    """Its size is what it was: the bytes beyond, if there are any, are nobody's."""
+    """Its size is what the row says: the bytes beyond, if there are any, are nobody's."""
     volume = await store.hold(op.ctx, op.subject_id)
     if volume is not None:
         await store.change(op.ctx, volume.id, target_gib=volume.size_gib, previous_status=None)

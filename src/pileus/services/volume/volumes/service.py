@@ -248,7 +248,7 @@ async def extend(ctx: Ctx, volume: Volume, size_gib: int, *, in_use: bool) -> No
                 f"(current: {volume.size_gib}, extended: {size_gib})."
             )
         await check_status(volume, ["in-use"] if in_use and volume.status == "in-use" else ["available"], "extend")
-        await sagas.extend_volume.start(ctx, volume.id, host=volume.host)
+        await sagas.extend_volume.start(ctx, volume.id, host=volume.host, size_gib=volume.size_gib)
         found = (await types.by_ids(ctx, [volume.type_id])).get(volume.type_id, types.DEFAULT)
         more = quota.more_gigabytes(found, size_gib - volume.size_gib)
         await quota.claim(ctx, volume.project_id, more, size_gib=size_gib)
