@@ -148,6 +148,18 @@ async def test_a_screen_is_shown_by_a_browser(cloud: WholeCloud, other: Guest, t
     assert await colours(url, tmp_path) > 1
 
 
+async def test_a_guest_on_a_volume_is_kept_as_an_image_and_rebuilt_from_it(cloud: WholeCloud, other: Guest) -> None:
+    other.run("echo kept >/root/kept; sync")
+    image = cloud.sdk.compute.create_server_image(other.id, "kept", wait=True, timeout=BOOT_S)
+    other.run("touch /root/later; sync")
+    run_id = other.run_id()
+    cloud.sdk.compute.rebuild_server(other.id, image=image.id)
+    assert other.is_("ACTIVE")
+    assert await other.is_reached()
+    assert other.run_id() != run_id
+    assert other.run("cd /root; cat kept; ls later || true") == "kept"
+
+
 async def test_a_guest_that_powers_off_by_itself_is_told_and_starts_again(cloud: WholeCloud, web: Guest) -> None:
     run_id = web.run_id()
     web.does("poweroff")
