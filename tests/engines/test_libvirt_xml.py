@@ -50,7 +50,7 @@ def test_disks_in_their_order_and_formats(tmp_path: Path) -> None:
     assert names == [("vda", "qcow2", "1"), ("vdb", "raw", "2"), ("vdc", "raw", "3")]
     assert made[2].findtext("serial") == str(one.volume_id)
     assert made[2].find("source").attrib == {"protocol": "nbd", "name": "v", "tls": "yes"}
-    assert made[2].find("source/reconnect").get("delay") == "30"
+    assert made[2].find("driver").get("rerror_policy") == made[2].find("driver").get("error_policy") == "stop"
 
 
 def test_who_has_a_name_keeps_it(tmp_path: Path) -> None:

@@ -229,6 +229,20 @@ async def test_another_host_reads_and_writes_until_it_may_no_more(files: FilesBl
     assert (await run("qemu-io", "-f", "raw", "-c", "read 0 4k", url))[0] != 0
 
 
+async def test_an_export_of_a_volume_that_grew_is_as_large(files: FilesBlocks) -> None:
+    """Also when the agent was stopped before it could tell the daemons, and for who may only read."""
+    volume_id = await a_volume(files)
+    exports = [Export(id=uuid4(), volume_id=volume_id, host=host, read_only=host == "h3") for host in ("h2", "h3")]
+    urls = [url_of(await exported(files, export)) for export in exports]
+    os.truncate(path_of(files, volume_id), 2048 * MIB)
+    assert await files.ensure_volume(Volume(id=volume_id, size_gib=2), fence=1) == Done()
+    pids = [files.exports._pid(held) for held in files.exports.of(volume_id)]
+    for url in urls:
+        assert (await run("qemu-io", "-r", "-f", "raw", "-c", "read 2047M 4k", url))[0] == 0
+    assert await files.ensure_volume(Volume(id=volume_id, size_gib=2), fence=1) == Done()
+    assert [files.exports._pid(held) for held in files.exports.of(volume_id)] == pids
+
+
 async def test_an_export_outlives_the_agent_and_comes_back_at_the_same_port(
     files: FilesBlocks, kept: Kept, tmp_path: Path
 ) -> None:

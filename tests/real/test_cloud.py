@@ -78,9 +78,11 @@ async def test_pileus_itself_is_small(cloud: WholeCloud, web: Guest) -> None:
     assert sum(used) < PSS_BYTES, used
 
 
-async def test_a_disk_that_is_plugged_keeps_what_was_written(cloud: WholeCloud, web: Guest) -> None:
+async def test_a_disk_that_is_plugged_and_grows_keeps_what_was_written(cloud: WholeCloud, web: Guest) -> None:
     volume = cloud.volume()
-    web.writes(await cloud.attach(web, volume), "written")
+    web.writes(disk := await cloud.attach(web, volume), "written")
+    await cloud.grow(web, volume, disk, 2)
+    assert web.reads(disk) == "written"
     await cloud.detach(web, volume)
     assert web.reads(await cloud.attach(web, volume)) == "written"
     await cloud.detach(web, volume)

@@ -90,11 +90,15 @@ async def test_a_guest_of_another_host_is_reached_through_the_tunnel(two: TwoHos
     assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 -s 1400 {address}"))
 
 
-async def test_a_volume_of_another_host_keeps_what_is_written(two: TwoHosts) -> None:
+async def test_a_volume_of_another_host_grows_and_keeps_what_is_written(two: TwoHosts) -> None:
     [volume] = two.cloud.sdk.block_storage.volumes(details=True)
     assert not volume.host.startswith(FAR)
     two.far.writes(two.disk, "far")
+    busy = two.far.run(f"while echo | dd of={two.disk} bs=512 seek=8 conv=fsync; do :; done >/dev/null 2>&1 & echo $!")
+    await two.cloud.grow(two.far, volume, two.disk, 2)
+    two.far.run(f"kill {busy}")  # else a write has failed
     assert two.far.reads(two.disk) == "far"
+    two.far.run(f"echo end | dd of={two.disk} bs=512 seek={(2 << 21) - 1} conv=sync,fsync")
 
 
 async def test_whoever_is_killed_guests_run_on_with_pings_and_disks(two: TwoHosts) -> None:

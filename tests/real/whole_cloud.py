@@ -245,6 +245,17 @@ class WholeCloud:
         self.sdk.block_storage.wait_for_status(volume, status="available", interval=LOOK_S, wait=60)
         assert await comes_true(lambda: not guest.does(f"grep -q {volume.id[:20]} /sys/block/vd*/serial"))
 
+    async def grow(self, guest: Guest, volume: Any, disk: str, size_gib: int) -> None:
+        """It sees so, whatever it is just doing, and has it told as an action."""
+        storage = self.sdk.block_storage
+        storage.extend_volume(volume, size_gib)
+        storage.wait_for_status(storage.get_volume(volume.id), status="in-use", interval=LOOK_S, wait=60)
+        assert storage.get_volume(volume.id).size == size_gib
+        sectors = f"cat /sys/class/block/{disk.removeprefix('/dev/')}/size"
+        assert await comes_true(lambda: int(guest.run(sectors)) == size_gib << 21)
+        done = [each.message for each in self.sdk.compute.server_actions(guest.id) if each.action == "extend_volume"]
+        assert done == [None]
+
     def said_by(self, *words: str | Path) -> str:
         """A command of the operator's."""
         done = pileus(*words, "--state", self.state)

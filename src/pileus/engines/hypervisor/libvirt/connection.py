@@ -32,7 +32,8 @@ GONE = frozenset(
 )
 """What says nothing about the guest: the daemon is away, or too busy."""
 
-Lifecycle = Callable[[UUID, int], None]
+WAITS = (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+Lifecycle = Callable[[UUID, int, int], None]
 _events = threading.Lock()
 _event_thread: threading.Thread | None = None
 
@@ -54,7 +55,7 @@ def turn_events() -> None:
 
 
 class Connection:
-    """The connection to one daemon, opened when it is needed. `lifecycle` hears of guests: id, VIR_DOMAIN_EVENT_*."""
+    """The connection to one daemon, opened when it is needed. `lifecycle` hears of guests: id, VIR_DOMAIN_EVENT_*, and its detail."""
 
     def __init__(self, daemon: Libvirtd, lifecycle: Lifecycle) -> None:
         self._daemon, self._lifecycle = daemon, lifecycle
@@ -90,11 +91,14 @@ class Connection:
 
         def heard(_: Any, domain: Any, event: int, detail: int, opaque: Any) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._lifecycle, UUID(domain.UUIDString()), event)
+                loop.call_soon_threadsafe(self._lifecycle, UUID(domain.UUIDString()), event, detail)
 
         connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, heard, None)
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
             heard(connection, domain, libvirt.VIR_DOMAIN_EVENT_STOPPED, 0, None)  # perhaps while nobody listened
+        for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED):
+            if waits_for_disk(domain):
+                heard(connection, domain, *WAITS, None)
         return connection
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -116,6 +120,11 @@ def close(connection: Any) -> None:
         connection.close()
     except libvirt.libvirtError:
         return  # the daemon was gone before us
+
+
+def waits_for_disk(domain: Any) -> bool:
+    """Whether it stands still as it could not read or write a disk."""
+    return tuple(domain.state()) == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
 
 
 def domain_of(connection: Any, guest_id: UUID) -> Any:

@@ -19,7 +19,7 @@ import libvirt
 from pileus.engines.files import make_directory
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, Hypervisor, LocalDisk, Power, Screen
 from pileus.engines.hypervisor.libvirt import facts
-from pileus.engines.hypervisor.libvirt.connection import Connection, domain_of
+from pileus.engines.hypervisor.libvirt.connection import WAITS, Connection, domain_of, waits_for_disk
 from pileus.engines.hypervisor.libvirt.daemon import Libvirtd, qemu_user
 from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
@@ -40,6 +40,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 LOOK_S = 0.2
 ASK_AGAIN_S = 10.0
+AGAIN_S = 0.5
 HOUSEKEEPING_S = 60.0
 BY_ITSELF = {
     libvirt.VIR_DOMAIN_EVENT_STARTED,
@@ -279,11 +280,22 @@ class LibvirtHypervisor(Hypervisor):
     def _guest(self, domain_id: UUID) -> Guest:
         return Guest.of(self._guests, domain_id)
 
-    def _heard(self, guest_id: UUID, event: int) -> None:
-        if event in BY_ITSELF and guest_id not in self.busy:
-            task = asyncio.ensure_future(self._tell(guest_id))
-            self._telling.add(task)
-            task.add_done_callback(self._telling.discard)
+    def _heard(self, guest_id: UUID, event: int, detail: int) -> None:
+        if (event, detail) == WAITS:
+            self._begin(self._try_again(guest_id))
+        elif event in BY_ITSELF and guest_id not in self.busy:
+            self._begin(self._tell(guest_id))
+
+    def _begin(self, answer: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(answer)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _try_again(self, guest_id: UUID) -> None:
+        """A disk did not answer, and the guest stands still: it asks once more. If that comes to nothing we hear of it again."""
+        await self._clock.sleep(AGAIN_S)
+        with suppress(Refusal, libvirt.libvirtError, Unavailable):
+            await self._call(guest_id, lambda domain: domain.resume() if waits_for_disk(domain) else None)
 
     async def _tell(self, guest_id: UUID) -> None:
         with suppress(Refusal, libvirt.libvirtError):

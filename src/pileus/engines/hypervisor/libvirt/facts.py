@@ -13,6 +13,7 @@ from xml.etree.ElementTree import fromstring
 import libvirt
 
 from pileus.engines.hypervisor import DomainFacts, HostFacts, Power
+from pileus.engines.hypervisor.libvirt.connection import waits_for_disk
 from pileus.engines.hypervisor.libvirt.guest import Guest
 from pileus.engines.hypervisor.libvirt.plugging import as_uuid, devices_of, ids_of
 
@@ -52,6 +53,8 @@ TRAITS = (
 
 
 def power_of(domain: Any) -> Power:
+    if waits_for_disk(domain):
+        return Power.ON
     state, _ = domain.state()
     if state in POWERS:
         return POWERS[state]

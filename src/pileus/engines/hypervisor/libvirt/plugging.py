@@ -19,6 +19,7 @@ from pileus.engines.hypervisor.libvirt.xml import ALIAS, Site, Slots, alias_of, 
 from pileus.kernel.errors import Unavailable
 
 LETS_GO_WITHIN_S = 2.0
+CONNECTS_WITHIN_S = 10.0
 LOOK_S = 0.1
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 
@@ -111,9 +112,17 @@ def show_size(connection: Any, guest_id: UUID, attachment_id: UUID, size_bytes: 
     target = None if device is None else device.find("target")
     if device is None or target is None or domain.blockInfo(target.get("dev"))[0] >= size_bytes:
         return
-    if device.get("type") == "network":
-        read_from(domain, alias)
-    domain.blockResize(target.get("dev"), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+    by_network, deadline = device.get("type") == "network", time.monotonic() + CONNECTS_WITHIN_S
+    while True:
+        if by_network:
+            read_from(domain, alias)
+        try:
+            domain.blockResize(target.get("dev"), size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+            return
+        except libvirt.libvirtError:  # it has not connected anew yet
+            if not by_network or time.monotonic() > deadline:
+                raise
+        time.sleep(LOOK_S)
 
 
 def read_from(domain: Any, alias: str) -> None:

@@ -28,7 +28,6 @@ YES = frozenset({"yes", "true", "1", "on", "True"})
 SPARE_PORTS = 12  # of a q35 machine, for what is plugged while it runs
 TB_CACHE_MIB = 64  # of what TCG has translated; its own default is a fixed part of the host's memory
 LOADER, VARIABLES = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
-RECONNECT_S = 30  # for so long the guest's reads and writes wait for an export that is away
 OFFLOADS = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 
 
@@ -227,12 +226,12 @@ def volume_element(disk: VolumeDisk, site: Site) -> Element:
         return found
     if how.get("driver") == "nbd":
         found = Element("disk", type="network", device="disk")
-        element(found, "driver", name="qemu", type=form, cache="none", discard="unmap")
+        waits = {"error_policy": "stop", "rerror_policy": "stop"}  # for an export that is away, and hears of no error
+        element(found, "driver", name="qemu", type=form, cache="none", discard="unmap", **waits)
         tls = {"tls": "yes" if how.get("tls") else "no", "tlsHostname": how.get("tls_hostname")}
         tls = {name: value for name, value in tls.items() if value}
         source = element(found, "source", protocol="nbd", name=how.get("export"), **tls)
         element(source, "host", name=how.get("address"), port=how.get("port"))
-        element(source, "reconnect", delay=RECONNECT_S)
         return found
     raise Refusal(f"This host cannot reach volumes by {how.get('driver')!r}.")
 
