@@ -54,16 +54,17 @@ DO $$ DECLARE each record; BEGIN
     FOR each IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
         EXECUTE format('DELETE FROM %I', each.name);
     END LOOP;
-    FOR each IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' LOOP
+    FOR each IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
         EXECUTE format('ALTER SEQUENCE %I RESTART', each.name);
     END LOOP;
 END $$
 """
 SHAPE = """
 SELECT md5(concat(
-    (SELECT string_agg(concat(table_name, column_name, data_type, is_nullable), ',' ORDER BY table_name, column_name)
-        FROM information_schema.columns WHERE table_schema = 'public'),
-    (SELECT string_agg(indexdef, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public'),
+    (SELECT string_agg(concat(relname, attname, atttypid, atttypmod, attnotnull), ',' ORDER BY relname, attnum)
+        FROM pg_class c JOIN pg_attribute ON attrelid = c.oid AND attnum > 0 WHERE relnamespace = 'public'::regnamespace),
+    (SELECT string_agg(concat(relname, indrelid, indkey, indisunique, indpred), ',' ORDER BY relname)
+        FROM pg_class c JOIN pg_index ON indexrelid = c.oid WHERE relnamespace = 'public'::regnamespace),
     (SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase
         WHERE d.datname = current_database()),
     (SELECT string_agg(version_num, ',') FROM alembic_version)))
