@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from pileus.engines.hypervisor.sim import SimHypervisor
 from pileus.engines.overlay.sim import SimOverlay
 from pileus.kernel.clock import Clock, SteppingClock
 from pileus.kernel.config import Config
-from pileus.kernel.context import Caller, Ctx
+from pileus.kernel.context import NOBODY, Caller, Ctx
 from pileus.kernel.db import Database
 from pileus.kernel.doorbell import Doorbell, LocalDoorbell
 from pileus.kernel.errors import HostDown
@@ -21,9 +22,19 @@ from pileus.kernel.ids import Ids
 from pileus.kernel.metrics import Metrics
 from pileus.kernel.policy import Policy
 from pileus.kernel.seal import Seal
+from pileus.services.image.image_data.transfers import OwnTransfers
+from pileus.services.image.images import service as images
 
 MEMBER = Caller(user_id="u" * 32, project_id="p" * 32, roles=frozenset({"member", "reader"}))
 JOB_S = 3.0
+
+
+class Carried(OwnTransfers):
+    """Disks that move from host to host arrive; of snapshots nothing does: their images wait for it."""
+
+    async def put(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        if (await images.to_fill(self._ctx(), path.rpartition("/")[2])).hidden:
+            await super().put(path, pieces)
 
 
 @dataclass
@@ -44,7 +55,8 @@ class DemoWorld:
 
     def hypervisor(self, host: str) -> SimHypervisor:
         """The host itself, whether the cloud can reach it or not."""
-        return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_disks": JOB_S})
+        transfers = Carried(lambda: self.ctx(NOBODY))
+        return SimHypervisor(self.home / host, self.clock, delays_s={"ensure_disks": JOB_S}, transfers=transfers)
 
     def blocks(self, host: str) -> SimBlocks:
         """The same of what holds volumes."""

@@ -226,6 +226,7 @@ HELD = {
     "compute_aggregate(name)": one_aggregate_name,
     "compute_aggregate(uuid)": "given by the cloud, at random",
     "compute_flavor(name)": one_flavor_name,
+    "compute_migration(id)": "of the operation, which is one",
     "compute_host(id)": "given by the cloud, at random",
     "compute_host(name)": "tests/spec/compute/test_hypervisors.py: many reports at once make one",
     "compute_host(service_id)": "given by the cloud, at random",

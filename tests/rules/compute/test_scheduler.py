@@ -37,6 +37,7 @@ def why(verdict: Verdict, name: str) -> dict[str, str]:
     ("filter_", "out", "asked"),
     [
         ("HostFilter", host("b"), {"host": "a"}),
+        ("HostFilter", host("b"), {"leaves": frozenset({"b"})}),
         ("ComputeFilter", host("b", usable=False), {}),
         ("ComputeFilter", host("b", disabled="mended"), {}),
         ("ComputeFilter", Host(name="b", offer=None), {}),

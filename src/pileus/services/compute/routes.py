@@ -24,6 +24,7 @@ from pileus.services.compute.servers import api_actions as server_actions
 from pileus.services.compute.servers import api_attach as server_attachments
 from pileus.services.compute.servers import api_consoles as server_consoles
 from pileus.services.compute.servers import api_history as server_history
+from pileus.services.compute.servers import api_moves as server_moves
 from pileus.services.compute.servers import api_parts as server_parts
 from pileus.services.compute.servers import guest_pages
 from pileus.services.compute.servers import hearing as servers_hearing
@@ -61,6 +62,7 @@ NOUNS = (
     server_actions,
     server_attachments,
     server_history,
+    server_moves,
     server_parts,
 )
 

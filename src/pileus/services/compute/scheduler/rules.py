@@ -66,6 +66,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     zone: str | None = None
     host: str | None = None  # this one alone, whatever is against it but room (forced) or with all filters
     forced: bool = False
+    leaves: frozenset[str] = frozenset()  # where it is: another host is looked for
     same_host: Sequence[str] | None = None  # hosts, one of which it must be
     different_host: Sequence[str] = ()
     group: Group | None = None
@@ -154,6 +155,8 @@ def roomiest(hosts: Sequence[Host], wish: Wish) -> dict[str, int]:
 
 
 def named(host: Host, wish: Wish) -> str | None:
+    if host.name in wish.leaves:
+        return "is where it is now"
     return None if wish.host in (None, host.name) else "another host was asked for"
 
 

@@ -28,7 +28,7 @@ CONSUMER_TYPE = "INSTANCE"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server asks of a host. `servers`: how many each host has."""
+    """What a server asks of a host. `servers`: how many each host has; `beside`: what it keeps of those that it leaves."""
 
     server_id: UUID
     project_id: str
@@ -44,6 +44,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     extra_specs: Mapping[str, str] = {}
     image: Mapping[str, Any] = {}
     servers: Mapping[str, int] = {}
+    beside: Mapping[str, Mapping[str, int]] = {}
 
 
 class NoHost(Conflict):
@@ -102,8 +103,9 @@ async def release(ctx: Ctx, server_id: UUID) -> None:
 
 
 async def _allocate(ctx: Ctx, asked: Asked, provider_id: str) -> None:
+    left = await hypervisors.named(ctx, asked.beside)
     claim = Claim(
-        resources={provider_id: dict(asked.resources)},
+        resources={**{host.id: dict(asked.beside[name]) for name, host in left.items()}, provider_id: asked.resources},
         project_id=asked.project_id,
         user_id=asked.user_id,
         consumer_type=CONSUMER_TYPE,
@@ -123,6 +125,7 @@ async def _wish(ctx: Ctx, asked: Asked) -> Wish:
         zone=asked.zone,
         host=asked.host,
         forced=asked.forced,
+        leaves=frozenset(asked.beside),
         same_host=asked.same_host,
         different_host=asked.different_host,
         group=group,

@@ -13,6 +13,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, Forbidden
 from pileus.kernel.operations import Saga
 from pileus.kernel.quota import Claim, claim_all
+from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.quotas import CORES, RAM_MIB
 from pileus.services.compute.servers import (
     building,
@@ -22,6 +23,7 @@ from pileus.services.compute.servers import (
     neighbours,
     rules,
     sagas_disks,
+    sagas_move,
     sagas_power,
     store,
     wiring,
@@ -69,6 +71,8 @@ async def begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = No
         rules.check(needs, now.id, now.vm_state, now.task_state)
         if now.host is None:  # it was never built
             raise rules.WrongState(f"Instance {now.id} is not ready: it is on no host. Delete it, and make another.")
+        if now.old_host is not None:
+            saga = sagas_move.INSTEAD.get(saga.name, saga)
         operation_id = await saga.start(ctx, now.id, **(memo or {}))
         await history.note(ctx, now.id, operation_id, saga)
         await store.change(ctx, now.id, **columns)
@@ -146,7 +150,9 @@ async def resize(ctx: Ctx, server: Server, flavor_id: str, disk_config: str | No
             Claim(CORES, new.vcpus - server.vcpus, counts.cores_of),
             Claim(RAM_MIB, new.memory_mib - server.memory_mib, counts.memory_of),
         ]
-        await begin(ctx, server, "resize", sagas_disks.resize_server, task_state="resize_prep")
+        operation_id = await begin(ctx, server, "resize", sagas_disks.resize_server, task_state="resize_prep")
+        where = {"source": server.host, "dest": server.host, "old_flavor": server.flavor.id, "new_flavor": new.id}
+        await migrations.begin(ctx, operation_id, server.id, type=migrations.RESIZE, status="migrating", **where)
         await claim_all(ctx, server.project_id, more)
         await store.change(ctx, server.id, **columns)
 

@@ -59,6 +59,20 @@ async def connect_all(op: Op, host: str) -> Any:
     return None
 
 
+async def open_all_to(op: Op, host: str) -> Any:
+    """That host may open each volume that the server has, and the host before it may no more."""
+    for device in await volumes_of(op, op.subject_id):
+        if device.connection is None:
+            continue
+        answer = await attachments.connect(op, device.id, host)
+        if not is_done(answer):
+            return answer
+        async with op.ctx.transaction() as ctx:
+            await store.change_device(ctx, device.id, connection=answer.facts)
+            await attachments.complete(ctx, device.id, host=host, connection=answer.facts)
+    return None
+
+
 async def ensure_volume(op: Op, device: Device) -> Any:
     """Its volume, made if it is to be, and reserved. Wait while it is made."""
     volume_id = device.volume_id

@@ -40,6 +40,8 @@ NAMES = {
     "hard_reboot_server": "reboot",
     "confirm_resize": "confirmResize",
     "revert_resize": "revertResize",
+    "confirm_migration": "confirmResize",
+    "revert_migration": "revertResize",
     "create_image": "createImage",
     "create_image_of_volumes": "createImage",
     "reimage_server": "rebuild",

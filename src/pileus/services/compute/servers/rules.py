@@ -135,6 +135,8 @@ NEEDS = {
     "resume": needs("suspended"),
     "rebuild": needs("active", "stopped", "error"),
     "resize": needs("active", "stopped"),
+    "migrate": needs("active", "stopped"),
+    "evacuate": needs("active", "stopped", "error", tasks=None),
     "confirmResize": needs("resized"),
     "revertResize": needs("resized"),
     "createImage": needs("active", "stopped", "paused", "suspended"),

@@ -94,9 +94,9 @@ delete_server = Saga("compute.delete_server")
 async def mark_deleting(op: Op) -> dict[str, str | None]:
     server = await store.find(op.ctx, op.subject_id)
     if server is None:
-        return {"host": None}
+        return {"host": None, "old_host": None}
     await store.change(op.ctx, server.id, task_state="deleting")
-    return {"host": server.host}
+    return {"host": server.host, "old_host": server.old_host}
 
 
 @delete_server.step(deadline_s=VOLUMES_S)
@@ -107,8 +107,12 @@ async def end_attachments(op: Op) -> Any:
 
 @delete_server.step(deadline_s=600)
 async def destroy(op: Op) -> Any:
-    host = op.memo["mark_deleting"]["host"]
-    return await op.settle(host, "hypervisor", "ensure_gone", op.subject_id) if host else None
+    """Where it is, and where it came from if that is not confirmed."""
+    for host in (op.memo["mark_deleting"]["host"], op.memo["mark_deleting"]["old_host"]):
+        answer = await op.settle(host, "hypervisor", "ensure_gone", op.subject_id) if host else None
+        if not disks.is_settled(answer):
+            return answer
+    return None
 
 
 @delete_server.step(deadline_s=VOLUMES_S)
@@ -128,7 +132,13 @@ async def forget(op: Op) -> None:
     await scheduler.release(op.ctx, server.id)
     await leave_ports(op)
     now = op.ctx.now()
-    states = {"vm_state": "deleted", "task_state": None, "power_state": rules.NO_POWER, "shaper": None}
+    states = {
+        "vm_state": "deleted",
+        "task_state": None,
+        "power_state": rules.NO_POWER,
+        "shaper": None,
+        "old_host": None,
+    }
     await store.change(op.ctx, server.id, deleted_at=now, sealed=None, **states)
     await changed(op.ctx, SERVER, "deleted", server.id, project_id=server.project_id)
 
@@ -190,7 +200,7 @@ async def leave_ports(op: Op) -> None:
 
 async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forced: bool = False) -> scheduler.Asked:
     """What the server asks of a host."""
-    wanted = shape.resources(server, await store.devices_of(ctx, [server.id]))
+    devices = await store.devices_of(ctx, [server.id])
     beside = await counts.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("same_host", [])])
     apart = await counts.hosts_of(ctx, [scheduler.uuid(each) for each in server.hints.get("different_host", [])])
     group_hosts = [] if server.group_id is None else await counts.hosts_of_group(ctx, server.group_id, server.id)
@@ -198,7 +208,8 @@ async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forc
         server_id=server.id,
         project_id=server.project_id,
         user_id=server.user_id,
-        resources=wanted,
+        resources=shape.resources(server, devices),
+        beside=shape.left_behind(server, devices),
         zone=server.zone,
         host=host,
         forced=forced,

@@ -9,6 +9,7 @@ import msgspec
 from pileus.engines.hypervisor import Power
 from pileus.kernel.context import Ctx
 from pileus.kernel.operations import Op, Saga
+from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.scheduler import service as scheduler
 from pileus.services.compute.servers import disks, rules, shape, store, wish
 from pileus.services.compute.servers.disks import is_done
@@ -221,12 +222,14 @@ async def stop_resized(op: Op) -> Any:
 @resize_server.rows
 async def show_resized(op: Op) -> None:
     running = op.memo["claim_more"]["ran"]
+    await migrations.change(op.ctx, op.id, status="finished")
     await settled(op, vm_state="resized", power_state=rules.RUNNING if running else rules.SHUTDOWN)
 
 
 @resize_server.undone
 @resize_server.parked
 async def show_not_resized(op: Op) -> None:
+    await migrations.change(op.ctx, op.id, status="error")
     await failed(op)
 
 
@@ -268,6 +271,7 @@ async def show_confirmed(op: Op) -> None:
     flavor = server.flavor
     await store.change(op.ctx, server.id, old_flavor=None, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib)
     await claim_what_is(op)
+    await migrations.decide(op.ctx, server.id, "confirmed")
     await settled(op, **states(server.power_state == rules.RUNNING))
 
 
@@ -317,6 +321,7 @@ async def run_reverted(op: Op) -> Any:
 
 @revert_resize.rows
 async def show_reverted(op: Op) -> None:
+    await migrations.decide(op.ctx, op.subject_id, "reverted")
     await settled(op, **states(op.memo["note_power_to_revert"]["ran"]))
 
 

@@ -27,6 +27,11 @@ def resources(server: Server, devices: Iterable[Device]) -> dict[str, int]:
     return wanted
 
 
+def left_behind(server: Server, devices: Iterable[Device]) -> dict[str, dict[str, int]]:
+    """What it still uses of the host that it came from, until it is confirmed that it stays where it is."""
+    return {} if server.old_host is None else {server.old_host: resources(server, devices)}
+
+
 Say = Callable[[Op, Server, Any], Awaitable[Any]]
 """Says something of a server to the hypervisor that is given, the one of its host."""
 

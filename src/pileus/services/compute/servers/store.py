@@ -36,6 +36,7 @@ servers = sa.Table(
     sa.Column("key_name", Text),
     sa.Column("key", JSON),
     sa.Column("host", Text),  # None until it is claimed, and again after a failed build
+    sa.Column("old_host", Text),  # where it was before a migration that is not confirmed: its guest is there, off
     sa.Column("zone", Text),  # asked for; None: any
     sa.Column("metadata", JSON, nullable=False),
     sa.Column("user_data", Text),  # base64, as it came
@@ -131,6 +132,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     key_name: str | None = None
     key: Key | None = None
     host: str | None = None
+    old_host: str | None = None
     zone: str | None = None
     metadata: dict[str, str] = {}
     user_data: str | None = None

@@ -31,6 +31,7 @@ REBOOT = "Reboot it hard: its guest is defined anew from its rows."
 POWER = "Start or stop it, whichever it shall be."
 STRAY = "No server is to have a guest there: look at it, then remove it from the host with its own tools."
 NO_DISKS = "Rebuild it, or delete it: what was on its disks is not there."
+TWICE = "Confirm or revert its migration: one of the two guests goes."
 DETACH = "Detach it and attach it again."
 
 
@@ -73,11 +74,16 @@ async def guests_are_what_the_rows_say(ctx: Ctx, looking: Looking) -> AsyncItera
     hosts: dict[str, dict[UUID, DomainFacts]] = await looking.everywhere(Hypervisor.KIND)
     named: dict[str, set[UUID]] = defaultdict(set)
     async for whole in one_by_one(in_pages(ctx)):
-        host = whole.server.host
+        host, old_host = whole.server.host, whole.server.old_host
         if host in hosts:
             named[host].add(whole.server.id)
             for cause in unlike(whole, hosts[host].get(whole.server.id)):
                 yield whole.differs(cause)
+        if old_host in hosts:
+            named[old_host].add(whole.server.id)
+            guest = hosts[old_host].get(whole.server.id)
+            if guest is not None and guest.power is not Power.OFF:
+                yield whole.differs(f"It was moved from {old_host}, and is {guest.power} there, too. {TWICE}")
     for host, seen in hosts.items():
         for id_ in seen.keys() - named[host]:
             cause = f"No row says that it is there, and it is {seen[id_].power}. {STRAY}"
@@ -110,7 +116,8 @@ def unlike(whole: Whole, guest: DomainFacts | None) -> Iterator[str]:
 def local_disks(whole: Whole, wanted: Iterable[object]) -> set[str]:
     """By name, with the root as it was before a resize that is not confirmed."""
     names = {disk.name for disk in wanted if isinstance(disk, LocalDisk)}
-    kept = whole.server.old_flavor is not None and shape.has_local_root(whole.devices)
+    resized = whole.server.old_flavor is not None and whole.server.old_host is None
+    kept = resized and shape.has_local_root(whole.devices)
     return names | {f"root@{RESIZED}"} if kept else names
 
 
@@ -227,10 +234,10 @@ async def allocations_are_what_flavors_say(ctx: Ctx, looking: Looking) -> AsyncI
 def promised(whole: Whole, providers: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """What Placement shall have of a server, by provider and class."""
     server = whole.server
-    if server.host is None or server.host not in providers:
+    if server.host is None:
         return {}
-    amounts = shape.resources(server, whole.devices)
-    return {providers[server.host]: amounts} if amounts else {}
+    wanted = {**shape.left_behind(server, whole.devices), server.host: shape.resources(server, whole.devices)}
+    return {providers[host]: amounts for host, amounts in wanted.items() if amounts and host in providers}
 
 
 def said(amounts: Mapping[str, Mapping[str, int]]) -> str:
