@@ -41,16 +41,23 @@ async def imported(client: Any, image_id: str, name: str = "glance-direct", **mo
     return await client.post(f"/image/v2/images/{image_id}/import", json={"method": method})
 
 
+def told(shown: dict[str, Any]) -> tuple[str, str]:
+    """Of the import: the stores that it is for, and in which it failed."""
+    return shown["os_glance_importing_to_stores"], shown["os_glance_failed_import"]
+
+
 async def test_staged_bytes_are_imported(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     image = await staged(member)
     answer = await imported(member, image["id"])
     assert (answer.status_code, answer.content) == (202, b"")
-    assert (await member.get(f"/image/v2/images/{image['id']}")).json()["status"] == "importing"
+    shown = (await member.get(f"/image/v2/images/{image['id']}")).json()
+    assert (shown["status"], *told(shown)) == ("importing", "local", "")
     assert (await imported(member, image["id"])).status_code == 409
     await cloud.settle()
     shown = (await member.get(f"/image/v2/images/{image['id']}")).json()
     digest = hashlib.sha512(DATA).hexdigest()
+    assert told(shown) == ("", "")
     assert (shown["status"], shown["size"], shown["virtual_size"]) == ("active", len(DATA), len(DATA))
     assert (shown["os_hash_value"], shown["stores"]) == (digest, "local")
     assert (await member.get(f"/image/v2/images/{image['id']}/file")).content == DATA
@@ -65,7 +72,7 @@ async def test_a_bad_image_is_refused_on_import_and_nothing_is_left(cloud: Runni
     assert (await imported(cloud, image["id"])).status_code == 202
     await cloud.settle()
     shown = (await cloud.get(f"/image/v2/images/{image['id']}")).json()
-    assert (shown["status"], shown["size"]) == ("queued", None)
+    assert (shown["status"], shown["size"], *told(shown)) == ("queued", None, "", "local")
     assert await cloud.world.own["blobs"].observe() == {}
     (task,) = (await cloud.get(f"/image/v2/images/{image['id']}/tasks")).json()["tasks"]
     assert (task["status"], task["result"]) == ("failure", None)

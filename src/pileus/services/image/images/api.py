@@ -22,12 +22,24 @@ TAG = "/v2/images/{image_id}/tags/{tag_value}"
 ACCEPTED = ", ".join(sorted(rules.DRAFTS))
 
 
+def import_of(image: Image) -> dict[str, str]:
+    """How the last import stands, by the stores it is for and those it failed in."""
+    if image.import_failed is None:
+        return {}
+    importing, failed = image.status == "importing", image.import_failed
+    return {
+        "os_glance_importing_to_stores": STORE if importing else "",
+        "os_glance_failed_import": STORE if failed else "",
+    }
+
+
 def shown(image: Image) -> dict[str, Any]:
     """What was found out of staged bytes is told when they are the image's."""
     path, whole = f"{LIST}/{image.id}", image.status in rules.WHOLE
     stores = {"stores": STORE} if image.blob_id else {}
     return {
         **image.properties,
+        **import_of(image),
         "name": image.name,
         "disk_format": image.disk_format,
         "container_format": image.container_format,

@@ -57,6 +57,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: float = 0.0
     blob_id: UUID | None = None
     staged_id: UUID | None = None
+    import_failed: bool | None = None
     writer_id: UUID | None = None
     beat: int = 0
     properties: dict[str, str] = {}

@@ -38,6 +38,7 @@ images = sa.Table(
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Column("blob_id", sa.Uuid),  # its bytes, whole and inspected
     sa.Column("staged_id", sa.Uuid),  # bytes that wait for their import
+    sa.Column("import_failed", sa.Boolean),  # the last import; None: there was none
     sa.Column("writer_id", sa.Uuid),  # bytes that somebody is writing just now
     sa.Column("beat", sa.BigInteger, nullable=False),  # moves while that one lives
     sa.Index("image_image_owner_ix", "owner", "created_at", "id"),

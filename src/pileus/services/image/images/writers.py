@@ -168,12 +168,13 @@ async def room_for(ctx: Ctx, image: Image, *, fresh: bool) -> int:
 
 
 async def set_importing(ctx: Ctx, image_id: UUID, staged_id: UUID) -> None:
-    await store.change(ctx, image_id, store.THERE, status="importing", staged_id=staged_id, updated_at=ctx.now())
+    state = {"status": "importing", "staged_id": staged_id, "import_failed": False}
+    await store.change(ctx, image_id, store.THERE, **state, updated_at=ctx.now())
 
 
 async def empty(ctx: Ctx, image_id: UUID) -> None:
     """The import came to nothing: the image waits for data again. One that was deleted stays so."""
-    await store.change(ctx, image_id, store.THERE, **EMPTY, updated_at=ctx.now())
+    await store.change(ctx, image_id, store.THERE, **EMPTY, import_failed=True, updated_at=ctx.now())
 
 
 async def set_imported(ctx: Ctx, image_id: UUID, written: Written | None, virtual_size: int | None) -> None:
