@@ -24,7 +24,7 @@ def laid(cloud: Cloud, disk: Disk) -> dict[str, dict[str, Any]]:
     ) as http:
         one, other = (image(http, cloud.urls["image"], name) for name in IMAGES)
         second_endpoint(http, cloud)
-        http.post(f"{cloud.urls['network']}/v2.0/networks", json={"network": {"name": NETWORK}})
+        http.post(f"{cloud.urls['network']}/v2.0/networks", json={"network": {"name": NETWORK, "shared": True}})
         networks = http.get(f"{cloud.urls['network']}/v2.0/networks", params={"router:external": True}).json()[
             "networks"
         ]

@@ -38,8 +38,12 @@ def judged(wanted: Iterable[str], said: Iterable[Mapping[str, Any]], exempt: Col
     results = [tests.get(test) or unsaid(test, classes) for test in wanted]
     problems = [f"{each.test}: {each.outcome}: {each.why}" for each in results if wrong(each, exempt)]
     problems += [f"{each.test}: passes, but is listed as an exception" for each in results if idle(each, exempt)]
-    torn = [each for each in classes.values() if each.test.startswith("tearDown") and each.outcome == "failed"]
-    return Verdict(results, problems + [f"{each.test}: {each.why}" for each in torn])
+    torn = {
+        name: each for (what, name), each in classes.items() if what == "tearDownClass" and each.outcome == "failed"
+    }
+    return Verdict(
+        results, problems + [f"{each.test}: {each.why}" for name, each in torn.items() if name not in exempt]
+    )
 
 
 def wrong(result: Result, exempt: Collection[str]) -> bool:
