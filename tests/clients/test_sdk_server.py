@@ -151,6 +151,25 @@ def test_an_administrator_says_where_and_with_which_port(sdk: Connection, image:
     sdk.network.delete_network(network)
 
 
+def test_the_cloud_layer_makes_a_server_that_is_reached(mine: Connection, image: str, network: Any, name: str) -> None:
+    """It finds the network outside, and a floating IP, by itself; an old script gives and takes one through Compute."""
+    (outside,) = mine.network.networks(is_router_external=True)
+    router = mine.network.create_router(name=name, external_gateway_info={"network_id": outside.id})
+    mine.network.add_interface_to_router(router, subnet_id=mine.network.get_network(network).subnet_ids[0])
+    made = mine.create_server(name, image=image, flavor="m1.nano", network=network.id, wait=True, timeout=60)
+    made = mine.get_server(made.id)
+    (floating,) = mine.network.ips()
+    assert (made.public_v4, made.private_v4) == (floating.floating_ip_address, floating.fixed_ip_address)
+    for verb, fixed in (("removeFloatingIp", None), ("addFloatingIp", made.private_v4)):
+        asked = {verb: {"address": floating.floating_ip_address}}
+        assert mine.compute.post(f"/servers/{made.id}/action", json=asked, microversion="2.43").status_code == 202
+        assert mine.network.get_ip(floating).fixed_ip_address == fixed
+    assert mine.delete_server(made.id, wait=True, timeout=60, delete_ips=True)
+    assert list(mine.network.ips()) == []
+    mine.network.remove_interface_from_router(router, subnet_id=mine.network.get_network(network).subnet_ids[0])
+    mine.network.delete_router(router)
+
+
 def test_several_servers_at_once(mine: Connection, image: str, network: Any, name: str) -> None:
     mine.compute.create_server(
         name=name,

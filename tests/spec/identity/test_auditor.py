@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from inspect import isawaitable
 from typing import Any
 
@@ -102,6 +103,11 @@ async def test_an_auditor_may_change_nothing(cloud: RunningCloud, auditor: dict[
     assert not accepted
 
 
+def said(answer: Any) -> str:
+    """The body, without the moments of a span that is now."""
+    return re.sub(r'"(start|stop)":"[^"]*"', "", answer.text)
+
+
 async def test_an_auditor_sees_in_lists_what_an_administrator_sees(
     cloud: RunningCloud, auditor: dict[str, str]
 ) -> None:
@@ -117,7 +123,7 @@ async def test_an_auditor_sees_in_lists_what_an_administrator_sees(
         if route.method == "GET" and not parameters(route) and not route.anonymous and not path.startswith(ONES_OWN):
             asked = [{**headers, **at_version(route)} for headers in (auditor, cloud.headers)]
             seen, there = [await cloud.get(path, headers=headers) for headers in asked]
-            if seen.status_code != there.status_code or (there.is_success and seen.text != there.text):
+            if seen.status_code != there.status_code or (there.is_success and said(seen) != said(there)):
                 differing[str(route)] = seen.text[:200], there.text[:200]
     assert not differing
 

@@ -36,6 +36,7 @@ MISSING = {
     "server_id": "Instance {} could not be found.",
     "image_id": "Image not found.",
     "network_id": "Network not found.",
+    "floatingip_id": "Floating IP not found for ID {}",
     "security_group_id": "Security group not found.",
     "security_group_rule_id": "Security group rule not found.",
     "flavor_id": "Flavor {} could not be found.",

@@ -6,6 +6,7 @@ from pileus.services.compute.availability_zones import api as availability_zones
 from pileus.services.compute.extensions import api as extensions
 from pileus.services.compute.external_events import api as external_events
 from pileus.services.compute.flavors import api as flavors
+from pileus.services.compute.floating_ips import api as floating_ips
 from pileus.services.compute.gone import api as gone
 from pileus.services.compute.hosts import api as hosts
 from pileus.services.compute.http import api
@@ -40,6 +41,7 @@ NOUNS = (
     extensions,
     external_events,
     flavors,
+    floating_ips,
     gone,
     hosts,
     hypervisors,
