@@ -28,7 +28,6 @@ from pileus.services.compute.servers import (
     sagas_attach,
     sagas_disks,
     sagas_image,
-    sagas_move,
     sagas_reimage,
     service,
     store,
@@ -193,33 +192,6 @@ def resized(name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
     return begin
 
 
-async def migrate_server(world: DemoWorld) -> UUID:
-    """With a volume, beside the disk that is carried over."""
-    ctx, server = await existing(world, volume=True)
-    await begun(ctx, server, sagas_move.migrate_server, {"host": None, "forced": False})
-    return server.id
-
-
-def migrated(name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
-    async def begin(world: DemoWorld) -> UUID:
-        server_id = await migrate_server(world)
-        await Worker(world.ctx()).drain()
-        ctx = await owner(world)
-        server = await store.find(ctx, server_id)
-        assert server is not None
-        await actions.simple(ctx, server, name)
-        return server_id
-
-    return begin
-
-
-async def evacuate_server(world: DemoWorld) -> UUID:
-    """Of a host that is not down: what it was to owe it does at once."""
-    ctx, server = await existing(world, volume=True)
-    await begun(ctx, server, sagas_move.evacuate_server, {"host": None, "forced": False, "run": True, "was": "active"})
-    return server.id
-
-
 async def rebuild_server(world: DemoWorld) -> UUID:
     ctx, server = await existing(world)
     memo = {"new": ImageFacts(name="new"), "old": server.image, "edition": server.edition}
@@ -348,16 +320,6 @@ IMAGED["held"] = "1 export, 1 snapshot, 1 volume"
 ATTACHABLE: Snapshot = {**ACTIVE, "blocks": "available 1", "held": "1 volume"}
 GROWN: Snapshot = {**ACTIVE, "promised": "2 DISK_GB, 128 MEMORY_MB, 2 VCPU"}
 
-MOVED: Snapshot = {
-    **WITH_VOLUME,
-    "server": "resized placed",
-    "promised": "2 DISK_GB, 128 MEMORY_MB, 2 VCPU",
-    "guest": "2 volume",
-    "h1": "guest+image off",
-    "h2": "guest+image on",
-}
-ELSEWHERE: Snapshot = {name: what for name, what in WITH_VOLUME.items() if name != "h1"} | {"h2": "guest+image on"}
-
 COMPUTE_SCENARIOS = [
     Scenario(sagas.create_server, create_server, done=WITH_VOLUME, undone={"server": "error"}),
     Scenario(sagas.delete_server, delete_server, done={}),
@@ -373,10 +335,6 @@ COMPUTE_SCENARIOS = [
     Scenario(sagas_disks.resize_server, resize_server, done=VERIFIED, undone=ACTIVE),
     Scenario(sagas_disks.confirm_resize, resized("confirmResize"), done=GROWN),
     Scenario(sagas_disks.revert_resize, resized("revertResize"), done=ACTIVE, undone=VERIFIED),
-    Scenario(sagas_move.migrate_server, migrate_server, done=MOVED, undone=WITH_VOLUME),
-    Scenario(sagas_move.confirm_migration, migrated("confirmResize"), done=ELSEWHERE),
-    Scenario(sagas_move.revert_migration, migrated("revertResize"), done=WITH_VOLUME, undone=MOVED),
-    Scenario(sagas_move.evacuate_server, evacuate_server, done=ELSEWHERE, undone=WITH_VOLUME),
     Scenario(sagas_disks.rebuild_server, rebuild_server, done=ACTIVE, undone=IN_ERROR),
     Scenario(
         sagas_disks.rescue_server,

@@ -32,6 +32,7 @@ from sagas.compute_scenarios import COMPUTE_SCENARIOS
 from sagas.compute_scenarios import seen as seen_of_servers
 from sagas.image_scenarios import IMAGE_SCENARIOS
 from sagas.image_scenarios import seen as seen_of_images
+from sagas.move_scenarios import MOVE_SCENARIOS
 from sagas.network_scenarios import NETWORK_SCENARIOS
 from sagas.network_scenarios import seen as seen_of_networks
 from sagas.routed_scenarios import ROUTED_SCENARIOS
@@ -145,5 +146,6 @@ SCENARIOS = [
     *VOLUME_SCENARIOS,
     *IMAGE_SCENARIOS,
     *COMPUTE_SCENARIOS,
+    *MOVE_SCENARIOS,
 ]
 SEAMS = [(scenario, step) for scenario in SCENARIOS for step in scenario.saga.steps]

@@ -1,0 +1,57 @@
+"""How servers that go to another host start, and where they end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from demo.world import DemoWorld
+from pileus.kernel.operations import Worker
+from pileus.services.compute.servers import actions, sagas_move, store
+from sagas.compute_scenarios import WITH_VOLUME, begun, existing, owner
+from sagas.scenario import Scenario, Snapshot
+
+
+async def migrate_server(world: DemoWorld) -> UUID:
+    """With a volume, beside the disk that is carried over."""
+    ctx, server = await existing(world, volume=True)
+    await begun(ctx, server, sagas_move.migrate_server, {"host": None, "forced": False})
+    return server.id
+
+
+def migrated(name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
+    async def begin(world: DemoWorld) -> UUID:
+        server_id = await migrate_server(world)
+        await Worker(world.ctx()).drain()
+        ctx = await owner(world)
+        server = await store.find(ctx, server_id)
+        assert server is not None
+        await actions.simple(ctx, server, name)
+        return server_id
+
+    return begin
+
+
+async def evacuate_server(world: DemoWorld) -> UUID:
+    """Of a host that is not down: what it was to owe it does at once."""
+    ctx, server = await existing(world, volume=True)
+    await begun(ctx, server, sagas_move.evacuate_server, {"host": None, "forced": False, "run": True, "was": "active"})
+    return server.id
+
+
+MOVED: Snapshot = {
+    **WITH_VOLUME,
+    "server": "resized placed",
+    "promised": "2 DISK_GB, 128 MEMORY_MB, 2 VCPU",
+    "guest": "2 volume",
+    "h1": "guest+image off",
+    "h2": "guest+image on",
+}
+ELSEWHERE: Snapshot = {name: what for name, what in WITH_VOLUME.items() if name != "h1"} | {"h2": "guest+image on"}
+
+MOVE_SCENARIOS = [
+    Scenario(sagas_move.migrate_server, migrate_server, done=MOVED, undone=WITH_VOLUME),
+    Scenario(sagas_move.confirm_migration, migrated("confirmResize"), done=ELSEWHERE),
+    Scenario(sagas_move.revert_migration, migrated("revertResize"), done=WITH_VOLUME, undone=MOVED),
+    Scenario(sagas_move.evacuate_server, evacuate_server, done=ELSEWHERE, undone=WITH_VOLUME),
+]
