@@ -17,7 +17,7 @@ from agent.control_plane import ControlPlane, agent, identity
 from engines.hypervisor_contract import guest
 from pileus.agent.consoles import console
 from pileus.agent.main import Options, RunningAgent
-from pileus.engines.consoles import Console, SimConsole
+from pileus.engines.consoles import MOST_SAID, Console, SimConsole
 from pileus.engines.hypervisor import Hypervisor, Power
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import Conflict, NotFound, Unavailable
@@ -121,3 +121,21 @@ async def test_a_simulated_guest_has_consoles() -> None:
     assert await serial.receive() == b"root"
     await serial.close()
     assert await serial.receive() == b""
+
+
+async def test_who_types_and_does_not_listen_waits() -> None:
+    """Else what is typed would be kept without end."""
+    serial = SimConsole("serial", "it boots\n")
+    typing = asyncio.create_task(typed(serial, MOST_SAID + 1))
+    await asyncio.wait({typing}, timeout=0.05)
+    assert not typing.done()
+    assert [await serial.receive() for _ in range(2)] == [b"it boots\n", b"0"]
+    await typing
+    await serial.close()
+    heard = [await serial.receive() for _ in range(MOST_SAID)]
+    assert heard[-1] == b""
+
+
+async def typed(serial: SimConsole, times: int) -> None:
+    for n in range(times):
+        await serial.send(b"%d" % n)

@@ -13,6 +13,7 @@ from pileus.kernel.http.ws import Closed, WebSocket
 
 PIECE_BYTES = 65_536
 CONNECTS_WITHIN_S = 5.0
+MOST_SAID = 16  # pieces that wait to be heard; a screen says fewer
 SIMULATED, TEXT_MODE = "QEMU (simulated)", (720, 400)
 
 
@@ -70,7 +71,7 @@ class SimConsole:
     """What a simulated guest has: a serial console that says what it was made with and what one types, a dark screen."""
 
     def __init__(self, kind: str, text: str) -> None:
-        self._said: asyncio.Queue[bytes] = asyncio.Queue()
+        self._said: asyncio.Queue[bytes] = asyncio.Queue(MOST_SAID)
         self._screen: rfb.Peer | None = None
         if kind == "vnc":
             self._screen = rfb.Peer(rfb.handshake(self._said.put_nowait, SIMULATED, TEXT_MODE))
@@ -83,7 +84,7 @@ class SimConsole:
     async def send(self, data: bytes) -> None:
         if self._screen is None:
             if data:
-                self._said.put_nowait(data)
+                await self._said.put(data)  # who types on and does not listen waits
             return
         try:
             self._screen.hear(data)
@@ -91,6 +92,8 @@ class SimConsole:
             await self.close()
 
     async def close(self) -> None:
+        if self._said.full():
+            self._said.get_nowait()  # nobody listens
         self._said.put_nowait(b"")
 
 
