@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from openstack.connection import Connection
 from openstack.exceptions import ConflictException, NotFoundException
-from openstack.utils import iterate_timeout
 
 from support.computed import PUBLIC_KEY
 from support.sdk import ITS_OWN_WARNINGS
@@ -101,17 +100,12 @@ def test_a_volume_comes_and_goes(mine: Connection, server: Any, name: str) -> No
     compute.create_volume_attachment(server, volume)
     storage.wait_for_status(volume, "in-use", failures=["error"], **SOON)
     assert [each.volume_id for each in compute.volume_attachments(server)] == [volume.id]
+    storage.extend_volume(volume, 2)
+    grown = storage.wait_for_status(storage.get_volume(volume), "in-use", failures=["error_extending"], **SOON)
+    assert (grown.size, "extend_volume" in {each.action for each in compute.server_actions(server)}) == (2, True)
     compute.delete_volume_attachment(server, volume)
     storage.wait_for_status(volume, "available", failures=["error"], **SOON)
     assert mine.delete_volume(volume.id, wait=True, timeout=60)
-
-
-def ended(cloud: Connection, server: Any, action: str) -> None:
-    """Ask until the one that was so begun has ended."""
-    (begun,) = [each for each in cloud.compute.server_actions(server) if each.action == action]
-    for _ in iterate_timeout(60, f"{action} does not end", wait=0.1):
-        if all(event["finish_time"] for event in cloud.compute.get_server_action(begun.request_id, server).events):
-            return
 
 
 def test_an_interface_comes_and_goes(mine: Connection, server: Any, network: Any) -> None:
@@ -119,7 +113,6 @@ def test_an_interface_comes_and_goes(mine: Connection, server: Any, network: Any
     added = compute.create_server_interface(server, net_id=network.id)
     assert added.port_id in {each.port_id for each in compute.server_interfaces(server)}
     assert mine.network.get_port(added.port_id).device_id == server.id
-    ended(mine, server, "attach_interface")
     compute.delete_server_interface(added.port_id, server)
     compute.wait_for_delete(compute.get_server_interface(added.port_id, server), **SOON)
     assert mine.network.find_port(added.port_id) is None

@@ -146,6 +146,25 @@ async def test_interfaces_come_and_go(cloud: RunningCloud) -> None:
     assert mine[0]["device_id"] == ""
 
 
+async def test_an_interface_goes_that_has_just_come(cloud: RunningCloud) -> None:
+    """Also when it is not plugged in yet, and when that is said twice."""
+    member = cloud.as_("member")
+    network_id = await network(member)
+    server = await booted(cloud, member, networks="none")
+    kept = await port(member, network_id)
+    path = f"{SERVERS}/{server['id']}/os-interface"
+    for wanted in ({"net_id": network_id}, {"port_id": kept}):
+        made = (await member.post(path, json={"interfaceAttachment": wanted})).json()["interfaceAttachment"]
+        for _ in range(2):
+            assert (await member.delete(f"{path}/{made['port_id']}")).status_code == 202
+        await cloud.settle()
+        assert (await member.delete(f"{path}/{made['port_id']}")).status_code == 404
+    assert (await member.get(path)).json() == {"interfaceAttachments": []}
+    assert await nics(cloud, server["id"]) == 0
+    assert not [each for each in (await ports(member)).values() if each["device_id"] == server["id"]]
+    assert (await ports(member))[kept]["device_owner"] == ""
+
+
 async def test_an_interface_that_fails_is_not_there(cloud: RunningCloud) -> None:
     member = cloud.as_("member")
     network_id = await network(member)

@@ -94,9 +94,10 @@ async def _ready(ctx: Ctx, server: Server, action: str) -> Server:
     return now
 
 
-async def _start(ctx: Ctx, server: Server, saga: Saga, subject_id: UUID) -> None:
-    """First of all, for the order of locks."""
-    operation_id = await saga.start(ctx, subject_id, server_id=str(server.id))
+async def _start(ctx: Ctx, server: Server, saga: Saga, subject_id: UUID, *, supersede: bool = False) -> None:
+    """First of all, for the order of locks. `supersede`: whatever is just being done to that."""
+    begin = saga.supersede if supersede else saga.start
+    operation_id = await begin(ctx, subject_id, server_id=str(server.id))
     await history.note(ctx, server.id, operation_id, saga)
     await changed(ctx, SERVER, "updated", server.id, project_id=server.project_id)
 
@@ -168,10 +169,10 @@ async def attach_interface(ctx: Ctx, server: Server, wanted: WantedNic | None) -
 
 
 async def detach_interface(ctx: Ctx, server: Server, port_id: UUID) -> None:
-    """Begin to unplug it. Raises NotFound, Conflict."""
+    """Begin to unplug it, also while it is still being plugged in. May be repeated. Raises NotFound, Conflict."""
     async with ctx.transaction() as ctx:
         row, _ = await interface_of(ctx, server, port_id)
-        await _start(ctx, server, sagas_attach.detach_interface, row.id)
+        await _start(ctx, server, sagas_attach.detach_interface, row.id, supersede=True)
         await _ready(ctx, server, "detach_interface")
 
 
