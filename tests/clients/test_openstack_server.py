@@ -68,6 +68,9 @@ def test_a_volume_and_an_interface_come_and_go(person: Person, image: str, netwo
     until(says, f"volume show {name}", "status", "in-use")
     listed = json.loads(says(f"server volume list {name} -f json"))
     assert [each["Volume ID"] for each in listed] == [volume["id"]]
+    says(f"volume set --size 2 {name} --os-volume-api-version 3.42")
+    until(says, f"volume show {name}", "status", "in-use")
+    assert says.shows(f"volume show {name}")["size"] == 2
     says(f"server remove volume {name} {name}")
     until(says, f"volume show {name}", "status", "available")
     says(f"server add network {name} {network}")
@@ -82,9 +85,16 @@ def test_a_volume_and_an_interface_come_and_go(person: Person, image: str, netwo
         assert says.shows(f"server show {name}")["flavor"]["original_name"] == flavor
     says(f"server rebuild --image {image} --wait {name}")
     actions = says.column(f"server event list {name}", "Action")
-    assert {"create", "attach_volume", "detach_volume", "resize", "revertResize", "confirmResize", "rebuild"} <= set(
-        actions
-    )
+    assert {
+        "create",
+        "attach_volume",
+        "extend_volume",
+        "detach_volume",
+        "resize",
+        "revertResize",
+        "confirmResize",
+        "rebuild",
+    } <= set(actions)
     says(f"server delete --wait {name}")
 
 
