@@ -110,9 +110,14 @@ async def test_its_volumes_become_an_image_that_boots(cloud: RunningCloud) -> No
     assert not taken
     copy = await Backed(cloud, member).made([], imageRef=image["id"])
     assert ((await copy.shown())["status"], (await copy.guest()).disks) == ("ACTIVE", ())
+    assert (await copy.shown())["image"]["id"] == image["id"]
     root, beside = await copy.volumes()
     assert (root["snapshot_id"], beside["snapshot_id"]) == (first["snapshot_id"], second["snapshot_id"])
     assert (root["bootable"], root["volume_image_metadata"]["image_id"]) == ("true", origin)
+    assert (await copy.act("rescue", {})).status_code == 400  # it has no bytes
+    assert (await copy.act("rebuild", {"imageRef": origin})).json()["server"]["image"]["id"] == image["id"]
+    await cloud.settle()
+    assert (await copy.volumes())[0]["volume_image_metadata"]["image_id"] == origin
     await member.delete(f"{SERVERS}/{copy.id}")
     await cloud.settle()
     assert (await member.get(f"{VOLUMES}/{root['id']}")).status_code == 404
@@ -309,6 +314,19 @@ async def test_a_server_is_rebuilt_from_the_image_that_was_made_of_it(cloud: Run
     assert (await server.client.delete(f"{SNAPSHOTS}/{snapshot['id']}")).status_code == 202
     await cloud.settle()
     assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 400  # what it stood for is gone
+
+
+async def test_a_volume_is_not_filled_with_a_snapshot_of_another_host(cloud: RunningCloud) -> None:
+    server, _ = await from_an_image(cloud)
+    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
+    await cloud.settle()
+    (root,) = await server.volumes()
+    shown = (await cloud.get(f"{VOLUMES}/{root['id']}")).json()["volume"]
+    disabled = {"host": shown["os-vol-host-attr:host"].partition("#")[0], "binary": "cinder-volume"}
+    assert (await cloud.put("/volume/v3/os-services/disable", json=disabled)).status_code == 200
+    elsewhere, _ = await from_an_image(cloud)
+    answer = await elsewhere.act("rebuild", {"imageRef": image_id})
+    assert (answer.status_code, "another host" in answer.text) == (400, True)
 
 
 async def test_an_image_that_does_not_fit_rebuilds_nothing(cloud: RunningCloud) -> None:

@@ -166,6 +166,8 @@ async def rescue(ctx: Ctx, server: Server, image_id: UUID | None, admin_pass: st
     if wanted is None:
         raise BadRequest(f"Cannot rescue the volume-backed server {server.id} without a rescue_image_ref.")
     image = await neighbours.image(ctx, wanted)
+    if not image.size_bytes:
+        raise BadRequest(f"Cannot rescue the server {server.id} from image {image.id}, which has no data.")
     vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=admin_pass)
     memo, sealed = {"new": image, "old": None}, guest_data.sealed(ctx, vault)
     await begin(ctx, server, "rescue", sagas_disks.rescue_server, memo, task_state="rescuing", sealed=sealed)

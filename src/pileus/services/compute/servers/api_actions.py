@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType, field
-from msgspec.structs import replace
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
@@ -185,9 +184,7 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
         key_name=said(body.key_name),
         new_key=body.key_name is not UNSET,
     )
-    image = await rebuilding.rebuild(ctx, server, wanted)
-    now = await service.get(ctx, server_id)
-    new = replace(now, image=image, image_id=image.id if now.image_id else None)
+    new = await rebuilding.rebuild(ctx, server, wanted)
     shown = await views.changed(ctx, here, new)
     if ctx.at("2.54"):
         shown["key_name"] = new.key_name

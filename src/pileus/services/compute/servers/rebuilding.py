@@ -41,8 +41,8 @@ class Rebuild(msgspec.Struct, frozen=True, kw_only=True):
     new_key: bool = False
 
 
-async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> ImageFacts:
-    """Begin; the image that it will be of. Raises BadRequest, Conflict, Forbidden."""
+async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> Server:
+    """Begin. Returns the server as it will be. Raises BadRequest, Conflict, Forbidden."""
     async with ctx.read() as reading:
         image = await neighbours.image(reading, wanted.image_id)
         devices = await store.devices_of(reading, [server.id])
@@ -58,14 +58,16 @@ async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> ImageFacts:
         "sealed": guest_data.sealed(ctx, vault),
         "task_state": "rebuilding",
     }
-    if shape.has_local_root(devices) or not wanted.reimage:
-        await begin(ctx, server, "rebuild", sagas_disks.rebuild_server, memo, **columns)
-        return image
-    memo |= {"attachment_id": root.id, "volume_id": root.volume_id, "snapshot_id": snapshot_id}
+    local = shape.has_local_root(devices)
+    filled = wanted.reimage and not local
+    memo |= {"attachment_id": root.id, "volume_id": root.volume_id, "snapshot_id": snapshot_id} if filled else {}
+    saga = sagas_reimage.reimage_server if filled else sagas_disks.rebuild_server
     async with ctx.transaction() as ctx:
-        await begin(ctx, server, "rebuild", sagas_reimage.reimage_server, memo, **columns)
-        await attachments.set_aside(ctx, root.id, snapshot_id)
-    return image
+        await begin(ctx, server, "rebuild", saga, memo, **columns)
+        if filled:
+            await attachments.set_aside(ctx, root.id, snapshot_id)
+        now = await store.find(ctx, server.id) or server
+    return msgspec.structs.replace(now, image=image, image_id=image.id if local else now.image_id)
 
 
 async def _check(ctx: Ctx, server: Server, image: ImageFacts, root: Device, wanted: Rebuild) -> UUID | None:

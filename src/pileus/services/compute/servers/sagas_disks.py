@@ -130,10 +130,10 @@ async def take_old_image_back(op: Op) -> None:
 
 
 async def take_image(op: Op, image: Any, edition: int) -> None:
-    """A server that runs from a volume is of no image, as far as is shown."""
+    """A server that runs from a volume goes on to show what it was made of, if it was said to be of an image."""
     facts = msgspec.convert(image, ImageFacts)
-    image_id = facts.id if await has_local_root(op.ctx, await here(op)) else None
-    await store.change(op.ctx, op.subject_id, image_id=image_id, image=facts, edition=edition)
+    shown = {"image_id": facts.id} if await has_local_root(op.ctx, await here(op)) else {}
+    await store.change(op.ctx, op.subject_id, image=facts, edition=edition, **shown)
 
 
 @rebuild_server.step(deadline_s=IMAGE_S)

@@ -229,7 +229,7 @@ def _row(ctx: Ctx, plan: building.Plan, n: int, reservation_id: str, admin_pass:
         flavor=plan.flavor,
         vcpus=plan.flavor.vcpus,
         memory_mib=plan.flavor.memory_mib,
-        image_id=plan.image.id if plan.devices[0].destination == "local" else None,
+        image_id=wanted.image_id,
         image=plan.image,
         key_name=wanted.key_name,
         key=plan.key,
