@@ -127,6 +127,14 @@ async def who_is_in_it(cloud: RunningCloud) -> Any:
     return {"remove_host": {"host": "h2"}}
 
 
+async def a_roomy_flavor(cloud: RunningCloud) -> str:
+    """With a GiB of an ephemeral disk and 64 MiB of swap."""
+    name = uuid4().hex
+    flavor = Flavor(id=name, name=name, memory_mib=64, vcpus=1, disk_gib=1, ephemeral_gib=1, swap_mib=64)
+    await flavors.create(cloud.ctx(), flavor)
+    return name
+
+
 async def a_new_flavor(cloud: RunningCloud) -> Any:
     return {"flavor": {"name": uuid4().hex, "ram": 64, "vcpus": 1, "disk": 1}}
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from pileus.engines.troubles import Trouble
 from support.cloud import Client, RunningCloud
-from support.computed import at
+from support.computed import a_roomy_flavor, at
 from support.served import SERVERS, TINY, made
 
 VOLUMES = "/volume/v3/volumes"
@@ -167,7 +167,8 @@ async def test_a_server_boots_from_volumes(cloud: RunningCloud) -> None:
         },
         {"source_type": "blank", "destination_type": "local", "guest_format": "swap", "volume_size": 64},
     ]
-    body = {"name": "bfv", "flavorRef": TINY, "block_device_mapping_v2": devices, "networks": "none"}
+    flavor = await a_roomy_flavor(cloud)
+    body = {"name": "bfv", "flavorRef": flavor, "block_device_mapping_v2": devices, "networks": "none"}
     answer = await member.post(SERVERS, json={"server": body}, headers=NEWEST)
     assert answer.status_code == 202, answer.text
     server_id = UUID(answer.json()["server"]["id"])

@@ -11,7 +11,7 @@ import pytest
 from pileus.engines.hypervisor import DomainFacts, Power
 from pileus.engines.troubles import Trouble
 from support.cloud import Client, RunningCloud
-from support.computed import at
+from support.computed import a_roomy_flavor, at
 from support.imaged import patched, uploaded
 from support.served import SERVERS, TINY
 
@@ -125,15 +125,42 @@ async def test_its_volumes_become_an_image_that_boots(cloud: RunningCloud) -> No
 
 async def test_its_local_disks_are_described_too(cloud: RunningCloud) -> None:
     swap = {"source_type": "blank", "destination_type": "local", "guest_format": "swap", "volume_size": 64}
-    server, _ = await from_an_image(cloud, swap)
+    flavor = await a_roomy_flavor(cloud)
+    server, _ = await from_an_image(cloud, swap, flavorRef=flavor)
     answer = await server.act("createImage", {"name": "kept"}, "2.44")
     await cloud.settle()
     image_id = answer.headers["location"].rpartition("/")[2]
     image = (await server.client.get(f"{IMAGES}/{image_id}")).json()
     swapped = json.loads(image["block_device_mapping"])[1]
     assert (swapped["source_type"], swapped["guest_format"], swapped["volume_size"]) == ("blank", "swap", 64)
-    copy = await Backed(cloud, server.client).made([], imageRef=image_id)
-    assert (await copy.guest()).disks == ("swap",)
+    copy = await Backed(cloud, server.client).made([], imageRef=image_id, flavorRef=flavor)
+    assert (await copy.guest()).disks == ("swap", "ephemeral0")
+    assert (await boots(server.client, image_id)).status_code == 400  # the tiny flavor has no swap
+
+
+@pytest.mark.parametrize(
+    ("sizes", "status"),
+    [([None], 202), ([1], 202), ([2], 400), ([1, 1], 400), (["64"], 202), (["65"], 400), (["1"] * 2, 400)],
+)
+async def test_no_blank_disk_is_more_than_the_flavor_gives(
+    cloud: RunningCloud, sizes: list[int | str | None], status: int
+) -> None:
+    """Numbers: GiB of ephemeral disks; texts: MiB of swap."""
+    member = cloud.as_("member")
+    local = {"source_type": "blank", "destination_type": "local", "boot_index": -1}
+    swap = [{**local, "guest_format": "swap", "volume_size": size} for size in sizes if isinstance(size, str)]
+    sized = [local | ({"volume_size": size} if size else {}) for size in sizes if not isinstance(size, str)]
+    image_id = str((await uploaded(member))["id"])
+    root = {"uuid": image_id, "source_type": "image", "destination_type": "local", "boot_index": 0}
+    body = {"name": "roomy", "flavorRef": await a_roomy_flavor(cloud), "networks": "none", "imageRef": image_id}
+    body["block_device_mapping_v2"] = [root, *swap, *sized]
+    answer = await member.post(SERVERS, json={"server": body}, headers=NEWEST)
+    assert answer.status_code == status, answer.text
+    if status == 202:
+        await cloud.settle()
+        server = Backed(cloud, member)
+        server.id = answer.json()["server"]["id"]
+        assert sorted((await server.guest()).disks) == ["ephemeral0", "root", "swap"]
 
 
 async def test_an_image_of_volumes_that_fails_leaves_nothing(cloud: RunningCloud) -> None:

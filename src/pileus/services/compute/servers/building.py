@@ -26,6 +26,7 @@ from pileus.services.compute.servers.wanted import WantedDevice, WantedServer
 
 LETTERS = string.ascii_letters + string.digits
 PASSWORD_LENGTH = 12
+SWAP = "swap"
 TARGETS = "abcdefghijklmnopqrstuvwxyz"
 TOO_MANY = {
     "metadata_items": "Maximum number of metadata items exceeds",
@@ -63,6 +64,7 @@ async def planned(ctx: Ctx, wanted: WantedServer) -> Plan:
         image = await neighbours.image(ctx, root.source_id)
         devices = whole(image_disks.merged(devices, image), ImageFacts())
     check_sizes(ctx, flavor, image, devices[0])
+    check_blank(flavor, devices)
     await neighbours.check_sources(ctx, devices)
     await check_items(ctx, wanted)
     zone, host, forced = await destination(ctx, wanted)
@@ -174,6 +176,34 @@ def check_sizes(ctx: Ctx, flavor: Flavor, image: ImageFacts, root: WantedDevice)
         raise Forbidden("Only volume-backed servers are allowed for flavors with zero disk. ")
 
 
+def check_blank(flavor: Flavor, devices: Sequence[WantedDevice]) -> None:
+    """Blank disks of a host are of what the flavor gives, and no more. Raises BadRequest."""
+    blank = [each for each in devices if each.source == "blank" and each.destination == "local"]
+    swap = [each for each in blank if each.guest_format == SWAP]
+    ephemeral_gib = sum(size_of(each, flavor) for each in blank if each not in swap)
+    if ephemeral_gib > flavor.ephemeral_gib:
+        raise BadRequest(
+            f"Block Device Mapping is Invalid: ephemeral disks of {ephemeral_gib} GiB are more than the {flavor.ephemeral_gib} "
+            f"GiB of the flavor {flavor.name}."
+        )
+    if len(swap) > 1:
+        raise BadRequest("Block Device Mapping is Invalid: More than one swap drive requested.")
+    if any(each.size_gib > flavor.swap_mib for each in swap):
+        raise BadRequest(
+            f"Block Device Mapping is Invalid: a swap drive of {swap[0].size_gib} MiB is more than the {flavor.swap_mib} MiB "
+            f"of the flavor {flavor.name}."
+        )
+
+
+def size_of(device: WantedDevice, flavor: Flavor) -> int:
+    """Of a disk for which none was said, what the flavor gives. In GiB, of swap in MiB."""
+    if device.size_gib or device.destination != "local":
+        return device.size_gib
+    if device.source == "blank":
+        return flavor.swap_mib if device.guest_format == SWAP else flavor.ephemeral_gib
+    return flavor.disk_gib
+
+
 async def check_items(ctx: Ctx, wanted: WantedServer) -> None:
     """Numbers that count for each server by itself. Raises OverQuota."""
     sizes = {
@@ -241,7 +271,7 @@ def device_rows(ctx: Ctx, plan: Plan, server_id: UUID) -> list[Device]:
             volume_id=each.source_id if each.source == "volume" else None,
             boot_index=each.boot_index,
             name=f"/dev/vd{TARGETS[n % 26]}",
-            size_gib=each.size_gib or (plan.flavor.disk_gib if n == 0 else 0),
+            size_gib=size_of(each, plan.flavor),
             guest_format=each.guest_format,
             delete_with_server=each.delete_with_server or each.destination == "local",
             tag=each.tag,
@@ -256,13 +286,13 @@ def device_rows(ctx: Ctx, plan: Plan, server_id: UUID) -> list[Device]:
 def flavor_rows(ctx: Ctx, plan: Plan, server_id: UUID, first: int) -> list[Device]:
     """The ephemeral disk and the swap of the flavor, where none were asked for by themselves."""
     blank = [each for each in plan.devices if each.source == "blank" and each.destination == "local"]
-    has_swap = any(each.guest_format == "swap" for each in blank)
-    has_ephemeral = any(each.guest_format != "swap" for each in blank)
+    has_swap = any(each.guest_format == SWAP for each in blank)
+    has_ephemeral = any(each.guest_format != SWAP for each in blank)
     wanted: list[tuple[int, str | None]] = []
     if plan.flavor.ephemeral_gib and not has_ephemeral:
         wanted.append((plan.flavor.ephemeral_gib, None))
     if plan.flavor.swap_mib and not has_swap:
-        wanted.append((plan.flavor.swap_mib, "swap"))
+        wanted.append((plan.flavor.swap_mib, SWAP))
     return [
         Device(
             id=ctx.world.ids.uuid(),
