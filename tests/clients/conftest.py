@@ -22,10 +22,8 @@ from cli.conftest import Process, environment, started
 from support.sdk import connected
 
 COMMANDS = Path(__file__).with_name("openstack_commands.py")
+CHEAP = "[identity]\nbcrypt_rounds = 4\n"
 OPTIONS = """
-[identity]
-bcrypt_rounds = 4
-
 [network]
 physical_networks = ["public", "{physical}"]
 
@@ -106,7 +104,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def cloud(tmp_path_factory: pytest.TempPathFactory, site: Site) -> Iterator[Process]:
     """With a second physical network, and whose Image may fetch from the site."""
     home = tmp_path_factory.mktemp("clients")
-    (home / "pileus.toml").write_text(OPTIONS.format(physical=PHYSICAL, port=site.port))
+    (home / "pileus.toml").write_text(CHEAP + OPTIONS.format(physical=PHYSICAL, port=site.port))
     listen = ("--listen", "127.0.0.1:0", "--config", home / "pileus.toml")
     process = started("up", "--simulate", "--ephemeral", *listen)
     yield process
