@@ -33,6 +33,7 @@ from pileus.services.compute.servers import reports as servers_reports
 from pileus.services.compute.servers import verification as verification_of_servers
 from pileus.services.compute.services import api as services
 from pileus.services.compute.usages import api as usages
+from pileus.services.compute.volumes import api as volumes
 
 NOUNS = (
     aggregates,
@@ -61,6 +62,7 @@ NOUNS = (
     server_consoles,
     services,
     usages,
+    volumes,
     server_actions,
     server_attachments,
     server_history,

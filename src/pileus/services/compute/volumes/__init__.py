@@ -1,0 +1,1 @@
+"""Volumes and their snapshots, as Compute had them before 2.36."""
