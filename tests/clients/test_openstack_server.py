@@ -44,7 +44,8 @@ def test_a_server_from_its_birth_to_its_end(
         says(f"server {command} {name}")
         until(says, f"server show {name}", "status", status)
     for how in ("soft", "hard"):
-        says(f"server reboot --{how} --wait {name}")
+        says(f"server reboot --{how} {name}")
+        until(says, f"server show {name}", "status", "ACTIVE")
     assert "login:" in says(f"console log show {name}")
     for kind in ("novnc", "serial"):
         token = re.search(r"token(?:=|%3D)([\w-]+)", says.shows(f"console url show --{kind} {name}")["url"])
@@ -79,7 +80,8 @@ def test_a_volume_and_an_interface_come_and_go(person: Person, image: str, netwo
     says(f"server lock {name}")
     says(f"server unlock {name}")
     for settle, flavor in (("revert", "m1.nano"), ("confirm", "m1.micro")):
-        says(f"server resize --flavor m1.micro --wait {name}")
+        says(f"server resize --flavor m1.micro {name}")
+        until(says, f"server show {name}", "status", "VERIFY_RESIZE")
         says(f"server resize {settle} {name}")
         until(says, f"server show {name}", "status", "ACTIVE")
         assert says.shows(f"server show {name}")["flavor"]["original_name"] == flavor
