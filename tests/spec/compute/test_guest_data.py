@@ -7,8 +7,11 @@ import json
 from typing import Any
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
+
 from pileus.engines.guests import Asked, Told, tell_guest
 from pileus.engines.hypervisor import Domain
+from pileus.services.compute.servers.store import servers
 from spec.compute.test_server_networks import booted, network
 from support.cloud import RunningCloud
 from support.computed import PUBLIC_KEY, at
@@ -32,6 +35,23 @@ async def a_guest(cloud: RunningCloud) -> dict[str, Any]:
     found = await booted(cloud, member, "2.1", networks=[{"uuid": network_id}], personality=personal, **more)
     shown = (await cloud.get(f"{SERVERS}/{found['id']}", headers=at("2.104"))).json()["server"]
     return {**shown, "network": network_id, "host": shown["OS-EXT-SRV-ATTR:host"]}
+
+
+async def test_what_its_user_says_to_a_guest_is_sealed_and_goes_with_it(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    new = await booted(cloud, member, networks="none", user_data=DATA)
+    query = sa.select(servers.c.user_data).where(servers.c.id == UUID(new["id"]))
+    kept = (await cloud.ctx().execute(query)).scalar_one()
+    assert DATA.encode() not in kept
+    body = {"rebuild": {"imageRef": new["image"]["id"], "user_data": "b3RoZXI="}}
+    answer = await member.post(f"{SERVERS}/{new['id']}/action", json=body, headers=at("2.57"))
+    assert answer.json()["server"]["user_data"] == "b3RoZXI="
+    await cloud.settle()
+    found = (await cloud.get(f"{SERVERS}/{new['id']}", headers=at("2.3"))).json()["server"]
+    assert found["OS-EXT-SRV-ATTR:user_data"] == "b3RoZXI="
+    await member.delete(f"{SERVERS}/{new['id']}")
+    await cloud.settle()
+    assert (await cloud.ctx().execute(query)).scalar_one() is None
 
 
 async def test_a_guest_finds_itself(cloud: RunningCloud) -> None:

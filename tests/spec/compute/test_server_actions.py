@@ -9,8 +9,12 @@ import pytest
 
 from pileus.engines.hypervisor import DomainFacts, Power
 from pileus.engines.troubles import Trouble
+from pileus.kernel.verify import verify
+from pileus.services.compute.flavors import service as flavors
+from pileus.services.compute.flavors.service import Flavor
 from support.cloud import Client, RunningCloud
 from support.computed import PUBLIC_KEY, at
+from support.imaged import uploaded
 from support.served import SERVERS, an_image, made
 
 NEWEST = "2.104"
@@ -190,6 +194,22 @@ async def test_a_server_is_rebuilt_from_another_image(cloud: RunningCloud) -> No
     assert (await act(member, server.id, "reboot", {"type": "HARD"})).status_code == 202
     await cloud.settle()
     assert (await shown(member, server.id))["status"] == "ACTIVE"
+
+
+async def test_an_image_that_needs_more_room_gets_it_when_its_flavor_leaves_that_open(cloud: RunningCloud) -> None:
+    name = uuid4().hex
+    await flavors.create(cloud.ctx(), Flavor(id=name, name=name, memory_mib=64, vcpus=1, disk_gib=0))
+    server = await made(cloud, flavor_id=name)
+    large, small = [(await uploaded(cloud, min_disk=gib))["id"] for gib in (3, 2)]
+    for image, gib in ((large, 3), (small, 2)):
+        assert (await act(cloud, server.id, "rebuild", {"imageRef": image})).status_code == 202
+        await cloud.settle()
+        assert (await used(cloud, server.id))["DISK_GB"] == gib
+    trouble(cloud, "ensure_disks")
+    await act(cloud, server.id, "rebuild", {"imageRef": large})
+    await cloud.settle()
+    assert ((await shown(cloud, server.id))["status"], (await used(cloud, server.id))["DISK_GB"]) == ("ERROR", 2)
+    assert (await verify(cloud.ctx(), ["compute.allocations"])).differences == []
 
 
 async def test_a_server_is_rescued(cloud: RunningCloud) -> None:

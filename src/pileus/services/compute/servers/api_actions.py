@@ -12,7 +12,7 @@ from pileus.kernel.errors import BadRequest
 from pileus.kernel.http import Answer, Body, Here
 from pileus.services.compute.http import Name, api
 from pileus.services.compute.metadata import checked_metadata
-from pileus.services.compute.servers import actions, building, checks, imaging, rebuilding, service, views
+from pileus.services.compute.servers import actions, building, checks, guest_data, imaging, rebuilding, service, views
 from pileus.services.compute.servers.bodies import USER_DATA_LENGTH, DiskConfig, FileBody, Opt, Ranges, Text255, fits
 from pileus.services.compute.servers.checks import said
 
@@ -190,7 +190,7 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
         shown["key_name"] = new.key_name
     if ctx.at("2.57"):
         shown.pop("OS-EXT-SRV-ATTR:user_data", None)
-        shown["user_data"] = new.user_data
+        shown["user_data"] = guest_data.user_data(ctx, new)
     where = next(link["href"] for link in shown["links"] if link["rel"] == "self")
     return Answer({"server": {**shown, "adminPass": admin_pass}}, headers={"Location": where})
 
@@ -205,7 +205,8 @@ def rebuilt_columns(ctx: Ctx, body: Rebuild) -> dict[str, Any]:
     columns |= checks.said_columns(ctx, body)
     if not isinstance(body.user_data, UnsetType):
         data = body.user_data
-        columns["user_data"] = None if data is None else checks.base64_text("user_data", data, USER_DATA_LENGTH)
+        given = None if data is None else checks.base64_text("user_data", data, USER_DATA_LENGTH)
+        columns["user_data"] = guest_data.sealed_user_data(ctx, given)
     return columns
 
 

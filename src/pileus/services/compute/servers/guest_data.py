@@ -40,6 +40,7 @@ EC2 = (
 )
 VENDOR_SINCE, NETWORK_SINCE, TAGGED_SINCE, VENDOR2_SINCE = "2013-10-17", "2015-10-15", "2016-06-30", "2016-10-06"
 SEED_BYTES = 512
+USER_DATA = b"user data"  # where it is sealed
 
 
 class Vault(msgspec.Struct, frozen=True):
@@ -55,6 +56,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Server
     vault: Vault
+    user_data: str | None
     wires: Sequence[Wire]
     nics: Sequence[NicRow]
     devices: Sequence[Device]
@@ -71,6 +73,15 @@ def opened(ctx: Ctx, server: Server) -> Vault:
     return msgspec.json.decode(ctx.world.seal.open(server.sealed), type=Vault)
 
 
+def sealed_user_data(ctx: Ctx, text: str | None) -> bytes | None:
+    return None if text is None else ctx.world.seal.seal(text.encode(), place=USER_DATA)
+
+
+def user_data(ctx: Ctx, server: Server) -> str | None:
+    """As it came: in base64."""
+    return None if server.user_data is None else ctx.world.seal.open(server.user_data, place=USER_DATA).decode()
+
+
 async def about(ctx: Ctx, server: Server) -> About:
     async with ctx.read() as ctx:
         nics = await store.nics_of(ctx, [server.id])
@@ -80,6 +91,7 @@ async def about(ctx: Ctx, server: Server) -> About:
     return About(
         server=server,
         vault=opened(ctx, server),
+        user_data=user_data(ctx, server),
         wires=[wires[nic.port_id] for nic in nics if nic.port_id in wires],
         nics=nics,
         devices=devices,
@@ -97,8 +109,8 @@ def drive(about: About) -> dict[str, bytes]:
         files[f"openstack/content/{n:04d}"] = decoded(contents)
     for version in (EC2[-1], "latest"):
         files[f"ec2/{version}/meta-data.json"] = encode(ec2_tree(about))
-        if about.server.user_data:
-            files[f"ec2/{version}/user-data"] = decoded(about.server.user_data)
+        if about.user_data:
+            files[f"ec2/{version}/user-data"] = decoded(about.user_data)
     return files
 
 
@@ -109,8 +121,8 @@ def openstack(about: About, version: str) -> dict[str, bytes]:
     """The files of one version of OpenStack's form, by name."""
     at = OPENSTACK[-1] if version == "latest" else version
     files = {"meta_data.json": encode(meta_data(about, at))}
-    if about.server.user_data:
-        files["user_data"] = decoded(about.server.user_data)
+    if about.user_data:
+        files["user_data"] = decoded(about.user_data)
     if at >= VENDOR_SINCE:
         files["vendor_data.json"] = encode({})
     if at >= NETWORK_SINCE:

@@ -55,11 +55,11 @@ def _openstack(about: About, parts: Sequence[str]) -> Page | None:
 
 
 def _ec2(about: About, parts: Sequence[str]) -> Page | None:
-    has_data = about.server.user_data is not None
+    has_data = about.user_data is not None
     if not parts:
         return listing(["meta-data/", *(["user-data"] if has_data else [])])
     if parts == ["user-data"]:
-        return Page(guest_data.decoded(about.server.user_data or ""), OCTETS) if has_data else None
+        return Page(guest_data.decoded(about.user_data or ""), OCTETS) if has_data else None
     if parts[0] != "meta-data":
         return None
     found = guest_data.ec2_page(guest_data.ec2_tree(about), parts[1:])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pileus.engines.hypervisor import Power
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
@@ -11,7 +13,7 @@ from pileus.kernel.errors import CloudError
 from pileus.kernel.operations import Op, Saga
 from pileus.services.compute.scheduler import service as scheduler
 from pileus.services.compute.servers import counts, disks, rules, sagas_attach, shape, store, wiring, wish
-from pileus.services.compute.servers.rules import Fault
+from pileus.services.compute.servers.rules import Fault, ImageFacts
 from pileus.services.compute.servers.store import Server
 
 SERVER = "compute.server"
@@ -139,7 +141,7 @@ async def forget(op: Op) -> None:
         "shaper": None,
         "old_host": None,
     }
-    await store.change(op.ctx, server.id, deleted_at=now, sealed=None, **states)
+    await store.change(op.ctx, server.id, deleted_at=now, sealed=None, user_data=None, **states)
     await changed(op.ctx, SERVER, "deleted", server.id, project_id=server.project_id)
 
 
@@ -221,3 +223,16 @@ async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forc
         image=server.image.properties,
         servers=await counts.counts_by_host(ctx),
     )
+
+
+async def claim_root(op: Op, *images: str) -> None:
+    """In Placement room for a root of each of these images of the memo: a flavor without a disk leaves its size to them."""
+    server, devices = await here(op), await store.devices_of(op.ctx, [op.subject_id])
+    old, new = (
+        shape.resources(msgspec.structs.replace(server, image=msgspec.convert(op.memo[name], ImageFacts)), devices)
+        for name in ("old", "new")
+    )
+    if old != new:
+        asked = await asked_of_scheduler(op.ctx, server, server.host)
+        wanted = rules.largest(*({"old": old, "new": new}[name] for name in images))
+        await scheduler.keep(op.ctx, msgspec.structs.replace(asked, resources=wanted))

@@ -17,6 +17,7 @@ from pileus.services.compute.servers.rules import ImageFacts
 from pileus.services.compute.servers.sagas import (
     IMAGE_S,
     asked_of_scheduler,
+    claim_root,
     failed,
     here,
     host_of,
@@ -121,12 +122,14 @@ async def put_old_root_back(op: Op) -> Any:
 
 @rebuild_server.rows
 async def take_new_image(op: Op) -> None:
+    await claim_root(op, "old", "new")
     await take_image(op, op.memo["new"], op.memo["edition"] + 1)
 
 
 @take_new_image.undo
 async def take_old_image_back(op: Op) -> None:
     await take_image(op, op.memo["old"], op.memo["edition"])
+    await claim_root(op, "old")
 
 
 async def take_image(op: Op, image: Any, edition: int) -> None:
@@ -153,6 +156,7 @@ async def forget_old_root(op: Op) -> Any:
 
 @rebuild_server.rows
 async def show_rebuilt(op: Op) -> None:
+    await claim_root(op, "new")
     await settled(op, launched_at=op.ctx.now(), **states(op.memo["note_power"]["ran"]))
 
 

@@ -235,7 +235,7 @@ def _row(ctx: Ctx, plan: building.Plan, n: int, reservation_id: str, admin_pass:
         key=plan.key,
         zone=plan.zone,
         metadata=wanted.metadata,
-        user_data=wanted.user_data,
+        user_data=guest_data.sealed_user_data(ctx, wanted.user_data),
         config_drive=wanted.config_drive or plan.image.properties.get("img_config_drive") == "mandatory",
         disk_config=wanted.disk_config
         or ("AUTO" if plan.image.properties.get("auto_disk_config") == "True" else "MANUAL"),

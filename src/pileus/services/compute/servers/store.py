@@ -39,7 +39,7 @@ servers = sa.Table(
     sa.Column("old_host", Text),  # where it was before a migration that is not confirmed: its guest is there, off
     sa.Column("zone", Text),  # asked for; None: any
     sa.Column("metadata", JSON, nullable=False),
-    sa.Column("user_data", Text),  # base64, as it came
+    sa.Column("user_data", sa.LargeBinary),  # base64, as it came, sealed: it often holds passwords
     sa.Column("config_drive", sa.Boolean, nullable=False),
     sa.Column("disk_config", Text, nullable=False),  # AUTO | MANUAL
     sa.Column("hints", JSON, nullable=False),
@@ -135,7 +135,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     old_host: str | None = None
     zone: str | None = None
     metadata: dict[str, str] = {}
-    user_data: str | None = None
+    user_data: bytes | None = None
     config_drive: bool = False
     disk_config: str = "MANUAL"
     hints: dict[str, Any] = {}

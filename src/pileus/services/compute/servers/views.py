@@ -11,7 +11,7 @@ import msgspec
 from pileus.kernel.context import Ctx
 from pileus.kernel.http import Here
 from pileus.services.compute.http import is_admin, links, stamp
-from pileus.services.compute.servers import service
+from pileus.services.compute.servers import guest_data, service
 from pileus.services.compute.servers.service import Beside, Server, Wire, status_of
 
 ATTRIBUTES = "os_compute_api:os-extended-server-attributes"
@@ -169,7 +169,7 @@ def attributes(ctx: Ctx, server: Server) -> dict[str, Any]:
             "kernel_id": "",
             "ramdisk_id": "",
             "root_device_name": "/dev/vda",
-            "user_data": server.user_data,
+            "user_data": guest_data.user_data(ctx, server),
         }
     return {f"OS-EXT-SRV-ATTR:{name}": value for name, value in shown.items()}
 
