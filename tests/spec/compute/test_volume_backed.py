@@ -1,81 +1,20 @@
-"""Servers that run from volumes: the images that are made of them, and how they are rebuilt."""
+"""Servers that run from volumes: the images that are made of them, and what boots from those."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 
-from pileus.engines.hypervisor import DomainFacts, Power
-from pileus.engines.troubles import Trouble
+from support.backed import NEWEST, SNAPSHOTS, VOLUMES, Backed, from_an_image, snapshots, trouble
 from support.cloud import Client, RunningCloud
-from support.computed import a_roomy_flavor, at
+from support.computed import a_roomy_flavor
 from support.imaged import patched, uploaded
 from support.served import SERVERS, TINY
 
-VOLUMES, SNAPSHOTS, IMAGES = "/volume/v3/volumes", "/volume/v3/snapshots", "/image/v2/images"
-NEWEST = at("2.104")
+IMAGES = "/image/v2/images"
 BLANK = {"source_type": "blank", "destination_type": "volume", "volume_size": 2, "delete_on_termination": True}
-
-
-class Backed:
-    """A server of a member, and what it runs from."""
-
-    def __init__(self, cloud: RunningCloud, client: Client) -> None:
-        self.cloud, self.client = cloud, client
-        self.id = ""
-
-    async def made(self, devices: list[dict[str, Any]], **more: Any) -> Backed:
-        body = {"name": "bfv", "flavorRef": TINY, "networks": "none", **more}
-        if devices:
-            body["block_device_mapping_v2"] = devices
-        answer = await self.client.post(SERVERS, json={"server": body}, headers=NEWEST)
-        assert answer.status_code == 202, answer.text
-        self.id = answer.json()["server"]["id"]
-        await self.cloud.settle()
-        return self
-
-    async def shown(self) -> dict[str, Any]:
-        return dict((await self.client.get(f"{SERVERS}/{self.id}", headers=NEWEST)).json()["server"])
-
-    async def act(self, name: str, body: Any, version: str = "2.104") -> Any:
-        path = f"/compute/v2.1/servers/{self.id}/action"
-        return await self.client.post(path, json={name: body}, headers=at(version))
-
-    async def volumes(self) -> list[dict[str, Any]]:
-        """In the order of its disks."""
-        ids = [each["id"] for each in (await self.shown())["os-extended-volumes:volumes_attached"]]
-        return [(await self.client.get(f"{VOLUMES}/{id_}")).json()["volume"] for id_ in ids]
-
-    async def guest(self) -> DomainFacts:
-        found = {}
-        for host in ("h1", "h2"):
-            found |= await self.cloud.world.engine("hypervisor", host).observe()
-        return found[UUID(self.id)]
-
-
-async def from_an_image(cloud: RunningCloud, *beside: dict[str, Any], **more: Any) -> tuple[Backed, str]:
-    """A server whose root is made of an image; and that."""
-    member = cloud.as_("member")
-    image_id = str((await uploaded(member, hw_vif_model="e1000"))["id"])
-    root = {"uuid": image_id, "source_type": "image", "destination_type": "volume", "volume_size": 1, "boot_index": 0}
-    server = await Backed(cloud, member).made([{**root, "delete_on_termination": True}, *beside], **more)
-    assert (await server.shown())["status"] == "ACTIVE"
-    return server, image_id
-
-
-def trouble(cloud: RunningCloud, kind: str, verb: str) -> None:
-    for host in ("h1", "h2"):
-        cloud.world.rims[kind, host]._behind.troubles.add(Trouble(kind="fail", cause="no way"), verb=verb)
-
-
-async def snapshots(client: Client) -> list[dict[str, Any]]:
-    return list((await client.get(f"{SNAPSHOTS}/detail")).json()["snapshots"])
-
-
-# images
 
 
 async def test_its_volumes_become_an_image_that_boots(cloud: RunningCloud) -> None:
@@ -285,106 +224,3 @@ async def test_what_is_asked_for_goes_before_what_an_image_describes(cloud: Runn
     copy = await Backed(cloud, server.client).made([root, other])
     sizes = [(each["size"], each["snapshot_id"] is not None) for each in await copy.volumes()]
     assert sorted(sizes) == [(1, True), (4, False)]
-
-
-# rebuilds
-
-
-async def test_its_root_volume_gets_another_image_from_2_93_on(cloud: RunningCloud) -> None:
-    server, first = await from_an_image(cloud, BLANK)
-    member, second = server.client, str((await uploaded(server.client))["id"])
-    root, beside = await server.volumes()
-    for image_id, status in ((second, 400), (first, 202)):
-        answer = await server.act("rebuild", {"imageRef": image_id}, "2.92")
-        assert answer.status_code == status, answer.text
-        await cloud.settle()
-    assert (await server.volumes())[0]["updated_at"] == root["updated_at"]  # the same image: it stays as it is
-    answer = await server.act("rebuild", {"imageRef": second, "name": "anew"}, "2.93")
-    assert answer.status_code == 202, answer.text
-    found = answer.json()["server"]
-    assert (found["status"], found["name"], found["image"]) == ("REBUILD", "anew", "")
-    assert [each["status"] for each in await server.volumes()] == ["downloading", "in-use"]
-    assert (await server.act("rebuild", {"imageRef": second})).status_code == 409
-    extend = {"os-extend": {"new_size": 5}}
-    newest = {"OpenStack-API-Version": "volume 3.71"}
-    assert (await member.post(f"{VOLUMES}/{root['id']}/action", json=extend, headers=newest)).status_code == 400
-    await cloud.settle()
-    shown, (anew, still) = await server.shown(), await server.volumes()
-    assert (shown["status"], shown["image"], (await server.guest()).power) == ("ACTIVE", "", Power.ON)
-    assert (anew["id"], anew["status"], anew["volume_image_metadata"]["image_id"]) == (root["id"], "in-use", second)
-    assert (still["id"], still["status"]) == (beside["id"], "in-use")
-    assert len((await server.guest()).volumes) == 2
-    actions = (await member.get(f"{SERVERS}/{server.id}/os-instance-actions")).json()["instanceActions"]
-    assert [each["action"] for each in actions] == ["rebuild", "rebuild", "create"]
-    assert (await server.act("rebuild", {"imageRef": second}, "2.92")).status_code == 202
-
-
-async def test_a_server_that_is_stopped_stays_so_when_it_is_rebuilt(cloud: RunningCloud) -> None:
-    server, image_id = await from_an_image(cloud)
-    await server.act("os-stop", None)
-    await cloud.settle()
-    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 202
-    await cloud.settle()
-    assert ((await server.shown())["status"], (await server.guest()).power) == ("SHUTOFF", Power.OFF)
-
-
-async def test_a_server_is_rebuilt_from_the_image_that_was_made_of_it(cloud: RunningCloud) -> None:
-    server, _ = await from_an_image(cloud)
-    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
-    await cloud.settle()
-    (snapshot,) = await snapshots(server.client)
-    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 202
-    await cloud.settle()
-    (root,) = await server.volumes()
-    assert (root["status"], root["volume_image_metadata"]["image_id"]) == ("in-use", image_id)
-    assert (await server.shown())["status"] == "ACTIVE"
-    assert (await server.client.delete(f"{SNAPSHOTS}/{snapshot['id']}")).status_code == 202
-    await cloud.settle()
-    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 400  # what it stood for is gone
-
-
-async def test_a_volume_is_not_filled_with_a_snapshot_of_another_host(cloud: RunningCloud) -> None:
-    server, _ = await from_an_image(cloud)
-    image_id = (await server.act("createImage", {"name": "kept"})).json()["image_id"]
-    await cloud.settle()
-    (root,) = await server.volumes()
-    shown = (await cloud.get(f"{VOLUMES}/{root['id']}")).json()["volume"]
-    disabled = {"host": shown["os-vol-host-attr:host"].partition("#")[0], "binary": "cinder-volume"}
-    assert (await cloud.put("/volume/v3/os-services/disable", json=disabled)).status_code == 200
-    elsewhere, _ = await from_an_image(cloud)
-    answer = await elsewhere.act("rebuild", {"imageRef": image_id})
-    assert (answer.status_code, "another host" in answer.text) == (400, True)
-
-
-async def test_an_image_that_does_not_fit_rebuilds_nothing(cloud: RunningCloud) -> None:
-    server, _ = await from_an_image(cloud)
-    for more in ({"min_disk": 2}, {"min_ram": 4096}):
-        image = await uploaded(server.client, **more)
-        assert (await server.act("rebuild", {"imageRef": image["id"]})).status_code == 400
-    assert (await server.act("rebuild", {"imageRef": str(uuid4())})).status_code == 400
-    shown, (root,) = await server.shown(), await server.volumes()
-    assert (shown["status"], root["status"]) == ("ACTIVE", "in-use")
-
-
-async def test_a_rebuild_that_fails_before_its_volume_is_written_leaves_that(cloud: RunningCloud) -> None:
-    server, first = await from_an_image(cloud)
-    image = await uploaded(server.client)
-    assert (await server.act("rebuild", {"imageRef": image["id"]})).status_code == 202
-    assert (await server.client.delete(f"{IMAGES}/{image['id']}")).status_code == 204
-    await cloud.settle()
-    shown, (root,) = await server.shown(), await server.volumes()
-    assert (shown["status"], shown["fault"]["code"]) == ("ERROR", 500)
-    assert (root["status"], root["volume_image_metadata"]["image_id"]) == ("in-use", first)
-    assert (await server.guest()).power is Power.ON
-    assert (await server.act("reboot", {"type": "HARD"})).status_code == 202
-    await cloud.settle()
-    assert (await server.shown())["status"] == "ACTIVE"
-
-
-async def test_a_server_goes_while_it_is_rebuilt(cloud: RunningCloud) -> None:
-    server, image_id = await from_an_image(cloud)
-    assert (await server.act("rebuild", {"imageRef": image_id})).status_code == 202
-    await server.client.delete(f"{SERVERS}/{server.id}")
-    await cloud.settle()
-    assert (await server.client.get(f"{SERVERS}/{server.id}")).status_code == 404
-    assert (await server.client.get(VOLUMES)).json()["volumes"] == []

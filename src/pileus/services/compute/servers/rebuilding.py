@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, NotFound
+from pileus.kernel.errors import BadRequest
 from pileus.services.compute.servers import (
     building,
     guest_data,
@@ -89,9 +89,4 @@ async def _check(ctx: Ctx, server: Server, image: ImageFacts, root: Device, want
     source = "image" if image.size_bytes else "snapshot"
     told = WantedDevice(source=source, destination="volume", size_gib=volume.size_gib)
     building.check_sizes(ctx, server.flavor, image, told)
-    if not wanted.reimage:
-        return None
-    try:
-        return await volumes.check_image(ctx, wanted.image_id, volume)
-    except NotFound as e:
-        raise BadRequest(e.message) from None
+    return await volumes.check_image(ctx, wanted.image_id, volume) if wanted.reimage else None

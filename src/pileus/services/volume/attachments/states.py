@@ -190,11 +190,11 @@ async def set_aside(ctx: Ctx, attachment_id: UUID, snapshot_id: UUID | None) -> 
 
     Raises NotFound; BadRequest unless it is in use; Conflict when others use it, too."""
     _, volume = await _both(ctx, attachment_id)
-    if len(await of_volume(ctx, volume.id)) > 1:
-        raise Conflict("Cannot re-image a volume which is attached to more than one server.")
     if volume.status != "in-use":
         raise volumes.invalid(f"Volume {volume.id} status must be in-use, and it is {volume.status}.")
     await volumes.begin_filling(ctx, volume, "downloading", snapshot_id)
+    if len(await of_volume(ctx, volume.id)) > 1:  # nobody comes along any more: the row is held
+        raise Conflict("Cannot re-image a volume which is attached to more than one server.")
 
 
 async def opened_again(ctx: Ctx, attachment_id: UUID, connection: Any) -> None:
