@@ -101,6 +101,24 @@ async def test_a_volume_of_another_host_grows_and_keeps_what_is_written(two: Two
     two.far.run(f"echo end | dd of={two.disk} bs=512 seek={(2 << 21) - 1} conv=sync,fsync")
 
 
+async def test_a_guest_goes_to_the_other_host_and_back_with_what_it_wrote(two: TwoHosts) -> None:
+    """On its own disk and on its volume, with its addresses."""
+    cloud, guest = two.cloud, two.far
+    guest.writes(two.disk, "volume")
+    guest.run("echo start >/root/kept; sync")
+    for kept in ("start", "away"):
+        host = guest.server.hypervisor_hostname
+        cloud.sdk.compute.migrate_server(guest.id)
+        assert guest.is_("VERIFY_RESIZE")
+        assert guest.server.hypervisor_hostname != host
+        assert await guest.is_reached(), guest.console()
+        assert (guest.run("cat /root/kept"), guest.reads(two.disk)) == (kept, "volume")
+        guest.run("echo away >/root/kept; sync")
+        cloud.sdk.compute.confirm_server_resize(guest.id)
+        assert guest.is_("ACTIVE")
+    cloud.said_by("verify")
+
+
 async def test_whoever_is_killed_guests_run_on_with_pings_and_disks(two: TwoHosts) -> None:
     cloud, host = two.cloud, two.cloud.state / "host"
     run_ids = [guest.run_id() for guest in (two.near, two.far)]

@@ -12,11 +12,15 @@ from sagas.compute_scenarios import WITH_VOLUME, begun, existing, owner
 from sagas.scenario import Scenario, Snapshot
 
 
-async def migrate_server(world: DemoWorld) -> UUID:
+async def migrate_server(world: DemoWorld, *, sure: bool = False) -> UUID:
     """With a volume, beside the disk that is carried over."""
     ctx, server = await existing(world, volume=True)
-    await begun(ctx, server, sagas_move.migrate_server, {"host": None, "forced": False})
+    await begun(ctx, server, sagas_move.migrate_server, {"host": None, "forced": False, "sure": sure})
     return server.id
+
+
+async def drain_server(world: DemoWorld) -> UUID:
+    return await migrate_server(world, sure=True)
 
 
 def migrated(name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
@@ -51,6 +55,7 @@ ELSEWHERE: Snapshot = {name: what for name, what in WITH_VOLUME.items() if name 
 
 MOVE_SCENARIOS = [
     Scenario(sagas_move.migrate_server, migrate_server, done=MOVED, undone=WITH_VOLUME),
+    Scenario(sagas_move.migrate_server, drain_server, done=ELSEWHERE, undone=WITH_VOLUME),
     Scenario(sagas_move.confirm_migration, migrated("confirmResize"), done=ELSEWHERE),
     Scenario(sagas_move.revert_migration, migrated("revertResize"), done=WITH_VOLUME, undone=MOVED),
     Scenario(sagas_move.evacuate_server, evacuate_server, done=ELSEWHERE, undone=WITH_VOLUME),

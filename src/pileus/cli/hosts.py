@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from pileus.cli.remote import remote, say, table
 
+MOVES = ("server", "name", "status", "to", "why_not")
 COLUMNS = ("name", "address", "usable", "fenced", "renewed_at")
 
 
@@ -33,6 +34,21 @@ def fence(asked: argparse.Namespace) -> int:
 
 def lift_fence(asked: argparse.Namespace) -> int:
     return act(asked, "lift_fence")
+
+
+def drain(asked: argparse.Namespace) -> int:
+    """1 when something stays where it is."""
+    path = f"/hosts/{quote(asked.name, safe='')}"
+    cloud = remote(asked)
+    if asked.dry_run:
+        found = cloud.ask("GET", f"{path}/drain")["drain"]
+    else:
+        found = cloud.ask("POST", f"{path}/action", {"drain": None})["drain"]
+    if asked.json:
+        say(found)
+    else:
+        table(found, MOVES)
+    return int(any(each["to"] is None for each in found))
 
 
 def act(asked: argparse.Namespace, action: str) -> int:

@@ -179,6 +179,9 @@ def _hosts(commands: Any) -> None:
         ("delete", "delete", "Forget a host that was stated dead."),
     ):
         _add(host, name, f"hosts:{run}", words).add_argument("name", metavar="NAME")
+    drain = _add(host, "drain", "hosts:drain", "Move the servers off a host, which gets no new ones from then on.")
+    drain.add_argument("name", metavar="NAME")
+    drain.add_argument("--dry-run", action="store_true", help="only say what would go where, and what is in the way")
     for command in host.choices.values():
         _cloud(command)
         _form(command)

@@ -280,3 +280,65 @@ async def test_before_2_14_the_password_comes_back(cloud: RunningCloud) -> None:
     answer = await act(cloud, server.id, "evacuate", {"onSharedStorage": "False", "adminPass": "new"}, "2.13")
     assert answer.json() == {"adminPass": "new"}
     assert (await act(cloud.as_("manager"), server.id, "evacuate", {}, "2.14")).status_code in (403, 404)
+
+
+# volumes
+
+
+async def attached(cloud: RunningCloud, server_id: UUID) -> str:
+    """A volume that is about to be the server's."""
+    made_of = await cloud.post("/volume/v3/volumes", json={"volume": {"size": 1}})
+    await cloud.settle()
+    volume_id = str(made_of.json()["volume"]["id"])
+    path = f"{SERVERS}/{server_id}/os-volume_attachments"
+    answer = await cloud.post(path, json={"volumeAttachment": {"volumeId": volume_id}})
+    assert answer.status_code == 200, answer.text
+    return volume_id
+
+
+async def opened_to(cloud: RunningCloud, volume_id: str) -> list[str]:
+    """The hosts that may open it."""
+    shown = (await cloud.get(f"/volume/v3/volumes/{volume_id}")).json()["volume"]
+    return [each["host_name"] for each in shown["attachments"]]
+
+
+@pytest.mark.parametrize("action", ["migrate", "evacuate"])
+async def test_volumes_go_along_and_are_open_to_one_host(cloud: RunningCloud, action: str) -> None:
+    server = await made(cloud)
+    volume_id = await attached(cloud, server.id)
+    await cloud.settle()
+    assert await opened_to(cloud, volume_id) == ["h1"]
+    if action == "evacuate":
+        await forced_down(cloud, "h1")
+    body = {} if action == "evacuate" else None
+    assert (await act(cloud, server.id, action, body, "2.68")).status_code in (200, 202)
+    await cloud.settle()
+    assert await opened_to(cloud, volume_id) == ["h2"]
+    assert len((await guests(cloud, server.id))["h2"].volumes) == 1
+    if action == "evacuate":
+        await forced_down(cloud, "h1", down=False)
+    else:
+        await act(cloud, server.id, "revertResize")
+        await cloud.settle()
+        assert await opened_to(cloud, volume_id) == ["h1"]
+    await is_whole(cloud)
+
+
+async def test_it_stays_where_it_is_while_a_volume_comes(cloud: RunningCloud) -> None:
+    server = await made(cloud)
+    await attached(cloud, server.id)
+    answer = await act(cloud, server.id, "migrate")
+    assert answer.status_code == 409
+    assert "is being attached or detached" in answer.text
+    await cloud.settle()
+    assert (await act(cloud, server.id, "migrate")).status_code == 202
+
+
+async def test_what_was_moved_is_confirmed_before_it_moves_again(cloud: RunningCloud) -> None:
+    server = await made(cloud)
+    await act(cloud, server.id, "migrate")
+    await cloud.settle()
+    await act(cloud, server.id, "os-resetState", {"state": "active"})
+    answer = await act(cloud, server.id, "migrate")
+    assert answer.status_code == 409
+    assert "confirm or revert that first" in answer.text

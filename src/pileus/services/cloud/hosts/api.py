@@ -11,6 +11,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.hosts import Host
 from pileus.services.cloud.hosts import service
 from pileus.services.cloud.http import api
+from pileus.services.compute.servers.service import Move
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,6 +57,26 @@ async def fence_host(ctx: Ctx, name: str) -> None:
 @api.action("/v1/hosts/{name}/action", "lift_fence", rule="pileus:hosts:fence", status=204)
 async def lift_fence_of_host(ctx: Ctx, name: str) -> None:
     await service.lift_fence(ctx, name)
+
+
+@api.get("/v1/hosts/{name}/drain", rule="pileus:hosts:plan_drain", wrap="drain")
+async def show_drain_of_host(ctx: Ctx, name: str) -> list[dict[str, Any]]:
+    return [moved(each) for each in await service.plan_drain(ctx, name)]
+
+
+@api.action("/v1/hosts/{name}/action", "drain", rule="pileus:hosts:drain", wrap="drain", atomic=False)
+async def drain_host(ctx: Ctx, name: str) -> list[dict[str, Any]]:
+    return [moved(each) for each in await service.drain(ctx, name)]
+
+
+def moved(move: Move) -> dict[str, Any]:
+    return {
+        "server": move.server_id,
+        "name": move.name,
+        "status": move.status,
+        "to": move.to,
+        "why_not": move.why_not,
+    }
 
 
 @api.delete("/v1/hosts/{name}", rule="pileus:hosts:delete", status=204)

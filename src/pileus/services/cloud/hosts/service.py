@@ -7,6 +7,8 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
 from pileus.kernel.hosts import Host
 from pileus.kernel.join_token import JoinToken
+from pileus.services.compute.servers import service as servers
+from pileus.services.compute.servers.service import Move
 
 
 async def list_(ctx: Ctx) -> list[Host]:
@@ -34,6 +36,16 @@ async def fence(ctx: Ctx, name: str) -> None:
 async def lift_fence(ctx: Ctx, name: str) -> None:
     """It holds nothing any more and may come back. Raises NotFound."""
     await hosts.lift_fence(ctx, name)
+
+
+async def plan_drain(ctx: Ctx, name: str) -> list[Move]:
+    """Where each server on it would go, or what is in the way. Raises NotFound."""
+    return await servers.plan_drain(ctx, name)
+
+
+async def drain(ctx: Ctx, name: str) -> list[Move]:
+    """It gets no new guests, and those that can move begin to. Raises NotFound."""
+    return await servers.drain(ctx, name)
 
 
 async def delete(ctx: Ctx, name: str) -> None:

@@ -139,6 +139,18 @@ def choose(hosts: Sequence[Host], wish: Wish) -> Verdict:
     return Verdict([], len(hosts), fell, roomiest([host for host in hosts if in_use(host, wish) is None], wish))
 
 
+def promised(host: Host, resources: Mapping[str, int]) -> Host:
+    """The host as it will be when it has given so much."""
+    offer = host.offer
+    if offer is not None:
+        rooms, levels = dict(offer.rooms), dict(offer.levels)
+        for name, amount in resources.items():
+            rooms[name] = msgspec.structs.replace(rooms[name], free=rooms[name].free - amount)
+            levels[name] = msgspec.structs.replace(levels[name], used=levels[name].used + amount)
+        offer = msgspec.structs.replace(offer, rooms=rooms, levels=levels)
+    return msgspec.structs.replace(host, offer=offer, servers=host.servers + 1)
+
+
 def roomiest(hosts: Sequence[Host], wish: Wish) -> dict[str, int]:
     """What the host could give that lacks least."""
     if not hosts:

@@ -22,7 +22,7 @@ from pileus.services.placement.allocation_candidates import service as candidate
 from pileus.services.placement.allocations import service as allocations
 from pileus.services.placement.allocations.service import Claim
 
-__all__ = ["Asked", "NoHost", "Verdict", "judge", "keep", "place", "release", "uuid"]
+__all__ = ["Asked", "NoHost", "Verdict", "judge", "judge_in_turn", "keep", "place", "release", "uuid"]
 
 CONSUMER_TYPE = "INSTANCE"
 
@@ -62,6 +62,17 @@ def uuid(text: str) -> UUID:
 async def judge(ctx: Ctx, asked: Asked) -> Verdict:
     """Which hosts could take it now, and why the others could not."""
     return rules.choose(await seen(ctx, asked.servers), await _wish(ctx, asked))
+
+
+async def judge_in_turn(ctx: Ctx, those: Sequence[Asked]) -> list[Verdict]:
+    """The same of several, each after those before it have taken their room. Nothing is promised."""
+    hosts = await seen(ctx, those[0].servers) if those else []
+    verdicts = []
+    for asked in those:
+        verdict = rules.choose(hosts, await _wish(ctx, asked))
+        hosts = [rules.promised(host, asked.resources) if host.name in verdict.hosts[:1] else host for host in hosts]
+        verdicts.append(verdict)
+    return verdicts
 
 
 async def place(ctx: Ctx, asked: Asked) -> str:

@@ -17,14 +17,17 @@ from pileus.services.compute.servers import actions, guest_data, sagas_move, sto
 from pileus.services.compute.servers.store import Server
 
 
-async def migrate(ctx: Ctx, server: Server, host: str | None) -> None:
-    """Begin to move it to another host, switched off; then it waits to be confirmed. Raises BadRequest, Conflict."""
+async def migrate(ctx: Ctx, server: Server, host: str | None, *, sure: bool = False) -> None:
+    """Begin to move it to another host, switched off; then it waits to be confirmed, unless that is `sure`.
+
+    Raises BadRequest, Conflict.
+    """
     if host is not None:
         await _known(ctx, host, BadRequest)
     if host is not None and host == server.host:
         raise BadRequest("Cannot migrate to the host where the server exists.")
     await _room(ctx, server, host)
-    memo = {"host": host, "forced": False}
+    memo = {"host": host, "forced": False, "sure": sure}
     await _begin(ctx, server, "migrate", sagas_move.migrate_server, memo, task_state="resize_prep")
 
 

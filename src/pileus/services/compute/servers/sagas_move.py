@@ -138,21 +138,32 @@ async def run_moved(op: Op) -> Any:
     return await run_again(op, running=op.memo["claim_there"]["ran"])
 
 
-@migrate_server.step
+@migrate_server.step(point_of_no_return=True)
 async def forget_what_was_sent(op: Op) -> None:
     await carrying.forget(op, await whole(op))
+
+
+@migrate_server.step
+async def leave_at_once(op: Op) -> Any:
+    """Where nobody is to confirm it."""
+    return await gone_from(op, op.memo["claim_there"]["left"]) if op.memo["sure"] else None
 
 
 @migrate_server.rows
 async def show_moved(op: Op) -> None:
     running = op.memo["claim_there"]["ran"]
-    await migrations.change(op.ctx, op.id, status="finished")
-    await settled(op, vm_state="resized", power_state=rules.RUNNING if running else rules.SHUTDOWN)
+    if op.memo["sure"]:
+        await store.change(op.ctx, op.subject_id, old_host=None)
+        await claim_what_is(op)
+    await migrations.change(op.ctx, op.id, status="confirmed" if op.memo["sure"] else "finished")
+    shown = states(running) if op.memo["sure"] else {**states(running), "vm_state": "resized"}
+    await settled(op, **shown)
 
 
 @migrate_server.undone
 @migrate_server.parked
 async def show_not_moved(op: Op) -> None:
+    """It stays what it was."""
     await migrations.change(op.ctx, op.id, status="error")
     await failed(op)
 

@@ -22,6 +22,7 @@ from pileus.services.compute.servers import (
     actions,
     building,
     counts,
+    draining,
     guest_data,
     history,
     listing,
@@ -32,6 +33,7 @@ from pileus.services.compute.servers import (
     store,
     wiring,
 )
+from pileus.services.compute.servers.draining import Move
 from pileus.services.compute.servers.guest_data import Vault
 from pileus.services.compute.servers.listing import Search
 from pileus.services.compute.servers.rules import Fault, ImageFacts, Key, status_of
@@ -49,6 +51,7 @@ __all__ = [
     "Fault",
     "ImageFacts",
     "Key",
+    "Move",
     "NicRow",
     "PersonalFile",
     "Search",
@@ -59,7 +62,9 @@ __all__ = [
     "Wire",
     "create",
     "delete",
+    "drain",
     "get",
+    "plan_drain",
     "status_of",
 ]
 
@@ -332,6 +337,8 @@ async def tags_of(ctx: Ctx, server: Server) -> list[str]:
 
 
 purge = counts.purge
+plan_drain = draining.plan
+drain = draining.drain
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Server]:
