@@ -58,7 +58,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def on_wanted_database(item: pytest.Item) -> bool:
     kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
     only = item.get_closest_marker("database")
-    return kind is None or (kind in KINDS[item.config.getoption("db")] and (only is None or kind in only.args))
+    if kind is None or only is None:
+        return kind is None or kind in KINDS[item.config.getoption("db")]
+    wanted = {*only.args, only.kwargs.get("long")} if item.config.getoption("long") else only.args
+    return kind in wanted and kind in KINDS[item.config.getoption("db")]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -19,6 +19,7 @@ import yaml
 
 PILEUS = Path(sys.executable).with_name("pileus")
 ENDS_WITHIN_S = 30
+CHEAP = "[identity]\nbcrypt_rounds = 4\n"  # each command logs in
 
 
 @dataclass
@@ -108,8 +109,11 @@ def launch() -> Iterator[Up]:
 @pytest.fixture
 def up(launch: Up, tmp_path: Path) -> Up:
     """`pileus up` with simulated hosts on a free port, on a state below the test's directory."""
+    options = tmp_path / "cheap.toml"
+    options.write_text(CHEAP)
 
     def up(*arguments: str | Path, state: Path = tmp_path / "cloud") -> Process:
-        return launch("up", "--simulate", "--listen", "127.0.0.1:0", "--state", state, *arguments)
+        config = () if "--config" in arguments else ("--config", options)
+        return launch("up", "--simulate", "--listen", "127.0.0.1:0", "--state", state, *config, *arguments)
 
     return up

@@ -33,10 +33,11 @@ def up(launch: Up, tmp_path: Path) -> Iterator[Callable[[], Process]]:
 
 def agent_of(state: Path) -> psutil.Process | None:
     lock = state / "host" / "agent.lock"
-    if not lock.exists():
+    words = lock.read_text().split() if lock.exists() else []
+    if not words:  # or just being written
         return None
     try:
-        found = psutil.Process(int(lock.read_text().split()[0]))
+        found = psutil.Process(int(words[0]))
         return found if str(state) in " ".join(found.cmdline()) else None
     except psutil.Error:
         return None

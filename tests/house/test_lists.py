@@ -57,6 +57,7 @@ WITHOUT_GROWTH = {
 
 
 @pytest.mark.timeout(600)  # it makes thirty of everything
+@pytest.mark.database("sqlite", long="postgresql")  # the queries are the same
 async def test_a_list_costs_the_same_for_1_and_for_30_items(cloud: RunningCloud) -> None:
     lists = [r for r in cloud.routes if r.method == "GET" and not parameters(r) and not r.anonymous]
     await unlimited(cloud)

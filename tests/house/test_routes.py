@@ -132,6 +132,7 @@ async def test_every_route_refuses_a_token_that_was_good_once(cloud: RunningClou
     assert not wrong
 
 
+@pytest.mark.database("sqlite", long="postgresql")  # what decides is no database
 async def test_a_stranger_gets_what_a_missing_item_would_give(cloud: RunningCloud) -> None:
     """Whatever there is at a path, who may not see it learns no more than that they may not."""
     told, strangers = {}, await living(cloud)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import traceback
@@ -35,6 +36,7 @@ def run_in(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) ->
 
 def killed_by(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> int:
     """Do the work in a fork; returns the signal that ended it, 0 if none did. What fails there is printed."""
+    gc.freeze()  # or the child would copy what its garbage collector looks at
     child = os.fork()
     if child == 0:
         try:
@@ -43,6 +45,7 @@ def killed_by(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]])
             traceback.print_exc()
             os._exit(70)
         os._exit(0)
+    gc.unfreeze()
     _, status = os.waitpid(child, 0)
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
 

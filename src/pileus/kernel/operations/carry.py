@@ -23,6 +23,7 @@ logger = logging.getLogger("pileus.operations")
 
 JOB_POLL_S = 1.0
 LONGEST_PAUSE_S = 30.0
+MOST_TRIES = 240  # about; what may take a day is tried again every six minutes at last, and each try is a line in its log
 CAUSE_CHARACTERS = 2_000
 CANCELLED = "it was cancelled"
 GENERATION = "wanted generation"  # in the memo of a converge operation; no step can be called so
@@ -120,10 +121,11 @@ class Carrier:
             return await self._turn_back(step, "failed", why.cause)
         if late:
             return await self._park(step, why.cause)
-        return await self._release(step, self._pause(why), cause=why.cause)
+        return await self._release(step, self._pause(step, why), cause=why.cause)
 
-    def _pause(self, why: Again | Broken) -> Wait:
-        return Wait(min(LONGEST_PAUSE_S, 0.1 * 2.0 ** min(self.tries, 16)), note=why.cause[:CAUSE_CHARACTERS])
+    def _pause(self, step: Step, why: Again | Broken) -> Wait:
+        longest = max(LONGEST_PAUSE_S, step.deadline_s / MOST_TRIES)
+        return Wait(min(longest, 0.1 * 2.0 ** min(self.tries, 16)), note=why.cause[:CAUSE_CHARACTERS])
 
     async def _attempt(self, step: Step, function: Callable[[Op], Awaitable[Any]]) -> Any:
         """Call a step that acts. Returns its result, Wait, Again or Broken; counts the time against the deadline."""
@@ -267,7 +269,7 @@ class Carrier:
         if isinstance(outcome, (Again, Broken)):
             if self.spent_s >= step.deadline_s:
                 return await self._park(step, outcome.cause)
-            return await self._release(step, self._pause(outcome), cause=outcome.cause)
+            return await self._release(step, self._pause(step, outcome), cause=outcome.cause)
         return bool(outcome)
 
     async def _commit_backward(self, *, taken_back: bool) -> Any:
