@@ -46,6 +46,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(run, ignore_errors=True)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests of real engines need libraries that are there only with these."""
+    return True if collection_path == Path(__file__).with_name("real") and not config.getoption("real") else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not asked for. Deselected, not skipped: a skip would look like a result."""
     unwanted = [mark for mark in ("long", "real") if not config.getoption(mark)]

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given
@@ -62,12 +63,14 @@ def test_the_text_form() -> None:
 
 
 def test_the_json_form() -> None:
-    assert parsed("Hello %d", 7, facts={"list": [1, "a"], "set": {2}, "blob": b"abc", "deep": {"n": 1.5}}) == {
+    assert parsed(
+        "Hello %d", 7, facts={"list": [1, "a"], "set": {2}, "blob": b"abc", "deep": {"n": 1.5}, "id": UUID(int=7)}
+    ) == {
         "time": "2026-01-01T00:00:00.000000Z",
         "level": "warning",
         "logger": "pileus.test",
         "message": "Hello 7",
-        "facts": {"list": [1, "a"], "set": [2], "blob": "<3 bytes>", "deep": {"n": 1.5}},
+        "facts": {"list": [1, "a"], "set": [2], "blob": "<3 bytes>", "deep": {"n": 1.5}, "id": str(UUID(int=7))},
     }
 
 
