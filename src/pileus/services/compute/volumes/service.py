@@ -13,7 +13,7 @@ from pileus.kernel.paging import Ask
 from pileus.services.compute.http import long_stamp
 from pileus.services.volume.attachments import service as attachments
 from pileus.services.volume.attachments.service import Attachment
-from pileus.services.volume.lists import Asked
+from pileus.services.volume.lists import Asked, sorts
 from pileus.services.volume.quotas import VolumeOverQuota
 from pileus.services.volume.snapshots import service as snapshots
 from pileus.services.volume.snapshots.service import Snapshot
@@ -25,7 +25,7 @@ MOST = 1000
 
 
 def all_of(first: int, most: int | None) -> Asked:
-    return Asked(ask=Ask(MOST if most is None else min(most, MOST), None), offset=first, sorts=(), filters={})
+    return Asked(ask=Ask(MOST if most is None else min(most, MOST), None), offset=first, sorts=sorts({}), filters={})
 
 
 @contextmanager
