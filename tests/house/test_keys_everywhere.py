@@ -159,8 +159,8 @@ FORGETS_WITH_A_REASON = {
 }
 
 
-DOES_NOTHING = {"os-terminate_connection"}
-"""Actions that old clients send, and that have nothing to do here: what they end ends with its attachment."""
+DOES_NOTHING = {"os-terminate_connection", "drain"}
+"""Actions that have nothing to do here: what old clients end ends with its attachment, and the host has no guests to move."""
 
 REFUSALS = {*range(400, 500), 501}
 REFUSING = {"image", "network", "volume", "compute"}

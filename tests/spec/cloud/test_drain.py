@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pileus.kernel import hosts
 from pileus.kernel.verify import verify
 from support.cloud import RunningCloud
 from support.computed import at
@@ -86,6 +87,12 @@ async def test_a_host_that_is_down_is_evacuated_instead(cloud: RunningCloud) -> 
     await cloud.put("/compute/v2.1/os-services/force-down", json=body, headers=at("2.11"))
     found = await planned(cloud, "h1")
     assert found[str(server.id)]["why_not"] == "The host h1 is down: evacuate the server."
+
+
+async def test_a_host_without_guests_has_nothing_to_move(cloud: RunningCloud) -> None:
+    async with cloud.ctx().transaction() as ctx:
+        await hosts.join(ctx, "disks", serial="1", address="")
+    assert await planned(cloud, "disks") == await begun(cloud, "disks") == {}
 
 
 async def test_only_administrators_drain(cloud: RunningCloud) -> None:

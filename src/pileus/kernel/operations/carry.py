@@ -23,7 +23,9 @@ logger = logging.getLogger("pileus.operations")
 
 JOB_POLL_S = 1.0
 LONGEST_PAUSE_S = 30.0
-MOST_TRIES = 240  # about; what may take a day is tried again every six minutes at last, and each try is a line in its log
+MOST_TRIES = (
+    240  # about; what may take a day is tried again every six minutes at last, and each try is a line in its log
+)
 CAUSE_CHARACTERS = 2_000
 CANCELLED = "it was cancelled"
 GENERATION = "wanted generation"  # in the memo of a converge operation; no step can be called so

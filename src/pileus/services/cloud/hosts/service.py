@@ -40,11 +40,13 @@ async def lift_fence(ctx: Ctx, name: str) -> None:
 
 async def plan_drain(ctx: Ctx, name: str) -> list[Move]:
     """Where each server on it would go, or what is in the way. Raises NotFound."""
+    await hosts.get(ctx, name)
     return await servers.plan_drain(ctx, name)
 
 
 async def drain(ctx: Ctx, name: str) -> list[Move]:
     """It gets no new guests, and those that can move begin to. Raises NotFound."""
+    await hosts.get(ctx, name)
     return await servers.drain(ctx, name)
 
 

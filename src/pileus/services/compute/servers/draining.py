@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import CloudError, NotFound
+from pileus.kernel.errors import CloudError
 from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.hypervisors.service import Hypervisor
 from pileus.services.compute.scheduler import service as scheduler
@@ -28,9 +28,11 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan(ctx: Ctx, name: str) -> list[Move]:
-    """What `drain` would do now: each server finds its place after those before it. Raises NotFound."""
+    """What `drain` would do now: each server finds its place after those before it. Nothing on a host without guests."""
     async with ctx.read() as ctx:
         host = await _host(ctx, name)
+        if host is None:
+            return []
         found = await store.by_ids(ctx, [row.id for row in await counts.on_hosts(ctx, [name])])
         servers = sorted(found.values(), key=lambda server: (server.name, server.id))
         stay = {server.id: why for server in servers if (why := _in_the_way(host, server)) is not None}
@@ -54,9 +56,9 @@ async def plan(ctx: Ctx, name: str) -> list[Move]:
 
 
 async def drain(ctx: Ctx, name: str) -> list[Move]:
-    """Let the host have no new guests, and begin to move those that can be. They need not be confirmed. Raises NotFound."""
+    """Let the host have no new guests, and begin to move those that can be. They need not be confirmed."""
     host = await _host(ctx, name)
-    if host.enabled:
+    if host is not None and host.enabled:
         await hypervisors.change(ctx, name, {"enabled": False, "disabled_reason": REASON})
     planned = await plan(ctx, name)
     return [move if move.to is None else await _begun(ctx, move) for move in planned]
@@ -72,11 +74,9 @@ async def _begun(ctx: Ctx, move: Move) -> Move:
     return move
 
 
-async def _host(ctx: Ctx, name: str) -> Hypervisor:
-    found = (await hypervisors.named(ctx, [name])).get(name)
-    if found is None:
-        raise NotFound(f"Compute host {name} could not be found.")
-    return found
+async def _host(ctx: Ctx, name: str) -> Hypervisor | None:
+    """None when it is no hypervisor: a host of volumes or networks alone."""
+    return (await hypervisors.named(ctx, [name])).get(name)
 
 
 def _in_the_way(host: Hypervisor, server: Server) -> str | None:
