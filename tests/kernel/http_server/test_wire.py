@@ -95,6 +95,8 @@ def test_continue_is_expected_in_1_1_only() -> None:
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 1", BadRequest),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 1", BadRequest),
         (b"GET /#part HTTP/1.1\r\nHost: h", BadRequest),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: a\x00", BadRequest),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n folded: no more", BadRequest),
     ],
 )
 def test_why_a_head_is_refused(head: bytes, error: type[CloudError]) -> None:
