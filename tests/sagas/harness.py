@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import shutil
 import signal
 import traceback
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from pileus.kernel.db import open_database
 from pileus.kernel.operations import Op, Seam, Worker
 from pileus.kernel.operations.carry import SeamHook
 from pileus.kernel.operations.tables import operations
+from sagas.scenario import Scenario
+from support.databases import DATABASE, sqlite_database
 
 
 def run_in(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> Any:
@@ -32,6 +37,47 @@ def run_in(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) ->
             await database.close()
 
     return asyncio.run(go())
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A scenario that has begun: its database and hosts, its subject, and what time it was."""
+
+    url: str
+    home: Path
+    subject: Any
+    at: float
+
+
+def begun(scenario: Scenario, url: str, home: Path) -> Begun:
+    async def begin(world: DemoWorld) -> Begun:
+        return Begun(url, home, await scenario.begin(world), world.clock.now())
+
+    with ThreadPoolExecutor(1) as beside:  # an event loop may run in this thread
+        found: Begun = beside.submit(run_in, url, home, begin).result()
+    return found
+
+
+class Beginnings:
+    """On SQLite a scenario begins once, for all its tests: each goes on with a copy."""
+
+    def __init__(self, run: Path, folder: Path) -> None:
+        self._run, self._folder = run, folder
+        self._made: dict[int, Begun] = {}  # by what a scenario is known by in this process
+
+    def copy(self, scenario: Scenario, to: Path) -> Begun:
+        made = self._made.get(id(scenario))
+        if made is None:
+            made = self._made[id(scenario)] = self._make(scenario, self._folder / str(len(self._made)))
+        database = shutil.copyfile(made.home.parent / DATABASE, to / DATABASE)
+        if made.home.exists():
+            shutil.copytree(made.home, to / made.home.name)
+        return replace(made, url=f"sqlite:///{database}", home=to / made.home.name)
+
+    def _make(self, scenario: Scenario, folder: Path) -> Begun:
+        folder.mkdir()
+        with sqlite_database(self._run, folder) as url:
+            return begun(scenario, url, folder / "hosts")
 
 
 def killed_by(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> int:

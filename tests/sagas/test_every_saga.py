@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.world import DemoWorld
+from pileus.kernel.clock import SteppingClock
+from pileus.kernel.db import open_database
 from pileus.kernel.errors import Conflict, Unavailable
 from pileus.kernel.operations import Op, Saga, Step, Worker, sagas
 from pileus.kernel.operations.debts import pay
 from pileus.kernel.operations.views import cancel, page, retry
-from sagas.harness import at, die, killed_by, run_in, states, take_over
+from sagas.harness import Beginnings, Begun, at, begun, die, killed_by, run_in, states, take_over
 from sagas.scenarios import SCENARIOS, SEAMS, Scenario, snapshot
 
 
@@ -42,39 +45,55 @@ def test_every_registered_saga_has_a_scenario() -> None:
     assert {scenario.saga.key for scenario in SCENARIOS} == real
 
 
+@pytest.fixture(scope="session")
+def beginnings(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
+    return Beginnings(run_directory, tmp_path_factory.mktemp("begun"))
+
+
 @pytest.fixture
-def world(database: Any, tmp_path: Path) -> DemoWorld:
-    return DemoWorld(database, tmp_path / "hosts")
+def start(
+    database_kind: str, scenario: Scenario, beginnings: Beginnings, tmp_path: Path, request: pytest.FixtureRequest
+) -> Begun:
+    """Where the scenario has begun."""
+    if database_kind == "sqlite":
+        return beginnings.copy(scenario, tmp_path)
+    return begun(scenario, request.getfixturevalue("database_url"), tmp_path / "hosts")
+
+
+@pytest.fixture
+async def world(start: Begun) -> AsyncIterator[DemoWorld]:
+    database = open_database(start.url)
+    await database.start()
+    yield DemoWorld(database, start.home, clock=SteppingClock(start.at))
+    await database.close()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-async def test_undisturbed_it_ends_as_declared(world: DemoWorld, scenario: Scenario) -> None:
-    subject = await scenario.begin(world)
+async def test_undisturbed_it_ends_as_declared(world: DemoWorld, start: Begun, scenario: Scenario) -> None:
     await Worker(world.ctx()).drain()
-    assert (await states(world, subject))[-1] == "done"
+    assert (await states(world, start.subject))[-1] == "done"
     assert await snapshot(world) == scenario.done
 
 
 @every_seam
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_failing_for_good_it_unwinds_or_parks(
-    world: DemoWorld, scenario: Scenario, step: Step, when: str
+    world: DemoWorld, start: Begun, scenario: Scenario, step: Step, when: str
 ) -> None:
     async def refuse(op: Op) -> None:
         raise Conflict("injected")
 
-    subject = await scenario.begin(world)
     await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, when, refuse)).drain()
-    await check_unwound_or_parked(world, scenario, step, subject)
+    await check_unwound_or_parked(world, scenario, step, start)
 
 
-async def check_unwound_or_parked(world: DemoWorld, scenario: Scenario, step: Step, subject: Any) -> None:
+async def check_unwound_or_parked(world: DemoWorld, scenario: Scenario, step: Step, start: Begun) -> None:
     """Before the point of no return nothing is left; after it a retry of the parked operation brings it to its end."""
     if scenario.saga.may_return(step.name):
-        assert (await states(world, subject))[-1] == "undone"
+        assert (await states(world, start.subject))[-1] == "undone"
         assert await snapshot(world) == scenario.undone
         return
-    assert (await states(world, subject))[-1] == "parked"
+    assert (await states(world, start.subject))[-1] == "parked"
     (parked, *_), _ = await page(world.ctx(), state="parked")
     assert parked.cause
     await retry(world.ctx(), parked.id)
@@ -83,13 +102,14 @@ async def check_unwound_or_parked(world: DemoWorld, scenario: Scenario, step: St
 
 
 @every_seam
-async def test_past_its_deadline_it_unwinds_or_parks(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+async def test_past_its_deadline_it_unwinds_or_parks(
+    world: DemoWorld, start: Begun, scenario: Scenario, step: Step
+) -> None:
     async def away(op: Op) -> None:
         raise Unavailable("away for ever")
 
-    subject = await scenario.begin(world)
     await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "before", away)).drain()
-    await check_unwound_or_parked(world, scenario, step, subject)
+    await check_unwound_or_parked(world, scenario, step, start)
 
 
 @every_seam
@@ -101,14 +121,13 @@ async def test_done_twice_it_is_done_once(world: DemoWorld, scenario: Scenario, 
             lost.append(1)
             raise Unavailable("the answer got lost")
 
-    await scenario.begin(world)
     await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "after", lose_the_answer)).drain()
     assert lost
     assert await snapshot(world) == scenario.done
 
 
 @every_seam
-async def test_cancelled_it_unwinds_or_goes_on(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+async def test_cancelled_it_unwinds_or_goes_on(world: DemoWorld, start: Begun, scenario: Scenario, step: Step) -> None:
     verdicts: list[bool] = []
 
     async def ask(op: Op) -> None:
@@ -120,22 +139,22 @@ async def test_cancelled_it_unwinds_or_goes_on(world: DemoWorld, scenario: Scena
         except Conflict:
             verdicts.append(False)
 
-    subject = await scenario.begin(world)
     await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "before", ask)).drain()
     cancelled = bool(verdicts and verdicts[0])
     assert cancelled == (not step.rows and scenario.saga.may_return(step.name))
-    assert (await states(world, subject))[-1] == ("undone" if cancelled else "done")
+    assert (await states(world, start.subject))[-1] == ("undone" if cancelled else "done")
     assert await snapshot(world) == (scenario.undone if cancelled else scenario.done)
 
 
 @every_seam
-async def test_the_host_dies_and_pays_when_it_returns(world: DemoWorld, scenario: Scenario, step: Step) -> None:
+async def test_the_host_dies_and_pays_when_it_returns(
+    world: DemoWorld, start: Begun, scenario: Scenario, step: Step
+) -> None:
     async def lose_the_host(op: Op) -> None:
         world.down |= {"h1", "h2"}
 
-    subject = await scenario.begin(world)
     await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, "before", lose_the_host)).drain()
-    state = (await states(world, subject))[-1]
+    state = (await states(world, start.subject))[-1]
     world.down.clear()
     for host in ("h1", "h2"):
         assert await pay(world.ctx(), host, lambda kind, host=host: world.engine(kind, host))
@@ -143,7 +162,7 @@ async def test_the_host_dies_and_pays_when_it_returns(world: DemoWorld, scenario
         for parked in (await page(world.ctx(), state="parked"))[0]:
             await retry(world.ctx(), parked.id)
         await Worker(world.ctx()).drain()
-        state = (await states(world, subject))[-1]
+        state = (await states(world, start.subject))[-1]
     assert await snapshot(world) == (scenario.done if state == "done" else scenario.undone)
 
 
@@ -161,10 +180,7 @@ def last_returning(saga: Saga) -> int:
     return max((i for i, step in enumerate(saga.steps) if saga.may_return(step.name)), default=-1)
 
 
-def kill_and_take_over(url: str, home: Path, scenario: Scenario, hook: Any, expected: Any) -> None:
-    async def begin(world: DemoWorld) -> None:
-        await scenario.begin(world)
-
+def kill_and_take_over(start: Begun, hook: Any, expected: Any) -> None:
     async def work(world: DemoWorld) -> None:
         await Worker(world.ctx(), seam=hook).drain()
 
@@ -172,24 +188,21 @@ def kill_and_take_over(url: str, home: Path, scenario: Scenario, hook: Any, expe
         await take_over(world)
         return await snapshot(world)
 
-    run_in(url, home, begin)
-    assert killed_by(url, home, work) == signal.SIGKILL
-    assert run_in(url, home, finish) == expected
+    assert killed_by(start.url, start.home, work) == signal.SIGKILL
+    assert run_in(start.url, start.home, finish) == expected
 
 
 @every_seam
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_another_worker_finishes(
-    database_url: str, tmp_path: Path, scenario: Scenario, step: Step, when: str
-) -> None:
+def test_killed_another_worker_finishes(start: Begun, scenario: Scenario, step: Step, when: str) -> None:
     hook = at(scenario.saga.key, step.name, when, die)
-    kill_and_take_over(database_url, tmp_path / "hosts", scenario, hook, scenario.done)
+    kill_and_take_over(start, hook, scenario.done)
 
 
 @pytest.mark.parametrize(("scenario", "step", "last"), chosen(backward_seams()))
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_while_unwinding_another_worker_goes_on_unwinding(
-    database_url: str, tmp_path: Path, scenario: Scenario, step: Step, last: Step, when: str
+    start: Begun, scenario: Scenario, step: Step, last: Step, when: str
 ) -> None:
     async def refuse(op: Op) -> None:
         raise Conflict("injected")
@@ -201,4 +214,4 @@ def test_killed_while_unwinding_another_worker_goes_on_unwinding(
         await fail(seam, op)
         await kill(seam, op)
 
-    kill_and_take_over(database_url, tmp_path / "hosts", scenario, hook, scenario.undone)
+    kill_and_take_over(start, hook, scenario.undone)

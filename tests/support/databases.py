@@ -18,11 +18,13 @@ from pileus.kernel import migrate
 from pileus.kernel.db import metadata
 from support.postgres import PostgresServer
 
+DATABASE = "pileus.sqlite"
+
 
 @contextmanager
 def sqlite_database(run: Path, home: Path) -> Iterator[str]:
     """The URL of a new SQLite file in `home`, copied from a template in `run`."""
-    path = home / "pileus.sqlite"
+    path = home / DATABASE
     shutil.copyfile(_sqlite_template(run, schema("sqlite")), path)
     yield f"sqlite:///{path}"
 
