@@ -140,6 +140,14 @@ async def now(ctx: Ctx, server: Server) -> Server:
     return found
 
 
+async def again(world: DemoWorld, server_id: UUID) -> tuple[Ctx, Server]:
+    """It as it is now, for its owner."""
+    ctx = await owner(world)
+    found = await store.find(ctx, server_id)
+    assert found is not None
+    return ctx, found
+
+
 async def powered_off(world: DemoWorld) -> UUID:
     """By itself."""
     ctx, server = await existing(world)
@@ -151,9 +159,7 @@ async def powered_off(world: DemoWorld) -> UUID:
 async def delete_server(world: DemoWorld) -> UUID:
     server_id = await create_server(world)
     await Worker(world.ctx()).drain()
-    ctx = await owner(world)
-    server = await store.find(ctx, server_id)
-    assert server is not None
+    ctx, server = await again(world, server_id)
     await service.delete(ctx, server)
     return server_id
 
@@ -179,13 +185,13 @@ async def begun(ctx: Ctx, server: Server, saga: Saga, memo: dict[str, Any], **co
         await store.change(writing, server.id, task_state="busy", **columns)
 
 
-def resized(name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
+def decided(move: Callable[[DemoWorld], Awaitable[UUID]], name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
+    """After what leaves a server between two: confirmed, or taken back."""
+
     async def begin(world: DemoWorld) -> UUID:
-        server_id = await resize_server(world)
+        server_id = await move(world)
         await Worker(world.ctx()).drain()
-        ctx = await owner(world)
-        server = await store.find(ctx, server_id)
-        assert server is not None
+        ctx, server = await again(world, server_id)
         await actions.simple(ctx, server, name)
         return server_id
 
@@ -208,9 +214,7 @@ async def rescue_server(world: DemoWorld) -> UUID:
 async def unrescue_server(world: DemoWorld) -> UUID:
     server_id = await rescue_server(world)
     await Worker(world.ctx()).drain()
-    ctx = await owner(world)
-    server = await store.find(ctx, server_id)
-    assert server is not None
+    ctx, server = await again(world, server_id)
     await actions.unrescue(ctx, server)
     return server_id
 
@@ -255,29 +259,29 @@ async def attach_volume(world: DemoWorld) -> UUID:
     return (await attaching.attach_volume(ctx, server, WantedVolume(volume_id=volume.id))).id
 
 
-async def detach_volume(world: DemoWorld) -> UUID:
+async def attached(world: DemoWorld) -> tuple[Ctx, Device, UUID]:
+    """A server's device, and the volume that it is."""
     device_id = await attach_volume(world)
     await Worker(world.ctx()).drain()
     ctx = await owner(world)
     device = await store.device(ctx, device_id)
     assert device is not None
     assert device.volume_id is not None
-    server = await store.find(ctx, device.server_id)
-    assert server is not None
-    await attaching.detach_volume(ctx, server, device.volume_id)
-    return device_id
+    return ctx, device, device.volume_id
+
+
+async def detach_volume(world: DemoWorld) -> UUID:
+    _, device, volume_id = await attached(world)
+    ctx, server = await again(world, device.server_id)
+    await attaching.detach_volume(ctx, server, volume_id)
+    return device.id
 
 
 async def grow_volume(world: DemoWorld) -> UUID:
     """Begun by the operation that makes the volume larger."""
-    device_id = await attach_volume(world)
-    await Worker(world.ctx()).drain()
-    ctx = await owner(world)
-    device = await store.device(ctx, device_id)
-    assert device is not None
-    assert device.volume_id is not None
-    await volumes.extend(ctx, await volumes.get(ctx, device.volume_id), 2, in_use=True)
-    return device_id
+    ctx, device, volume_id = await attached(world)
+    await volumes.extend(ctx, await volumes.get(ctx, volume_id), 2, in_use=True)
+    return device.id
 
 
 async def attach_interface(world: DemoWorld) -> UUID:
@@ -333,8 +337,8 @@ COMPUTE_SCENARIOS = [
     Scenario(power.resume_server, acted("resume", "suspend"), done=ACTIVE, undone=SUSPENDED),
     Scenario(power.notice_power, powered_off, done=STOPPED, undone={**ACTIVE, "h1": "guest+image off"}),
     Scenario(sagas_disks.resize_server, resize_server, done=VERIFIED, undone=ACTIVE),
-    Scenario(sagas_disks.confirm_resize, resized("confirmResize"), done=GROWN),
-    Scenario(sagas_disks.revert_resize, resized("revertResize"), done=ACTIVE, undone=VERIFIED),
+    Scenario(sagas_disks.confirm_resize, decided(resize_server, "confirmResize"), done=GROWN),
+    Scenario(sagas_disks.revert_resize, decided(resize_server, "revertResize"), done=ACTIVE, undone=VERIFIED),
     Scenario(sagas_disks.rebuild_server, rebuild_server, done=ACTIVE, undone=IN_ERROR),
     Scenario(
         sagas_disks.rescue_server,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from demo.world import DemoWorld
-from pileus.kernel.operations import Worker
-from pileus.services.compute.servers import actions, sagas_move, store
-from sagas.compute_scenarios import WITH_VOLUME, begun, existing, owner
+from pileus.services.compute.servers import sagas_move
+from sagas.compute_scenarios import WITH_VOLUME, begun, decided, existing
 from sagas.scenario import Scenario, Snapshot
 
 
@@ -21,19 +19,6 @@ async def migrate_server(world: DemoWorld, *, sure: bool = False) -> UUID:
 
 async def drain_server(world: DemoWorld) -> UUID:
     return await migrate_server(world, sure=True)
-
-
-def migrated(name: str) -> Callable[[DemoWorld], Awaitable[UUID]]:
-    async def begin(world: DemoWorld) -> UUID:
-        server_id = await migrate_server(world)
-        await Worker(world.ctx()).drain()
-        ctx = await owner(world)
-        server = await store.find(ctx, server_id)
-        assert server is not None
-        await actions.simple(ctx, server, name)
-        return server_id
-
-    return begin
 
 
 async def evacuate_server(world: DemoWorld) -> UUID:
@@ -56,7 +41,7 @@ ELSEWHERE: Snapshot = {name: what for name, what in WITH_VOLUME.items() if name 
 MOVE_SCENARIOS = [
     Scenario(sagas_move.migrate_server, migrate_server, done=MOVED, undone=WITH_VOLUME),
     Scenario(sagas_move.migrate_server, drain_server, done=ELSEWHERE, undone=WITH_VOLUME),
-    Scenario(sagas_move.confirm_migration, migrated("confirmResize"), done=ELSEWHERE),
-    Scenario(sagas_move.revert_migration, migrated("revertResize"), done=WITH_VOLUME, undone=MOVED),
+    Scenario(sagas_move.confirm_migration, decided(migrate_server, "confirmResize"), done=ELSEWHERE),
+    Scenario(sagas_move.revert_migration, decided(migrate_server, "revertResize"), done=WITH_VOLUME, undone=MOVED),
     Scenario(sagas_move.evacuate_server, evacuate_server, done=ELSEWHERE, undone=WITH_VOLUME),
 ]

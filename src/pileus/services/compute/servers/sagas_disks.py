@@ -271,9 +271,14 @@ async def forget_small_root(op: Op) -> Any:
 
 @confirm_resize.rows
 async def show_confirmed(op: Op) -> None:
+    await keep_what_is(op)
+
+
+async def keep_what_is(op: Op) -> None:
+    """In a rows step: there is no way back any more, to another flavor or another host."""
     server = await here(op)
-    flavor = server.flavor
-    await store.change(op.ctx, server.id, old_flavor=None, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib)
+    only = {"vcpus": server.flavor.vcpus, "memory_mib": server.flavor.memory_mib}
+    await store.change(op.ctx, server.id, old_host=None, old_flavor=None, **only)
     await claim_what_is(op)
     await migrations.decide(op.ctx, server.id, "confirmed")
     await settled(op, **states(server.power_state == rules.RUNNING))

@@ -15,13 +15,17 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.operations import Op, Saga
 from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.scheduler import service as scheduler
-from pileus.services.compute.servers import carrying, disks, rules, store, wiring, wish
+from pileus.services.compute.servers import carrying, disks, store, wiring, wish
 from pileus.services.compute.servers.sagas import IMAGE_S, VOLUMES_S, asked_of_scheduler, failed, here, settled
 from pileus.services.compute.servers.sagas_disks import (
     claim_what_is,
+    keep_what_is,
     make_disks,
     ran,
     run_again,
+    show_not_reverted,
+    show_unconfirmed,
+    show_unreverted,
     states,
     stop,
     take_old_flavor,
@@ -178,18 +182,10 @@ async def leave_nothing_behind(op: Op) -> Any:
 
 @confirm_migration.rows
 async def show_confirmed(op: Op) -> None:
-    server = await here(op)
-    flavor = server.flavor
-    kept = {"old_host": None, "old_flavor": None, "vcpus": flavor.vcpus, "memory_mib": flavor.memory_mib}
-    await store.change(op.ctx, server.id, **kept)
-    await claim_what_is(op)
-    await migrations.decide(op.ctx, server.id, "confirmed")
-    await settled(op, **states(server.power_state == rules.RUNNING))
+    await keep_what_is(op)
 
 
-@confirm_migration.parked
-async def show_unconfirmed(op: Op) -> None:
-    await failed(op, vm_state="error")
+confirm_migration.parked(show_unconfirmed)
 
 
 revert_migration = Saga("compute.revert_migration")
@@ -228,14 +224,8 @@ async def show_reverted(op: Op) -> None:
     await settled(op, **states(op.memo["note_both_hosts"]["ran"]))
 
 
-@revert_migration.undone
-async def show_not_reverted(op: Op) -> None:
-    await failed(op)
-
-
-@revert_migration.parked
-async def show_unreverted(op: Op) -> None:
-    await failed(op, vm_state="error")
+revert_migration.undone(show_not_reverted)
+revert_migration.parked(show_unreverted)
 
 
 INSTEAD = {"compute.confirm_resize": confirm_migration, "compute.revert_resize": revert_migration}

@@ -54,14 +54,9 @@ def span(query: Query) -> tuple[int, int | None]:
     return first or 0, most
 
 
+@api.get(f"{VOLUMES}/detail", rule=f"{RULE}:detail", until="2.35", wrap="volumes")
 @api.get(VOLUMES, rule=f"{RULE}:list", until="2.35", wrap="volumes")
 async def list_volumes(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
-    ctx.require(own(ctx))
-    return await service.page(ctx, *span(query))
-
-
-@api.get(f"{VOLUMES}/detail", rule=f"{RULE}:detail", until="2.35", wrap="volumes")
-async def detail_volumes(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
     ctx.require(own(ctx))
     return await service.page(ctx, *span(query))
 
@@ -93,14 +88,9 @@ async def delete_volume(ctx: Ctx, volume_id: UUID) -> None:
     await service.delete(ctx, volume_id)
 
 
+@api.get(f"{SNAPSHOTS}/detail", rule=f"{RULE}:snapshots:detail", until="2.35", wrap="snapshots")
 @api.get(SNAPSHOTS, rule=f"{RULE}:snapshots:list", until="2.35", wrap="snapshots")
 async def list_snapshots(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
-    ctx.require(own(ctx))
-    return await service.page_of_snapshots(ctx, *span(query))
-
-
-@api.get(f"{SNAPSHOTS}/detail", rule=f"{RULE}:snapshots:detail", until="2.35", wrap="snapshots")
-async def detail_snapshots(ctx: Ctx, query: Query) -> list[dict[str, Any]]:
     ctx.require(own(ctx))
     return await service.page_of_snapshots(ctx, *span(query))
 
