@@ -54,9 +54,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what was not asked for. Deselected, not skipped: a skip would look like a result."""
     unwanted = [mark for mark in ("long", "real") if not config.getoption(mark)]
-    kept = [item for item in items if on_wanted_database(item) and not any(map(item.get_closest_marker, unwanted))]
-    if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept, left = [], []
+    for item in items:
+        wanted = on_wanted_database(item) and not any(map(item.get_closest_marker, unwanted))
+        (kept if wanted else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
         items[:] = kept
 
 
