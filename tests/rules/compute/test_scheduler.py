@@ -87,7 +87,6 @@ def test_without_hosts_it_says_how_to_get_one() -> None:
 
 def test_the_roomiest_is_the_best_and_names_decide_between_equals() -> None:
     assert choose([host("c", memory=2048), host("b"), host("a")], wish()).hosts == ["a", "b", "c"]
-    assert choose([host("a", servers=3), host("b")], wish()).hosts == ["b", "a"]
 
 
 def test_soft_policies_prefer_and_hard_ones_count() -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "delete",
     "get",
     "list_",
+    "of_all_hosts",
     "of_hosts",
     "remove_host",
     "set_metadata",
@@ -54,6 +55,15 @@ async def of_hosts(ctx: Ctx, hosts: Collection[str]) -> dict[str, list[Aggregate
     for aggregate in await store.list_(ctx, store.with_any_of(sorted(hosts))) if hosts else ():
         for host in found.keys() & set(aggregate.hosts):
             found[host].append(aggregate)
+    return found
+
+
+async def of_all_hosts(ctx: Ctx) -> dict[str, list[Aggregate]]:
+    """The aggregates of each host that is in any."""
+    found: dict[str, list[Aggregate]] = {}
+    for aggregate in await store.list_(ctx):
+        for host in aggregate.hosts:
+            found.setdefault(host, []).append(aggregate)
     return found
 
 

@@ -19,7 +19,7 @@ from pileus.kernel.errors import Conflict, NotFound
 from pileus.kernel.hosts import Host, on_report
 from pileus.kernel.paging import Page
 from pileus.services.compute.hypervisors import rules, store
-from pileus.services.compute.hypervisors.store import Hypervisor
+from pileus.services.compute.hypervisors.store import Hypervisor, State
 from pileus.services.placement.aggregates import service as provider_aggregates
 from pileus.services.placement.allocations import service as allocations
 from pileus.services.placement.inventories import service as inventories
@@ -30,6 +30,7 @@ __all__ = [
     "BINARY",
     "Guest",
     "Hypervisor",
+    "State",
     "Used",
     "change",
     "delete",
@@ -45,6 +46,7 @@ __all__ = [
     "on_delete",
     "page",
     "search",
+    "states",
     "used",
 ]
 
@@ -106,6 +108,11 @@ async def guests_of(ctx: Ctx, names: Collection[str]) -> dict[str, list[Guest]]:
 async def list_(ctx: Ctx) -> list[Hypervisor]:
     """Every host, in the order in which they came."""
     return await store.list_(ctx)
+
+
+async def states(ctx: Ctx) -> list[State]:
+    """Of every host, in the order in which they came: what it takes to place a server."""
+    return await store.states(ctx)
 
 
 async def named(ctx: Ctx, names: Collection[str]) -> dict[str, Hypervisor]:

@@ -54,15 +54,36 @@ class Hypervisor(msgspec.Struct, frozen=True, kw_only=True):
     facts: HostFacts
 
 
+class State(msgspec.Struct, frozen=True):
+    """What a host is in for, and no more: all of them are read for each server that is placed."""
+
+    id: str
+    name: str
+    enabled: bool
+    disabled_reason: str | None
+    up: bool
+    architecture: str
+
+
 OWN = [each for each in Hypervisor.__struct_fields__ if each in hypervisors.c]
+TOGETHER = hypervisors.outerjoin(hosts, hosts.c.name == hypervisors.c.name)
+LIVES = sa.func.coalesce(hosts.c.usable & ~hosts.c.fenced & ~hypervisors.c.forced_down, sa.false()).label("up")
+ARCHITECTURE = hosts.c.facts["described"]["hypervisor"]["architecture"].as_string()
 ALL = sa.select(
     *(hypervisors.c[name] for name in OWN),
-    hosts.c.usable,
-    hosts.c.fenced,
+    LIVES,
     hosts.c.address,
     hosts.c.renewed_at,
     hosts.c.facts,
-).select_from(hypervisors.outerjoin(hosts, hosts.c.name == hypervisors.c.name))
+).select_from(TOGETHER)
+STATES = sa.select(
+    hypervisors.c.id,
+    hypervisors.c.name,
+    hypervisors.c.enabled,
+    hypervisors.c.disabled_reason,
+    LIVES,
+    sa.func.coalesce(ARCHITECTURE, UNKNOWN.architecture),
+).select_from(TOGETHER)
 BY_NUMBER = Listing(hypervisors.c.number, {}, default=())
 BY_ID = Listing(hypervisors.c.id, {"number": hypervisors.c.number}, default=(Sort("number"),))
 
@@ -70,8 +91,7 @@ BY_ID = Listing(hypervisors.c.id, {"number": hypervisors.c.number}, default=(Sor
 def read(row: sa.Row[Any]) -> Hypervisor:
     facts = facts_of(row.facts or {})
     own = {name: row._mapping[name] for name in OWN}
-    up = bool(row.usable) and not row.fenced and not row.forced_down
-    return Hypervisor(**own, up=up, address=row.address or "", seen_at=row.renewed_at, facts=facts or UNKNOWN)
+    return Hypervisor(**own, up=row.up, address=row.address or "", seen_at=row.renewed_at, facts=facts or UNKNOWN)
 
 
 def facts_of(said: dict[str, Any]) -> HostFacts | None:
@@ -90,6 +110,11 @@ async def find(ctx: Ctx, *which: Condition) -> Hypervisor | None:
 async def list_(ctx: Ctx, *which: Condition) -> list[Hypervisor]:
     """In the order in which they came."""
     return [read(row) for row in await ctx.execute(ALL.where(*which).order_by(hypervisors.c.number))]
+
+
+async def states(ctx: Ctx) -> list[State]:
+    """Of every host, in the order in which they came."""
+    return [State(*row) for row in await ctx.execute(STATES.order_by(hypervisors.c.number))]
 
 
 async def page(ctx: Ctx, *, limit: int | None, marker: str | None, by_number: bool) -> tuple[list[Hypervisor], Page]:

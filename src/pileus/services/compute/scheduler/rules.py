@@ -37,7 +37,6 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = "nova"
     aggregates: Sequence[Mapping[str, str]] = ()
     architecture: str = "x86_64"
-    servers: int = 0
 
     def free(self, resource: str) -> int:
         room = None if self.offer is None else self.offer.rooms.get(resource)
@@ -148,7 +147,7 @@ def promised(host: Host, resources: Mapping[str, int]) -> Host:
             rooms[name] = msgspec.structs.replace(rooms[name], free=rooms[name].free - amount)
             levels[name] = msgspec.structs.replace(levels[name], used=levels[name].used + amount)
         offer = msgspec.structs.replace(offer, rooms=rooms, levels=levels)
-    return msgspec.structs.replace(host, offer=offer, servers=host.servers + 1)
+    return msgspec.structs.replace(host, offer=offer)
 
 
 def roomiest(hosts: Sequence[Host], wish: Wish) -> dict[str, int]:
@@ -299,11 +298,11 @@ UNFORCED = frozenset({"HostFilter", "ComputeFilter", "Placement"})
 
 
 def weighed(hosts: Sequence[Host], wish: Wish) -> list[Host]:
-    """The best first: soft rules of its group, then free memory, vCPUs and disk, then few servers; its name at last."""
+    """The best first: soft rules of its group, then free memory, vCPUs and disk; its name at last."""
 
-    def weight(host: Host) -> tuple[float, float, int, str]:
+    def weight(host: Host) -> tuple[float, float, str]:
         room = sum(host.share(name) for name in UNITS)
-        return (-sympathy(host, wish), -room, host.servers, host.name)
+        return (-sympathy(host, wish), -room, host.name)
 
     return sorted(hosts, key=weight)
 

@@ -28,7 +28,7 @@ CONSUMER_TYPE = "INSTANCE"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server asks of a host. `servers`: how many each host has; `beside`: what it keeps of those that it leaves."""
+    """What a server asks of a host. `beside`: what it keeps of those that it leaves."""
 
     server_id: UUID
     project_id: str
@@ -43,7 +43,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     group_hosts: Sequence[str] = ()
     extra_specs: Mapping[str, str] = {}
     image: Mapping[str, Any] = {}
-    servers: Mapping[str, int] = {}
     beside: Mapping[str, Mapping[str, int]] = {}
 
 
@@ -61,12 +60,12 @@ def uuid(text: str) -> UUID:
 
 async def judge(ctx: Ctx, asked: Asked) -> Verdict:
     """Which hosts could take it now, and why the others could not."""
-    return rules.choose(await seen(ctx, asked.servers), await _wish(ctx, asked))
+    return rules.choose(await seen(ctx), await _wish(ctx, asked))
 
 
 async def judge_in_turn(ctx: Ctx, those: Sequence[Asked]) -> list[Verdict]:
     """The same of several, each after those before it have taken their room. Nothing is promised."""
-    hosts = await seen(ctx, those[0].servers) if those else []
+    hosts = await seen(ctx)
     verdicts = []
     for asked in those:
         verdict = rules.choose(hosts, await _wish(ctx, asked))
@@ -82,7 +81,7 @@ async def place(ctx: Ctx, asked: Asked) -> str:
     """
     if asked.group_id is not None:
         await ctx.lock("subject", asked.group_id)  # two of a group do not decide at once
-    known = {host.name: host for host in await seen(ctx, asked.servers)}
+    known = {host.name: host for host in await seen(ctx)}
     verdict = rules.choose(list(known.values()), await _wish(ctx, asked))
     if not verdict.hosts:
         raise NoHost(verdict, asked.resources)
@@ -98,7 +97,7 @@ async def place(ctx: Ctx, asked: Asked) -> str:
 
 async def keep(ctx: Ctx, asked: Asked) -> None:
     """Promise it so much on the host where it is, in the open transaction, instead of what it had. Raises NoHost."""
-    known = {host.name: host for host in await seen(ctx, asked.servers)}
+    known = {host.name: host for host in await seen(ctx)}
     host = known.get(asked.host or "")
     if host is None or host.offer is None:
         raise NoHost(await judge(ctx, asked), asked.resources)
@@ -145,22 +144,21 @@ async def _wish(ctx: Ctx, asked: Asked) -> Wish:
     )
 
 
-async def seen(ctx: Ctx, servers: Mapping[str, int]) -> list[Host]:
-    """The hosts as they are now, by name."""
+async def seen(ctx: Ctx) -> list[Host]:
+    """The hosts as they are now."""
     async with ctx.read() as ctx:
-        found = await hypervisors.list_(ctx)
+        found = await hypervisors.states(ctx)
         offers = await candidates.offers(ctx)
-        within = await aggregates.of_hosts(ctx, [host.name for host in found])
+        within = await aggregates.of_all_hosts(ctx)
     return [
         Host(
             name=host.name,
             offer=offers.get(host.id),
             usable=host.up,
             disabled=None if host.enabled else host.disabled_reason or "",
-            zone=aggregates.zone_of(ctx, within[host.name]),
-            aggregates=[each.metadata for each in within[host.name]],
-            architecture=host.facts.architecture,
-            servers=servers.get(host.name, 0),
+            zone=aggregates.zone_of(ctx, within.get(host.name, ())),
+            aggregates=[each.metadata for each in within.get(host.name, ())],
+            architecture=host.architecture,
         )
         for host in found
     ]

@@ -55,12 +55,6 @@ async def hosts_of_group(ctx: Ctx, group_id: UUID, but: UUID) -> list[str]:
     return list((await ctx.execute(sa.select(servers.c.host).where(others))).scalars())
 
 
-async def counts_by_host(ctx: Ctx) -> dict[str, int]:
-    """How many servers each host has."""
-    query = sa.select(servers.c.host, sa.func.count()).where(servers.c.host.is_not(None), not_deleted)
-    return {row[0]: row[1] for row in await ctx.execute(query.group_by(servers.c.host))}
-
-
 async def on_hosts(ctx: Ctx, names: Collection[str]) -> Sequence[sa.Row[Any]]:
     """Id, name, host and task of the servers that these hosts have."""
     columns = (servers.c.id, servers.c.name, servers.c.host, servers.c.task_state)

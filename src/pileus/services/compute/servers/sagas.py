@@ -221,7 +221,6 @@ async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forc
         group_hosts=group_hosts,
         extra_specs=server.flavor.extra_specs,
         image=server.image.properties,
-        servers=await counts.counts_by_host(ctx),
     )
 
 
