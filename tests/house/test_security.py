@@ -1,0 +1,58 @@
+"""The security review (docs/security.md): each line names tests that exist, and nothing of the list is left out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from house.test_docs import defined
+from support.source import ROOT
+
+SECTIONS = (
+    "Listening sockets",
+    "File modes",
+    "Rights of processes",
+    "TLS between machines",
+    "Secrets at rest",
+    "Scope of tokens",
+    "Requests that the cloud makes (SSRF)",
+    "Paths",
+    "Archives and images",
+    "Rates and sizes",
+    "Dependencies",
+    "Classes of OpenStack's CVEs",
+)
+HEAD = "| Line | What holds | Shown by |"
+LINE = re.compile(r"\| (?P<number>\d+\.\d+) \| (?P<holds>[^|]+) \| (?P<tests>`[^`|]+`(?:, `[^`|]+`)*) \|")
+
+
+def sections() -> dict[str, list[str]]:
+    """The lines of the table below each heading."""
+    found = re.split(r"^## ", (ROOT / "docs/security.md").read_text(), flags=re.MULTILINE)[1:]
+    tables = {text.partition("\n")[0]: text.partition(HEAD)[2].splitlines() for text in found}
+    return {head: [line for line in table if line.startswith("|")][1:] for head, table in tables.items()}
+
+
+LINES = [line for table in sections().values() for line in table]
+
+
+def test_every_section_is_there_in_its_order() -> None:
+    assert list(sections()) == [f"{number}. {name}" for number, name in enumerate(SECTIONS, 1)]
+
+
+@pytest.mark.parametrize("heading", sections())
+def test_the_lines_of_a_section_are_numbered(heading: str) -> None:
+    table = sections()[heading]
+    section = heading.partition(".")[0]
+    assert table
+    assert [line.split()[1] for line in table] == [f"{section}.{at}" for at in range(1, len(table) + 1)]
+
+
+@pytest.mark.parametrize("line", LINES, ids=[line.split()[1] for line in LINES])
+def test_each_line_names_tests_that_exist(line: str) -> None:
+    read = LINE.fullmatch(line)
+    assert read, "a line is | 1.2 | what holds | `path::test`, ... |"
+    for test in re.findall(r"`([^`]+)`", read["tests"]):
+        path, _, name = test.partition("::")
+        assert name in defined(path), f"{path} has no {name}"
