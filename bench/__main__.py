@@ -3,6 +3,7 @@
     script/bench                 every workload, three times each: a table, and bench/results/<time>.json
     script/bench --check         the same; exits 1 when a median is over its gate, or void
     script/bench --only start,get_one_row --repeat 5 --seconds 10
+    script/bench --only scale --repeat 1       1,000 hosts and 20,000 servers: a quarter of an hour
     script/bench --peer keystone beside real Keystone: what the same requests cost both (see bench/peer)
 
 The target is one process of its own on SQLite: `pileus up` for the start, else the same cloud with the demonstration
@@ -29,6 +30,7 @@ from pathlib import Path
 from bench.machine import MOST_OTHERS, Use, watched
 from bench.peer import compare
 from bench.peer.pages import users_page
+from bench.scale import scale
 from bench.workloads import WORKLOADS as SINGLE
 from bench.workloads import Figures, Workload
 from conformance.installed import Failure
@@ -36,7 +38,8 @@ from conformance.installed import Failure
 HERE = Path(__file__).parent
 FIGURES = HERE.parent / "docs/figures.md"
 BESIDE = "## Beside Keystone\n"  # what follows it there is written by --publish
-WORKLOADS: dict[str, Workload] = {**SINGLE, "users_page": users_page}
+WORKLOADS: dict[str, Workload] = {**SINGLE, "users_page": users_page, "scale": scale}
+LONG = {"scale"}  # measured when named alone
 PEERS: dict[str, Workload] = {"keystone": compare.beside_keystone}
 
 
@@ -130,7 +133,13 @@ def parsed() -> argparse.Namespace:
 
 def chosen(args: argparse.Namespace) -> dict[str, Workload]:
     """What was asked for, by name. Beside a peer it is what that is compared in, unless --only says more."""
-    names = args.only.split(",") if args.only else ["users_page"] if args.peer else list(WORKLOADS)
+    names = (
+        args.only.split(",")
+        if args.only
+        else ["users_page"]
+        if args.peer
+        else [name for name in WORKLOADS if name not in LONG]
+    )
     found = {name: WORKLOADS[name] for name in names}
     return {args.peer: PEERS[args.peer], **found} if args.peer else found
 

@@ -24,6 +24,7 @@ listen = "127.0.0.1:{port}"
 [database]
 url = "{url}"
 """
+TWO_PROCESSES = ("serve", "api", "--processes", "2")
 Seed = Callable[[str], None]  # given the URL of the database
 
 
@@ -35,7 +36,7 @@ def on_sqlite(home: Path, seed: Seed | None = None) -> Iterator[Side]:
 
 
 @contextlib.contextmanager
-def on_postgresql(home: Path, seed: Seed | None = None) -> Iterator[Side]:
+def on_postgresql(home: Path, seed: Seed | None = None, command: tuple[str, ...] = TWO_PROCESSES) -> Iterator[Side]:
     """`pileus serve api` with two processes, as many as Keystone has, and a PostgreSQL server of its own, fsync on."""
     home.mkdir()
     for folder in (home, home.parent):
@@ -45,8 +46,7 @@ def on_postgresql(home: Path, seed: Seed | None = None) -> Iterator[Side]:
     keeper = int(next(home.glob("*.keeper")).read_text())
     try:
         with server.durable(), server.database() as database:
-            serve = ("serve", "api", "--processes", "2")
-            with started(home / "pileus", database, serve, seed) as (url, pid):
+            with started(home / "pileus", database, command, seed) as (url, pid):
                 yield Side("Pileus, PostgreSQL", url, password(home / "pileus"), (pid, keeper))
     finally:
         postgres.stop(home)

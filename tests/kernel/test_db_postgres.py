@@ -21,6 +21,7 @@ from support.proxy import Proxy, proxy
 
 pytestmark = pytest.mark.database("postgresql")
 PID = sa.select(sa.func.pg_backend_pid())
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 SLOW = sa.select(sa.func.pg_sleep(30))
 
 
@@ -112,6 +113,34 @@ async def test_a_read_past_its_deadline_is_ended_and_the_next_one_works(database
     await database.close()
 
 
+async def test_those_who_wait_for_a_lock_keep_nobody_from_reading(
+    database_url: str, postgres_server: PostgresServer
+) -> None:
+    database = open_database(database_url, pool_size=4)
+    await database.start()
+    held, released = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with database.transaction() as connection:
+            await connection.lock("quota", "p")
+            held.set()
+            await released.wait()
+
+    async def want() -> None:
+        async with database.transaction() as connection:
+            await connection.lock("quota", "p")
+
+    holding = asyncio.create_task(hold())
+    await held.wait()
+    wanting = [asyncio.create_task(want()) for _ in range(8)]
+    while not postgres_server.query(WAITING)[0][0]:
+        await asyncio.sleep(0)
+    assert await kept(database) == []
+    released.set()
+    await asyncio.gather(holding, *wanting)
+    await database.close()
+
+
 @pytest.mark.parametrize("what", ["nobody listens", "no such database"])
 async def test_unreachable_at_the_start_is_said_with_its_cause(postgres_server: PostgresServer, what: str) -> None:
     url, cause = {
@@ -128,7 +157,7 @@ async def test_unreachable_at_the_start_is_said_with_its_cause(postgres_server: 
 @asynccontextmanager
 async def behind_a_proxy(url: str) -> AsyncIterator[tuple[PostgresDatabase, Proxy]]:
     async with proxy(url) as line:
-        database = PostgresDatabase(line.front.replace("postgresql:", "postgresql+asyncpg:"), pool_size=1)
+        database = PostgresDatabase(line.front.replace("postgresql:", "postgresql+asyncpg:"), pool_size=2)
         database.probe_pauses_s = (0.01,) * 3
         await database.start()
         try:
@@ -183,6 +212,8 @@ async def test_when_the_server_is_away_after_a_lost_commit_nobody_guesses(databa
         line.cut, line.away_after_cut = "after", True
         with pytest.raises(Unavailable, match="look before you send it again"):
             await write_and_tell(database, told, is_there)
+        with pytest.raises(TryAgain):
+            await kept(database)  # by a line of before
         with pytest.raises(Unavailable, match="does not answer"):
             await kept(database)
         line.away = False

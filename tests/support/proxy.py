@@ -40,7 +40,7 @@ class Proxy:
             each.transport.abort()
 
     async def _there(self, client: asyncio.StreamReader, server: asyncio.StreamWriter, cut: asyncio.Event) -> None:
-        while data := await client.read(2**16):
+        while (data := await client.read(2**16)) and not self.away:
             if self.cut and b"COMMIT;" in data:
                 when, self.cut, self.away = self.cut, "", self.away_after_cut
                 if when == "before":

@@ -67,7 +67,7 @@ class DatabaseOptions(Section, frozen=True):
     ] = ""
     password_file: Annotated[str, option("Path of a file that holds the password of the URL's user.")] = ""
     listen_url: Annotated[str, option("Where LISTEN goes, if a pooler stands before `url`; empty: the same.")] = ""
-    pool_size: Annotated[int, option("Connections a process keeps (PostgreSQL).", ge=2)] = 10
+    pool_size: Annotated[int, option("Connections a process keeps, half of them to write (PostgreSQL).", ge=2)] = 10
     read_deadline_s: Annotated[float, option("Most time for one read, seconds.", gt=0)] = 5.0
 
 

@@ -72,7 +72,9 @@ class PostgresConnection:
 
 
 class PostgresDatabase:
-    """A pool of connections to PostgreSQL. `base.Database` says what each method promises."""
+    """Connections to PostgreSQL: half of `pool_size` to read and half to write, so that nobody who only looks waits behind
+    those who wait for a lock. `base.Database` says what each method promises.
+    """
 
     dialect = "postgresql"
 
@@ -85,26 +87,32 @@ class PostgresDatabase:
         self.probe_pauses_s = (0.05, 0.2, 0.5, 1.0, 2.0)  # when COMMIT's answer was lost and the server is away
 
     async def start(self) -> None:
-        self._engine = create_async_engine(
+        readers = self.pool_size // 2
+        self._writing = self._pool(self.pool_size - readers)
+        self._reading = self._pool(readers, isolation_level="AUTOCOMMIT")
+        async with self.read() as connection:
+            await connection.execute(sa.select(1))
+
+    def _pool(self, size: int, **options: Any) -> AsyncEngine:
+        return create_async_engine(
             self.url,
-            pool_size=self.pool_size,
+            pool_size=size,
             max_overflow=0,
             json_serializer=to_json,
             json_deserializer=from_json,
             connect_args={"server_settings": {**WAITS_MS, "application_name": "pileus"}, "timeout": 10},
+            **options,
         )
-        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        async with self.read() as connection:
-            await connection.execute(sa.select(1))
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._reading.dispose()
+        await self._writing.dispose()
 
     async def create_schema(self) -> None:
         await self.run_sync(metadata.create_all)
 
     async def run_sync(self, call: Callable[[sa.Connection], Any]) -> Any:
-        async with self._engine.begin() as connection:
+        async with self._writing.begin() as connection:
             return await connection.run_sync(call)
 
     @asynccontextmanager
@@ -124,7 +132,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[PostgresConnection]:
-        async with self._connected(self._engine) as raw:
+        async with self._connected(self._writing) as raw:
             connection = PostgresConnection(raw, writes=True, on_statement=self.on_statement)
             transaction = await raw.begin()
             try:

@@ -1,0 +1,215 @@
+"""A large cloud: 1,000 simulated hosts on PostgreSQL, empty and then with 20,000 servers, and a storm of boots in between.
+
+What a request costs may not grow with what the cloud holds: the figures are those of the full cloud, of the empty one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.load.loops import counted_loop
+from bench.machine import Use, watched
+from bench.peer import ours
+from bench.peer.sides import Side
+from conformance.installed import Failure
+from pileus.kernel.quota import UNLIMITED
+
+HOSTS, SERVERS = 1_000, 20_000
+BATCH, BATCHES = 100, 4  # servers that one request asks for, and requests at once, while the cloud is filled
+STORM_HOSTS, STORM, FITS = 9, 1_000, 900
+BOOTS, AT_ONCE, READS = 100, 16, 50
+POOL = {"pool": "storm"}
+NEWEST = {"X-OpenStack-Nova-API-Version": "2.90", "OpenStack-API-Version": "placement 1.39"}
+COMPUTE, PLACEMENT, IMAGE = "/compute/v2.1", "/placement", "/image/v2"
+READ = {
+    "show": COMPUTE + "/servers/{server}",
+    "list": COMPUTE + "/servers/detail?limit=100",
+    "candidates": PLACEMENT + "/allocation_candidates?resources=VCPU:1,MEMORY_MB:64&limit=10",
+}
+
+
+@dataclass
+class Tenant:
+    """Who boots servers there, and of what."""
+
+    url: str
+    http: aiohttp.ClientSession
+    headers: dict[str, str]
+    servers: dict[str, Any] = field(default_factory=dict)  # what every server is made of
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        async with self.http.request(method, self.url + path, json=body, headers=self.headers) as answer:
+            if answer.status >= 300:
+                raise Failure(f"{method} {path}: {answer.status} {(await answer.text())[:300]}")
+            return await answer.json() if answer.content_type == "application/json" else None
+
+    async def boot(self, name: str, **more: Any) -> str:
+        """The id of the server, or of the first of them."""
+        made = await self.call("POST", f"{COMPUTE}/servers", {"server": {"name": name, **self.servers, **more}})
+        return str(made["server"]["id"])
+
+    async def settled(self, server: str) -> dict[str, Any]:
+        """The server, once it is no longer being built."""
+        while True:
+            shown: dict[str, Any] = (await self.call("GET", f"{COMPUTE}/servers/{server}"))["server"]
+            if shown["status"] != "BUILD":
+                return shown
+            await asyncio.sleep(0.01)
+
+    async def all_settled(self, prefix: str) -> None:
+        while (await self.call("GET", f"{COMPUTE}/servers?status=BUILD&limit=1&name=^{prefix}"))["servers"]:
+            await asyncio.sleep(0.1)
+
+
+async def scale(state: Path, seconds: float) -> tuple[dict[str, float], Use]:
+    """Measured empty; then the storm, then filled, then measured again. Takes a quarter of an hour."""
+    with ours.on_postgresql(state / "cloud", command=("up", "--simulate-hosts", str(HOSTS))) as side:
+        async with tenant(side) as who:
+            with watched(*side.pids) as before:
+                empty = await measured(who, "empty")
+            storm = await weathered(who)
+            filling = await filled(who, SERVERS - FITS - 2 * BOOTS)
+            with watched(*side.pids) as after:
+                full = await measured(who, "full")
+    figures = {f"scale_{name}": full[name] / empty[name] for name in empty}
+    seen = {f"{when}: {name}": value for when, of in (("empty", empty), ("full", full)) for name, value in of.items()}
+    return figures | storm | filling | seen, max(before, after, key=lambda use: use.others_cores)
+
+
+async def measured(who: Tenant, prefix: str) -> dict[str, float]:
+    """Milliseconds: of a boot alone to ACTIVE, of one of many at once, and of what is read; the half that is faster within."""
+
+    async def alone(n: int) -> None:
+        await active(who, await who.boot(f"{prefix}-alone-{n}"))
+
+    async def one_of_many(n: int) -> None:
+        await active(who, await who.boot(f"{prefix}-{n}"))
+
+    await counted_loop(alone, range(5), 1, 60)
+    single = await counted_loop(alone, range(BOOTS), 1, 600)
+    many = await counted_loop(one_of_many, range(BOOTS), AT_ONCE, 600)
+    server = (await who.call("GET", f"{COMPUTE}/servers?limit=1"))["servers"][0]["id"]
+    found = {
+        "boot_ms": 1000 * statistics.median(checked(single)),
+        "boots_ms": 1000 * (many.end - many.start) / len(checked(many)),
+    }
+    for name, path in READ.items():
+        reads = await counted_loop(reading(who, path.format(server=server)), range(READS), 1, 60)
+        found[f"{name}_ms"] = 1000 * statistics.median(checked(reads))
+    return found
+
+
+def reading(who: Tenant, path: str) -> Callable[[int], Awaitable[None]]:
+    async def read(_: int) -> None:
+        await who.call("GET", path)
+
+    return read
+
+
+def checked(sample: Any) -> list[float]:
+    if sample.errors or not sample.latencies:
+        raise Failure(f"not every request succeeded: {dict(sample.errors)}")
+    return list(sample.latencies)
+
+
+async def active(who: Tenant, server: str) -> None:
+    shown = await who.settled(server)
+    if shown["status"] != "ACTIVE":
+        raise Failure(f"a server is {shown['status']}: {shown.get('fault')}")
+
+
+async def filled(who: Tenant, number: int) -> dict[str, float]:
+    """So many servers more."""
+    began = time.perf_counter()
+
+    async def batch(n: int) -> None:
+        await who.boot(f"fill-{n}", min_count=BATCH, max_count=BATCH)
+        await who.all_settled(f"fill-{n}-")
+
+    checked(await counted_loop(batch, range(number // BATCH), BATCHES, 7200))
+    return {"filled: servers a second": number / (time.perf_counter() - began)}
+
+
+async def weathered(who: Tenant) -> dict[str, float]:
+    """A thousand boots at once where nine hundred have room: so many are there in the end, and the others say why."""
+    flavor = await storm_flavor(who)
+    ids: list[str] = []
+
+    async def boot(n: int) -> None:
+        ids.append(await who.boot(f"storm-{n}", flavorRef=flavor))
+
+    began = time.perf_counter()
+    checked(await counted_loop(boot, range(STORM), AT_ONCE, 3600))
+    await who.all_settled("storm-")
+    took = time.perf_counter() - began
+    shown = [await who.settled(server) for server in ids]
+    made = sum(server["status"] == "ACTIVE" for server in shown)
+    told = [server["fault"]["message"] for server in shown if server["status"] == "ERROR"]
+    if (made, len(told)) != (FITS, STORM - FITS) or not all("No valid host was found. Of" in why for why in told):
+        raise Failure(f"{made} of the storm are ACTIVE and {len(told)} in ERROR: {told[:1]}")
+    for server in shown:
+        if server["status"] == "ERROR":
+            await who.call("DELETE", f"{COMPUTE}/servers/{server['id']}")
+    return {"storm: boots a second": STORM / took}
+
+
+async def storm_flavor(who: Tenant) -> str:
+    """Of which exactly nine hundred fit on nine hosts that are in an aggregate of their own."""
+    detail = await who.call("GET", f"{COMPUTE}/os-hypervisors/detail?limit={HOSTS}")
+    free = [each for each in detail["hypervisors"] if not await used(who, each["id"])][-STORM_HOSTS:]
+    pool = (await who.call("POST", f"{COMPUTE}/os-aggregates", {"aggregate": {"name": "storm"}}))["aggregate"]["id"]
+    await who.call("POST", f"{COMPUTE}/os-aggregates/{pool}/action", {"set_metadata": {"metadata": POOL}})
+    for host in free:
+        wanted = {"add_host": {"host": host["hypervisor_hostname"]}}
+        await who.call("POST", f"{COMPUTE}/os-aggregates/{pool}/action", wanted)
+    has = (await who.call("GET", f"{PLACEMENT}/resource_providers/{free[0]['id']}/inventories"))["inventories"]
+    memory = int((has["MEMORY_MB"]["total"] - has["MEMORY_MB"]["reserved"]) * has["MEMORY_MB"]["allocation_ratio"])
+    flavor = await flavor_of(who, "storm", memory // (FITS // STORM_HOSTS))
+    specs = {f"aggregate_instance_extra_specs:{key}": value for key, value in POOL.items()}
+    await who.call("POST", f"{COMPUTE}/flavors/{flavor}/os-extra_specs", {"extra_specs": specs})
+    return flavor
+
+
+async def used(who: Tenant, provider: str) -> bool:
+    usages = await who.call("GET", f"{PLACEMENT}/resource_providers/{provider}/usages")
+    return any(usages["usages"].values())
+
+
+async def flavor_of(who: Tenant, name: str, memory: int) -> str:
+    wanted = {"name": name, "vcpus": 1, "ram": memory, "disk": 1}
+    return str((await who.call("POST", f"{COMPUTE}/flavors", {"flavor": wanted}))["flavor"]["id"])
+
+
+# where it runs
+
+
+@contextlib.asynccontextmanager
+async def tenant(side: Side) -> AsyncIterator[Tenant]:
+    """The administrator, with an image, a flavor, and no limits."""
+    token = await side.token()
+    headers = {"X-Auth-Token": token, **NEWEST}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
+        who = Tenant(side.url.removesuffix("/identity/v3"), http, headers)
+        project = (await who.call("GET", "/identity/v3/auth/projects"))["projects"][0]["id"]
+        numbers = {name: UNLIMITED for name in ("instances", "cores", "ram")}
+        await who.call("PUT", f"{COMPUTE}/os-quota-sets/{project}", {"quota_set": numbers})
+        who.servers = {"flavorRef": await flavor_of(who, "small", 64), "imageRef": await image(who), "networks": "none"}
+        yield who
+
+
+async def image(who: Tenant) -> str:
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    made = (await who.call("POST", f"{IMAGE}/images", {"name": "blank", **formats}))["id"]
+    sent = {**who.headers, "Content-Type": "application/octet-stream"}
+    async with who.http.put(f"{who.url}{IMAGE}/images/{made}/file", data=bytes(1024), headers=sent) as answer:
+        answer.raise_for_status()
+    return str(made)
