@@ -1,7 +1,7 @@
 """Fixtures that every test may use. What they are made of is in tests/support/.
 
 `database_url` and what stands on it (`database`, `cloud`) run once per kind of database; `--db sqlite` or
-`--db postgresql` takes one of them, `--db none` leaves out what needs any.
+`--db postgresql` takes one of them, `--db none` leaves out what needs any; `--db tests/spec=sqlite` is for what is below.
 """
 
 from __future__ import annotations
@@ -20,16 +20,26 @@ from support.cloud import RunningCloud, running_cloud
 from support.databases import postgres_database, sqlite_database
 
 KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"], "none": []}
+WANTED = pytest.StashKey[list[tuple[Path, list[str]]]]()
 RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--db", choices=sorted(KINDS), default="both", help="which databases to test on (default: both)")
+    parser.addoption("--db", action="append", default=[], help=f"[PATH=]{'|'.join(KINDS)} (default: both)")
     parser.addoption("--long", action="store_true", help="run what takes minutes, too")
     parser.addoption("--real", action="store_true", help="run what needs real engines, too")
 
 
+def databases(word: str) -> tuple[Path, list[str]]:
+    """For the tests below which path, and which. Raises UsageError."""
+    below, _, kind = word.rpartition("=")
+    if kind not in KINDS or not Path(below).exists():
+        raise pytest.UsageError(f"--db {word}: it is [PATH=]{'|'.join(KINDS)}")
+    return Path(below).absolute(), KINDS[kind]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[WANTED] = [databases(word) for word in config.getoption("db")]
     if hasattr(config, "workerinput"):
         return
     run = Path(tempfile.mkdtemp(prefix="pileus-test-"))
@@ -66,10 +76,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def on_wanted_database(item: pytest.Item) -> bool:
     kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
     only = item.get_closest_marker("database")
-    if kind is None or only is None:
-        return kind is None or kind in KINDS[item.config.getoption("db")]
-    wanted = {*only.args, only.kwargs.get("long")} if item.config.getoption("long") else only.args
-    return kind in wanted and kind in KINDS[item.config.getoption("db")]
+    if kind is None or kind not in asked_for(item):
+        return kind is None
+    if only is None:
+        return True
+    return kind in only.args or (kind == only.kwargs.get("long") and bool(item.config.getoption("long")))
+
+
+def asked_for(item: pytest.Item) -> list[str]:
+    """The databases that this test is wanted on: the nearest path decides."""
+    given = [(len(below.parts), kinds) for below, kinds in item.config.stash[WANTED] if item.path.is_relative_to(below)]
+    return max(given, default=(0, KINDS["both"]))[1]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
