@@ -8,7 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,10 @@ def pileus(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[s
     )
 
 
-def started(*arguments: str | Path, lines: int = 3) -> Process:
+def started(*arguments: str | Path, lines: int = 3, under: Sequence[str] = ()) -> Process:
+    """`under`: words of a program that becomes the command."""
     popen = subprocess.Popen(
-        [PILEUS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        [*under, PILEUS, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     )
     assert popen.stdout is not None
     said = [popen.stdout.readline() for _ in range(lines)]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import Process, Up, pileus
+from cli.test_serve import told
 from support.postgres import free_port
 
 ENDS_WITHIN_S = 30.0
@@ -59,9 +60,13 @@ def usable(cloud: Process, name: str) -> dict[str, Any]:
     raise AssertionError(f"{name} is not usable: {host(cloud, 'list')}")
 
 
-def test_a_host_joins_by_a_token_and_needs_none_afterwards(cloud: Process, launch: Up, tmp_path: Path) -> None:
+def test_a_host_joins_by_a_token_and_needs_none_afterwards(
+    cloud: Process, launch: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = host(cloud, "token", "a1").strip()
-    agent = launch(*words(cloud, tmp_path / "agent", "--join", token), lines=1)
+    with told(monkeypatch, tmp_path / "notify") as systemd:
+        agent = launch(*words(cloud, tmp_path / "agent", "--join", token), lines=1)
+        assert systemd.recv(100) == b"READY=1"
     assert "hypervisor" in usable(cloud, "a1")["engines"]
     agent.stop(signal.SIGKILL)
     launch(*words(cloud, tmp_path / "agent"), lines=1)

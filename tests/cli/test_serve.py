@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -42,12 +44,24 @@ def log_in(url: str, config: Path) -> str:
     return answer.headers["x-subject-token"]
 
 
+@contextmanager
+def told(monkeypatch: pytest.MonkeyPatch, path: Path) -> Iterator[socket.socket]:
+    """What processes that start inside the block say to systemd."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(path))
+        systemd.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        yield systemd
+
+
 def children(cloud: Process) -> list[psutil.Process]:
     return psutil.Process(cloud.popen.pid).children()
 
 
-def test_several_processes_answer_behind_one_address(launch: Up, config: Path) -> None:
-    cloud = launch("serve", "api", "--processes", "2", "--config", config, lines=1)
+def test_several_processes_answer_behind_one_address(launch: Up, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with told(monkeypatch, config.parent / "notify") as systemd:
+        cloud = launch("serve", "api", "--processes", "2", "--config", config, lines=1)
+        assert systemd.recv(100) == b"READY=1"
     assert cloud.said == [f"Pileus serves {cloud.url} with 2 processes (pid {cloud.popen.pid})\n"]
     assert len(children(cloud)) == 2
     token = log_in(cloud.url, config)
@@ -85,8 +99,10 @@ def test_the_processes_end_with_the_one_that_started_them(launch: Up, config: Pa
     assert (len(gone), alive) == (2, [])
 
 
-def test_workers_work_beside_each_other(launch: Up, config: Path) -> None:
-    one, other = (launch("serve", "worker", "--config", config, lines=1) for _ in range(2))
+def test_workers_work_beside_each_other(launch: Up, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with told(monkeypatch, config.parent / "notify") as systemd:
+        one, other = (launch("serve", "worker", "--config", config, lines=1) for _ in range(2))
+        assert [systemd.recv(100) for _ in range(2)] == [b"READY=1", b"READY=1"]
     run = config.parent / "state" / "run"
     assert {path.name for path in run.iterdir()} == {f"worker-{w.popen.pid}.pid" for w in (one, other)}
     for worker in (one, other):

@@ -20,6 +20,7 @@ from cli.conftest import pileus, started
 from cli.test_local_agent import agent, control
 from real.whole_cloud import Guest, Machine, WholeCloud, comes_true, machines, whole_cloud
 from support.sdk import ITS_OWN_WARNINGS
+from support.units import AGENT, capabilities, with_rights_of
 
 pytestmark = [
     pytest.mark.real,
@@ -61,7 +62,7 @@ def second_host(cloud: WholeCloud, state: Path, machine: Machine) -> Iterator[No
     words += ["--listen", f"{machine.ip}:{AGENTS}", "--state", str(state), "--log", f"{state}.log"]
     words += ["--netns", machine.netns, "--overlay", f"{own}:{OVERLAY}", "--tunnel", machine.tunnel]
     with inside(machine.netns):
-        process = started("serve", "agent", *words, lines=1)
+        process = started("serve", "agent", *words, lines=1, under=with_rights_of(AGENT))
     try:
         yield
     finally:
@@ -82,6 +83,14 @@ async def furnished(cloud: WholeCloud) -> TwoHosts:
     for guest in (near, far):
         await cloud.reach(guest)
     return TwoHosts(cloud, near, far, await cloud.attach(far, cloud.volume()))
+
+
+async def test_an_agent_has_the_rights_that_its_unit_gives_and_no_other(two: TwoHosts) -> None:
+    """With which it does all that is done here on the second machine."""
+    lock = two.cloud.state.parents[1] / "f" / "agent.lock"
+    status = Path(f"/proc/{lock.read_text().split()[0]}/status").read_text()
+    assert "NoNewPrivs:\t1" in status
+    assert len(capabilities(AGENT)) == int(re.findall(r"CapBnd:\t(\w+)", status)[0], 16).bit_count()
 
 
 async def test_a_guest_of_another_host_is_reached_through_the_tunnel(two: TwoHosts) -> None:

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     _policy(commands)
     _explain(commands)
     _doctor(commands)
+    _units(commands)
     _verify(commands)
     _checkpoints(commands)
     _image(commands)
@@ -241,6 +242,12 @@ def _doctor(commands: Any) -> None:
     doctor = _add(commands, "doctor", "doctor:run", "What is wrong with this machine and its cloud, and what mends it.")
     _places(doctor)
     _form(doctor)
+
+
+def _units(commands: Any) -> None:
+    units = _group(commands, "units", "Units of systemd.")
+    write = _add(units, "write", "units:run", "Write the units of API, workers and agent, for this installation.")
+    write.add_argument("directory", type=Path, metavar="DIR", help="/etc/systemd/system, for one")
 
 
 def _verify(commands: Any) -> None:

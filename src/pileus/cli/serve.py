@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from pileus.cli import Failure
 from pileus.cli.settings import configuration
 from pileus.cli.state import open_state, pid_file
+from pileus.cli.systemd import Systemd
 from pileus.kernel.config import Config
 
 
@@ -29,6 +31,7 @@ def prepared(asked: argparse.Namespace) -> Config:
 
 
 def api(asked: argparse.Namespace) -> int:
+    systemd = Systemd()
     config = prepared(asked)
     state = Path(config.state).absolute()
     numbers = state / "run" / f"metrics-{os.getpid()}"
@@ -52,6 +55,7 @@ def api(asked: argparse.Namespace) -> int:
 
         supervisor = Supervisor(child, asked.processes)
         supervisor.start()
+        systemd.ready()
         print(f"Pileus serves {url} with {asked.processes} processes (pid {os.getpid()})", flush=True)
         process.start_log(config)
         supervisor.watch()
@@ -59,6 +63,7 @@ def api(asked: argparse.Namespace) -> int:
 
 
 def worker(asked: argparse.Namespace) -> int:
+    systemd = Systemd()
     config = prepared(asked)
     from pileus.cli import process
 
@@ -67,6 +72,7 @@ def worker(asked: argparse.Namespace) -> int:
     process.start_log(config)
 
     def ready() -> None:
+        systemd.ready(asyncio.get_running_loop())
         print(f"Pileus works (pid {os.getpid()})", flush=True)
 
     with pid_file(state, f"worker-{os.getpid()}"):
@@ -75,14 +81,13 @@ def worker(asked: argparse.Namespace) -> int:
 
 
 def agent(asked: argparse.Namespace) -> int:
-    import asyncio
-
     from pileus.agent.main import Options, run
     from pileus.agent.wire import AgentError
     from pileus.agent.wiring import Wiring
     from pileus.kernel import log
     from pileus.kernel.config import Log
 
+    systemd = Systemd()
     options = Options(
         state=asked.state,
         control=asked.control,
@@ -102,10 +107,13 @@ def agent(asked: argparse.Namespace) -> int:
     )
     os.umask(0o077)
     log.start(Log(file=asked.log))
+
+    def ready(where: str) -> None:
+        systemd.ready(asyncio.get_running_loop())
+        print(f"The agent listens on {where} (pid {os.getpid()})", flush=True)
+
     try:
-        asyncio.run(
-            run(options, ready=lambda where: print(f"The agent listens on {where} (pid {os.getpid()})", flush=True))
-        )
+        asyncio.run(run(options, ready=ready))
     except AgentError as e:
         raise Failure(str(e)) from e
     return 0
