@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from demo.world import DemoWorld
-from pileus.services.compute.servers import sagas_move
+from pileus.services.compute.servers import moving, sagas_live, sagas_move
+from pileus.services.compute.servers.moving import Live
 from sagas.compute_scenarios import WITH_VOLUME, begun, decided, existing
 from sagas.scenario import Scenario, Snapshot
 
@@ -19,6 +20,12 @@ async def migrate_server(world: DemoWorld, *, sure: bool = False) -> UUID:
 
 async def drain_server(world: DemoWorld) -> UUID:
     return await migrate_server(world, sure=True)
+
+
+async def migrate_live(world: DemoWorld) -> UUID:
+    ctx, server = await existing(world, volume=True)
+    await moving.migrate_live(ctx, server, Live())
+    return server.id
 
 
 async def evacuate_server(world: DemoWorld) -> UUID:
@@ -43,5 +50,6 @@ MOVE_SCENARIOS = [
     Scenario(sagas_move.migrate_server, drain_server, done=ELSEWHERE, undone=WITH_VOLUME),
     Scenario(sagas_move.confirm_migration, decided(migrate_server, "confirmResize"), done=ELSEWHERE),
     Scenario(sagas_move.revert_migration, decided(migrate_server, "revertResize"), done=WITH_VOLUME, undone=MOVED),
+    Scenario(sagas_live.migrate_live, migrate_live, done=ELSEWHERE, undone=WITH_VOLUME),
     Scenario(sagas_move.evacuate_server, evacuate_server, done=ELSEWHERE, undone=WITH_VOLUME),
 ]

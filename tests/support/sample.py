@@ -259,6 +259,7 @@ REAL: dict[str, Real] = {
     "console_token": served.a_console_token,
     "file": served.a_file,
     "request_id": served.a_request,
+    "migration_id": served.a_migration,
     "service_id": a_service,
     "service_number": computed.a_number_of_a_service,
     "service_provider_id": a_service_provider,

@@ -79,6 +79,10 @@ async def a_request(cloud: RunningCloud) -> str:
     return "req-none"
 
 
+async def a_migration(cloud: RunningCloud) -> str:
+    return "1"
+
+
 async def a_new_server(cloud: RunningCloud) -> Any:
     return {"server": {"name": "new", "flavorRef": TINY, "imageRef": await an_image(cloud)}}
 

@@ -78,6 +78,7 @@ class Rim(Generic[E]):
     ) -> None:
         self.kind: str = protocol.KIND  # type: ignore[attr-defined]
         self.version: int = protocol.VERSION  # type: ignore[attr-defined]
+        self._beside: frozenset[str] = getattr(protocol, "BESIDE", frozenset())
         self.verbs = verbs_of(protocol)  # type: ignore[arg-type]  # a class is hashable, whatever E is
         self.patience_s = PATIENCE_S
         self.changed = changed or (lambda change: None)
@@ -93,6 +94,8 @@ class Rim(Generic[E]):
             return await self._call(verb, body)
         subject = verb.subject(body)
         async with self.fences.hold(subject, body.fence):
+            if verb.name in self._beside:
+                return await self._call(verb, body)
             job = self._jobs.get(subject)
             if verb.name == "cancel":
                 if job is not None and job.verb.name == body.verb:

@@ -5,7 +5,8 @@ The contract of an engine's verbs:
 - A verb says the end state (`ensure_...`), so saying it twice is fine; `observe` tells what is.
 - Every verb answers within `VERB_ANSWERS_WITHIN_S`: Done, Going or Failed. What takes longer is a *job*, keyed by
   (subject, verb): saying the verb again with the same arguments joins it and, once it has ended, collects its result;
-  other arguments replace it; `cancel` ends it.
+  other arguments replace it; `cancel` ends it. So does another verb of the subject, but for those that a protocol says
+  `BESIDE` its jobs.
 - A job is kept on the host. After a restart of the host's agent it is resumed or reported lost; it never vanishes.
 - Each write carries the caller's fence, a number that only grows. The host keeps the highest it has seen per subject and
   refuses older ones: whoever comes with one has lost its lease.

@@ -19,10 +19,11 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Going(msgspec.Struct, frozen=True, tag="going"):
-    """A job is on its way; say the verb again to learn more. `percent` is 0 to 100."""
+    """A job is on its way; say the verb again to learn more. `percent` is 0 to 100; `facts` is what can be counted of it."""
 
     percent: int = 0
     note: str = ""
+    facts: dict[str, Any] = {}
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

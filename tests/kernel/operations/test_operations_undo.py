@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from demo.machines import service as machines
 from demo.world import DemoWorld
 from pileus.kernel.errors import Conflict, LeaseLost, Unavailable
-from pileus.kernel.operations import Op, Wait, Worker, unpaid
+from pileus.kernel.operations import NotPassed, Op, Wait, Worker, unpaid
 from pileus.kernel.operations.debts import forgive, pay
 from pileus.kernel.operations.tables import debts
 from pileus.kernel.operations.views import cancel, page, retry
@@ -234,3 +234,18 @@ async def test_a_debt_that_was_noted_before_a_failure_is_not_lost_and_not_double
         assert await forgive(ctx, "h2") == 0
         assert await forgive(ctx, "h1") == 1
     assert not await unpaid(world.ctx(), thing)
+
+
+async def test_a_point_of_no_return_that_was_not_passed_is_one_to_return_from(play: Any, new_saga: Any) -> None:
+    """As the step itself says, which alone can know; of any other step it is a failure like all."""
+    saga, undone = new_saga(), []
+
+    async def undo(op: Op) -> None:
+        undone.append(op.cause)
+
+    step_of(saga, "one", nothing).undo(undo)
+    step_of(saga, "switch", raises(NotPassed("it stays")), point_of_no_return=True)
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.state(operation) == "undone"
+    assert undone == ["it stays"]

@@ -49,12 +49,14 @@ class Snapshot(Spec, frozen=True):
 
 
 class Export(Spec, frozen=True):
-    """A volume as one host may use it. The id is that of the attachment."""
+    """A volume as one host may use it; `also`: the one that may as before, while a guest goes from there to here. The id is
+    that of the attachment."""
 
     id: UUID
     volume_id: UUID
     host: str
     read_only: bool = False
+    also: str | None = None
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,11 +124,23 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     traits: tuple[str, ...] = ()
 
 
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a guest has come on its way, in bytes."""
+
+    memory_total: int = 0
+    memory_processed: int = 0
+    memory_remaining: int = 0
+    disk_total: int = 0
+    disk_processed: int = 0
+    disk_remaining: int = 0
+
+
 class Hypervisor(Protocol):
     """Guests on one host."""
 
     KIND: ClassVar[str] = "hypervisor"
     VERSION: ClassVar[int] = 1
+    BESIDE: ClassVar[frozenset[str]] = frozenset({"ensure_hurried"})
 
     async def ensure_disks(self, domain: Domain, *, fence: int) -> Answer:
         """The guest has the local disks of the wish and no others but kept ones. A long job.
@@ -174,8 +186,32 @@ class Hypervisor(Protocol):
         """A local disk as it is now (crash consistent), as a qcow2 without a backing file, was PUT to the url. A long job."""
         ...
 
+    async def ensure_awaited(self, domain: Domain, source: str, disks: dict[str, int], *, fence: int) -> Answer:
+        """The host is ready for the guest, which runs on the host `source`: as it shall be here, with its local disks of so
+        many bytes, still empty. Done with the facts by which it is sent. A long job.
+
+        It is not defined here before it has arrived; `ensure_gone` ends the waiting.
+        """
+        ...
+
+    async def ensure_sent(self, domain_id: UUID, to: dict[str, Any], *, fence: int) -> Answer:
+        """The guest, with its local disks, goes on where it is awaited (the facts of that), and is not defined here any more.
+        A long job: Going has the facts of `Progress`.
+
+        Failed or cancelled, it runs here as before; but look: the answer of a host that died may have got lost.
+        """
+        ...
+
+    async def ensure_hurried(self, domain_id: UUID, *, fence: int) -> Answer:
+        """A guest that is being sent stands still until it has arrived. Done also when none is."""
+        ...
+
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> Answer:
         """Nothing of the guest is left: no definition, no disk, no job."""
+        ...
+
+    async def local_disks(self, domain_id: UUID) -> dict[str, int]:
+        """How many bytes the local disks of a guest have, by name. Raises NotFound."""
         ...
 
     async def cancel(self, domain_id: UUID, verb: str, *, fence: int) -> Answer:

@@ -5,6 +5,8 @@
 <home>/domains/<id>.disks    its local disks, and what is kept of them
 <home>/domains/<id>.sizes    how large it sees volumes that have grown, by attachment
 <home>/domains/<id>.boots    when it started, and the restarts that it has seen
+<home>/domains/<id>.awaited  the definition of a guest that runs on another host, and shall come
+<home>/domains/<id>.hurried  a guest that is being sent, and stands still
 <home>/jobs, <home>/troubles see `engines.simulation`
 """
 
@@ -19,10 +21,10 @@ import msgspec
 
 from pileus.engines.files import make_directory, read_or_none, write_whole
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen
-from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, snapshot, volumes_of
+from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, progress, snapshot, volumes_of
 from pileus.engines.simulation import Simulation
 from pileus.engines.transfers import Transfers
-from pileus.engines.verbs import Answer, Done, Failed
+from pileus.engines.verbs import Answer, Done, Failed, Going
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Conflict, NotFound
 
@@ -173,6 +175,70 @@ class SimHypervisor:
             await self._transfers.put(url, snapshot(found))
         return answer
 
+    async def ensure_awaited(self, domain: Domain, source: str, disks: dict[str, int], *, fence: int) -> Answer:
+        wanted = {disk.name: disk for disk in domain.disks if isinstance(disk, LocalDisk)}
+        data, file = msgspec.json.encode(domain), self._file(domain.id, "awaited")
+
+        def make_so() -> None:
+            self._write(self._disks_file(domain.id), self._disks(domain.id).made(wanted))
+            write_whole(file, data)
+
+        def is_so() -> bool:
+            return read_or_none(file) == data or not self._missing(domain.id)
+
+        answer = await self._say("ensure_awaited", domain.id, f"{source} {data!r}", is_so, make_so)
+        return Done(facts={"domains": str(self._domains)}) if isinstance(answer, Done) else answer
+
+    async def ensure_sent(self, domain_id: UUID, to: dict[str, Any], *, fence: int) -> Answer:
+        there = Path(to["domains"])
+
+        def is_so() -> bool | Failed:
+            if self._missing(domain_id):
+                return (there / f"{domain_id}.json").exists() or Failed(f"There is no guest {domain_id} on this host.")
+            if not (there / f"{domain_id}.awaited").exists():
+                return Failed(f"The guest {domain_id} is not awaited there.")
+            if self._power(domain_id) not in (Power.ON, Power.PAUSED):
+                return Failed(f"The guest {domain_id} does not run.")
+            if self._file(domain_id, "hurried").exists():
+                self._simulation.drop(domain_id, "ensure_sent")
+                self._send(domain_id, there)
+                return True
+            return False
+
+        def make_so() -> None:
+            self._send(domain_id, there)
+
+        answer = await self._say("ensure_sent", domain_id, str(there), is_so, make_so)
+        if isinstance(answer, Going):
+            return msgspec.structs.replace(answer, facts=progress(self._domain(domain_id), answer.percent))
+        return answer
+
+    def _send(self, domain_id: UUID, there: Path) -> None:
+        """Nothing here before all is there."""
+        for suffix in ("boots", "sizes", "power"):
+            data = read_or_none(self._file(domain_id, suffix))
+            if data is not None:
+                write_whole(there / f"{domain_id}.{suffix}", data)
+        awaited = there / f"{domain_id}.awaited"
+        awaited.rename(awaited.with_suffix(".json"))
+        for suffix in ("json", "power", "boots", "sizes", "hurried"):
+            self._file(domain_id, suffix).unlink(missing_ok=True)
+
+    async def ensure_hurried(self, domain_id: UUID, *, fence: int) -> Answer:
+        file = self._file(domain_id, "hurried")
+        return await self._say(
+            "ensure_hurried",
+            domain_id,
+            "",
+            is_so=lambda: file.exists() or self._missing(domain_id),
+            make_so=lambda: write_whole(file, b""),
+        )
+
+    async def local_disks(self, domain_id: UUID) -> dict[str, int]:
+        if self._missing(domain_id):
+            raise NotFound(f"There is no guest {domain_id} on this host.")
+        return {name: disk.size_mib << 20 for name, disk in self._disks(domain_id).now.items()}
+
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> Answer:
         return await self._say(
             "ensure_gone",
@@ -183,6 +249,8 @@ class SimHypervisor:
         )
 
     async def cancel(self, domain_id: UUID, verb: str, *, fence: int) -> Answer:
+        if verb == "ensure_sent":
+            self._file(domain_id, "hurried").unlink(missing_ok=True)
         return await self._simulation.cancel(domain_id, verb)
 
     async def observe(self) -> dict[UUID, DomainFacts]:

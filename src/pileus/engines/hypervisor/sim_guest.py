@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from pileus.engines.blank import qcow2
-from pileus.engines.hypervisor import Domain, LocalDisk, VolumeDisk
+from pileus.engines.hypervisor import Domain, LocalDisk, Progress, VolumeDisk
 from pileus.kernel.clock import iso
 
 BOOTS_KEPT = 20
@@ -92,6 +92,16 @@ def numbers(domain: Domain, uptime_s: float, sizes_gib: Mapping[UUID, int]) -> d
         tap = f"tap{str(nic.port_id)[:11]}"
         found |= {f"{tap}_{way}{what}": 0 for way in ("rx", "tx") for what in ("", "_drop", "_errors", "_packets")}
     return found
+
+
+def progress(domain: Domain, percent: int) -> dict[str, int]:
+    """How far it has come, when so much of it is on the other side."""
+    disk = sum(each.size_mib << 20 for each in domain.disks if isinstance(each, LocalDisk))
+    found: dict[str, int] = {}
+    for name, total in (("memory", domain.memory_mib << 20), ("disk", disk)):
+        done = total * percent // 100
+        found |= {f"{name}_total": total, f"{name}_processed": done, f"{name}_remaining": total - done}
+    return msgspec.to_builtins(Progress(**found))  # type: ignore[no-any-return]
 
 
 async def snapshot(disk: LocalDisk) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ from pileus.kernel.errors import CloudError, HostDown, LeaseLost, TryAgain, Unav
 from pileus.kernel.operations import start
 from pileus.kernel.operations.chain import Chain
 from pileus.kernel.operations.op import Op
-from pileus.kernel.operations.saga import Saga, Step, Wait
+from pileus.kernel.operations.saga import NotPassed, Saga, Step, Wait
 from pileus.kernel.verbs import Done, Failed, Going
 
 logger = logging.getLogger("pileus.operations")
@@ -53,9 +53,10 @@ class Again:
 
 @dataclass(frozen=True)
 class Broken:
-    """It failed for good: the reason."""
+    """It failed for good: the reason; `unpassed`: though a point of no return, it was not passed."""
 
     cause: str
+    unpassed: bool = False
 
 
 def late(step: Step, note: str) -> str:
@@ -118,7 +119,8 @@ class Carrier:
 
     async def _failed(self, step: Step, why: Again | Broken) -> bool:
         late = self.spent_s >= step.deadline_s
-        may_return = self.saga.may_return(step.name)
+        unpassed = isinstance(why, Broken) and why.unpassed and step.point_of_no_return
+        may_return = self.saga.may_return(step.name) or unpassed
         if may_return and (late or isinstance(why, Broken)):
             return await self._turn_back(step, "failed", why.cause)
         if late:
@@ -170,7 +172,7 @@ class Carrier:
             facts = {"operation": str(self.op.id), "saga": self.saga.key, "step": step.name}
             logger.error("a step has a bug", exc_info=error, extra={"facts": facts})
             return Broken(f"{type(error).__name__} in {step.name}; the log has it under operation {self.op.id}")
-        return Broken(error.message)
+        return Broken(error.message, unpassed=isinstance(error, NotPassed))
 
     async def at(self, step: Step, when: str) -> None:
         if self.seam is not None:

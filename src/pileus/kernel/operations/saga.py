@@ -17,7 +17,8 @@ What a step may rely on, and must do:
 - It runs at least once: write it as "ensure". What it returns is kept in `op.memo` under its name.
 - It may return `Wait` or `Going` to be called again later, or `Failed`.
 - If it fails for good, the undo of every step that started runs, last first: an undo accepts "never happened".
-- From the `point_of_no_return` on, the operation only goes forward.
+- From the `point_of_no_return` on, the operation only goes forward; but that step itself may find that it was not passed
+  (`NotPassed`), and the operation unwinds.
 - `Unavailable` is tried again until the step's deadline; anything else fails the step.
 """
 
@@ -31,10 +32,16 @@ from typing import TYPE_CHECKING, Any, overload
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.errors import CloudError
 from pileus.kernel.operations.start import Beginning, begin, supersede, want
 
 if TYPE_CHECKING:
     from pileus.kernel.operations.op import Op
+
+
+class NotPassed(CloudError):
+    """Raised by the step that is the point of no return, when it knows that nothing of it has come about, nor will."""
+
 
 StepFunction = Callable[["Op"], Awaitable[Any]]
 DEADLINE_S = 60.0

@@ -25,6 +25,7 @@ from pileus.services.compute.servers import api_actions as server_actions
 from pileus.services.compute.servers import api_attach as server_attachments
 from pileus.services.compute.servers import api_consoles as server_consoles
 from pileus.services.compute.servers import api_history as server_history
+from pileus.services.compute.servers import api_live as server_live
 from pileus.services.compute.servers import api_moves as server_moves
 from pileus.services.compute.servers import api_parts as server_parts
 from pileus.services.compute.servers import guest_pages
@@ -66,6 +67,7 @@ NOUNS = (
     server_actions,
     server_attachments,
     server_history,
+    server_live,
     server_moves,
     server_parts,
 )

@@ -24,7 +24,7 @@ from pileus.engines.hypervisor.libvirt.daemon import Libvirtd, qemu_user
 from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
 from pileus.engines.hypervisor.libvirt.guest import PASS_THROUGH, Guest, Restart
-from pileus.engines.hypervisor.libvirt.images import Images
+from pileus.engines.hypervisor.libvirt.images import Images, virtual_bytes
 from pileus.engines.hypervisor.libvirt.plugging import places, plug, show_size
 from pileus.engines.hypervisor.libvirt.refusal import Refusal
 from pileus.engines.hypervisor.libvirt.uploads import Uploads
@@ -39,6 +39,7 @@ logger = logging.getLogger("pileus.libvirt")
 P = ParamSpec("P")
 T = TypeVar("T")
 LOOK_S = 0.2
+NOT_LIVE = "This host cannot move guests that run: stop the server, or migrate it cold."
 ASK_AGAIN_S = 10.0
 AGAIN_S = 0.5
 HOUSEKEEPING_S = 60.0
@@ -204,6 +205,23 @@ class LibvirtHypervisor(Hypervisor):
     @verb
     async def ensure_uploaded(self, domain_id: UUID, disk: str, url: str, *, fence: int) -> None:
         await self._uploads.send(self._guest(domain_id), disk, url)
+
+    @verb
+    async def ensure_awaited(self, domain: Domain, source: str, disks: dict[str, int], *, fence: int) -> None:
+        raise Refusal(NOT_LIVE)
+
+    @verb
+    async def ensure_sent(self, domain_id: UUID, to: dict[str, Any], *, fence: int) -> None:
+        raise Refusal(NOT_LIVE)
+
+    @verb
+    async def ensure_hurried(self, domain_id: UUID, *, fence: int) -> None:
+        """Nothing is sent."""
+
+    async def local_disks(self, domain_id: UUID) -> dict[str, int]:
+        guest = self._guest(domain_id)
+        disks = {name: disk for name, disk in guest.disks().items() if "@" not in name}
+        return {name: await virtual_bytes(guest.disk_path(name), disk.format) for name, disk in disks.items()}
 
     @verb
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> None:

@@ -17,7 +17,6 @@ FIRST = ("hidden", "host", "instance_uuid", "migration_type", "source_compute", 
 SINCE = {"limit": "2.59", "marker": "2.59", "changes-since": "2.59", "changes-before": "2.66"}
 OWNERS = {"project_id": "2.80", "user_id": "2.80"}
 HOSTS = ("source_compute", "source_node", "dest_compute", "dest_host", "dest_node")
-RUNNING = frozenset({"queued", "preparing", "running", "post-migrating"})
 
 
 @api.get("/v2.1/os-migrations", rule=RULES)
@@ -58,7 +57,7 @@ def shown(ctx: Ctx, here: Here, migration: Migration) -> dict[str, Any]:
         document |= dict.fromkeys(HOSTS)
     if ctx.at("2.23"):
         document["migration_type"] = migration.type
-        if migration.type == service.LIVE and migration.status in RUNNING:
+        if migration.type == service.LIVE and migration.status in service.IN_PROGRESS:
             document["links"] = links(here, f"servers/{migration.server_id}/migrations", str(migration.number))
     if ctx.at("2.59"):
         document["uuid"] = migration.id

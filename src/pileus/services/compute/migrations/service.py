@@ -18,9 +18,23 @@ from pileus.kernel.paging import Page
 from pileus.services.compute.migrations import store
 from pileus.services.compute.migrations.store import Migration
 
-__all__ = ["EVACUATION", "LIVE", "MIGRATION", "RESIZE", "Migration", "begin", "change", "decide", "of_server", "page"]
+__all__ = [
+    "EVACUATION",
+    "IN_PROGRESS",
+    "LIVE",
+    "MIGRATION",
+    "RESIZE",
+    "Migration",
+    "begin",
+    "change",
+    "decide",
+    "get",
+    "of_server",
+    "page",
+]
 
 MIGRATION, RESIZE, EVACUATION, LIVE = "migration", "resize", "evacuation", "live-migration"
+IN_PROGRESS = ("queued", "preparing", "running", "post-migrating")
 UNDECIDED = "finished"  # moved or resized, and not confirmed yet
 
 c = store.migrations.c
@@ -48,6 +62,11 @@ async def change(ctx: Ctx, operation_id: UUID, **columns: Any) -> None:
 async def decide(ctx: Ctx, server_id: UUID, status: str) -> None:
     """The server's owner, or who asked for it, has confirmed or reverted what was finished."""
     await store.change(ctx, sa.and_(c.server_id == server_id, c.status == UNDECIDED), status=status)
+
+
+async def get(ctx: Ctx, operation_id: UUID) -> Migration:
+    [found] = await store.find(ctx, c.id == operation_id)
+    return found
 
 
 async def of_server(ctx: Ctx, server_id: UUID) -> list[Migration]:

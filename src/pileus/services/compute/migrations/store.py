@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import JSON, Text, metadata
 from pileus.kernel.errors import BadRequest, CloudError
 from pileus.kernel.filters import Condition
 from pileus.kernel.paging import Listing, Page, Sort
@@ -29,6 +29,9 @@ migrations = sa.Table(
     sa.Column("new_flavor", Text, nullable=False),
     sa.Column("user_id", Text, nullable=False),  # who asked for it
     sa.Column("project_id", Text),
+    sa.Column("progress", JSON, nullable=False),  # of a live one: engines.hypervisor.Progress
+    sa.Column("hurried", sa.Boolean, nullable=False),
+    sa.Column("called_off", sa.Boolean, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Index("compute_migration_server", "server_id"),
@@ -38,7 +41,8 @@ migrations = sa.Table(
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
-    """A server on its way to another host, or one that was. Times are seconds since the epoch."""
+    """A server on its way to another host, or one that was. Times are seconds since the epoch. `hurried`, `called_off`: what
+    was asked of it meanwhile."""
 
     number: int
     id: UUID
@@ -51,6 +55,9 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     new_flavor: str
     user_id: str
     project_id: str | None
+    progress: dict[str, int] = {}
+    hurried: bool = False
+    called_off: bool = False
     created_at: float
     updated_at: float
 
@@ -72,7 +79,8 @@ def read(rows: Sequence[sa.Row[Any]]) -> list[Migration]:
 
 
 async def add(ctx: Ctx, **columns: Any) -> None:
-    await ctx.execute(migrations.insert().values(created_at=ctx.now(), updated_at=ctx.now(), **columns))
+    new = {"progress": {}, "hurried": False, "called_off": False, "created_at": ctx.now(), "updated_at": ctx.now()}
+    await ctx.execute(migrations.insert().values(**new, **columns))
 
 
 async def change(ctx: Ctx, which: Condition, **columns: Any) -> None:

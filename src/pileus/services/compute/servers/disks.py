@@ -73,6 +73,18 @@ async def open_all_to(op: Op, host: str) -> Any:
     return None
 
 
+async def open_all_beside(op: Op, host: str, now: str) -> Any:
+    """That host may open each volume that the server has, beside the one where it runs now. By device, how; or Wait, Failed."""
+    found = {}
+    for device in await volumes_of(op, op.subject_id):
+        if device.connection is not None:
+            answer = await attachments.connect(op, device.id, host, also=now)
+            if not is_done(answer):
+                return answer
+            found[str(device.id)] = answer.facts
+    return found
+
+
 async def ensure_volume(op: Op, device: Device) -> Any:
     """Its volume, made if it is to be, and reserved. Wait while it is made."""
     volume_id = device.volume_id

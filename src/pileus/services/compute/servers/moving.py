@@ -13,8 +13,10 @@ from pileus.kernel.operations import Saga, holder
 from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.scheduler import service as scheduler
-from pileus.services.compute.servers import actions, guest_data, sagas_move, store
+from pileus.services.compute.servers import actions, guest_data, rules, sagas_live, sagas_move, store
 from pileus.services.compute.servers.store import Server
+
+LIVE = "os-migrateLive"
 
 
 async def migrate(ctx: Ctx, server: Server, host: str | None, *, sure: bool = False) -> None:
@@ -28,7 +30,32 @@ async def migrate(ctx: Ctx, server: Server, host: str | None, *, sure: bool = Fa
         raise BadRequest("Cannot migrate to the host where the server exists.")
     await _room(ctx, server, host)
     memo = {"host": host, "forced": False, "sure": sure}
-    await _begin(ctx, server, "migrate", sagas_move.migrate_server, memo, task_state="resize_prep")
+    await begin(ctx, server, "migrate", sagas_move.migrate_server, memo, task_state="resize_prep")
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server shall move while it runs. `copied`: its local disks are (None: if it has any); `at_once`: who asks is told
+    now what stands against it, and else sees it in the server's actions."""
+
+    host: str | None = None
+    forced: bool = False
+    copied: bool | None = None
+    at_once: bool = False
+
+
+async def migrate_live(ctx: Ctx, server: Server, wanted: Live) -> None:
+    """Begin to move it to another host while it runs. Raises BadRequest, Conflict."""
+    actions.refuse_locked(ctx, server)
+    rules.check(LIVE, server.id, server.vm_state, server.task_state)
+    if wanted.host is not None:
+        await _known(ctx, wanted.host, BadRequest)
+    if wanted.at_once:
+        if wanted.host is not None and wanted.host == server.host:
+            raise BadRequest(f"Unable to migrate instance ({server.id}) to current host ({server.host}).")
+        sagas_live.check_disks(await store.devices_of(ctx, [server.id]), copied=wanted.copied)
+        await _room(ctx, server, wanted.host, forced=wanted.forced)
+    memo = {"host": wanted.host, "forced": wanted.forced, "copied": wanted.copied, "was": server.vm_state}
+    await begin(ctx, server, LIVE, sagas_live.migrate_live, memo, task_state="migrating")
 
 
 class Refuge(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +90,7 @@ async def evacuate(ctx: Ctx, server: Server, wanted: Refuge) -> None:
     }
     vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=wanted.admin_pass)
     columns = {"task_state": "rebuilding", "sealed": guest_data.sealed(ctx, vault)}
-    await _begin(ctx, server, "evacuate", sagas_move.evacuate_server, memo, **columns)
+    await begin(ctx, server, "evacuate", sagas_move.evacuate_server, memo, **columns)
 
 
 async def _refuse_living(ctx: Ctx, server: Server) -> None:
@@ -92,7 +119,7 @@ async def _room(ctx: Ctx, server: Server, host: str | None, *, forced: bool = Fa
         raise BadRequest(verdict.message(asked.resources))
 
 
-async def _begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[str, Any], **columns: Any) -> UUID:
+async def begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[str, Any], **columns: Any) -> UUID:
     """Raises Conflict, also while a part of it comes or goes: that is opened to one host."""
     kind, status = KINDS[action]
     async with ctx.transaction() as ctx:
@@ -121,4 +148,8 @@ async def _begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[s
     return operation_id
 
 
-KINDS = {"migrate": (migrations.MIGRATION, "pre-migrating"), "evacuate": (migrations.EVACUATION, "accepted")}
+KINDS = {
+    "migrate": (migrations.MIGRATION, "pre-migrating"),
+    "evacuate": (migrations.EVACUATION, "accepted"),
+    "os-migrateLive": (migrations.LIVE, "queued"),
+}

@@ -73,12 +73,14 @@ def words(names: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-async def connect(op: Op, attachment_id: UUID, host: str) -> Any:
-    """In a step that acts: that host may open the volume. Done with the facts of its Connection, Going or Failed."""
+async def connect(op: Op, attachment_id: UUID, host: str, *, also: str | None = None) -> Any:
+    """In a step that acts: that host may open the volume, and nobody else but `also`, as before. Done with the facts of its
+    Connection, Going or Failed."""
     attachment, volume = await _both(op.ctx, attachment_id)
     if volume.host is None:
         raise Conflict(f"Volume {volume.id} is on no host.")
-    export = Export(id=attachment_id, volume_id=volume.id, host=host, read_only=attachment.mode == "ro")
+    read_only = attachment.mode == "ro"
+    export = Export(id=attachment_id, volume_id=volume.id, host=host, read_only=read_only, also=also)
     return await op.engine("blocks", volume.host).ensure_exported(export)
 
 
