@@ -25,10 +25,6 @@ async def live(client: Client, server_id: object, version: str = NEWEST, **more:
     return await act(client, server_id, "os-migrateLive", {**AUTO, **more}, version)
 
 
-def url(server_id: object, number: object = "") -> str:
-    return f"{SERVERS}/{server_id}/migrations" + (f"/{number}" if number else "")
-
-
 async def slowly(cloud: RunningCloud, server_id: object, verb: str = "ensure_sent", host: str = "h1") -> None:
     """It is on its way, and takes its time."""
     trouble = Trouble(kind="delay", seconds=600)
@@ -147,38 +143,45 @@ async def test_how_far_it_is_can_be_seen(cloud: RunningCloud) -> None:
     manager = cloud.as_("manager")
     server = await made(cloud, manager)
     await slowly(cloud, server.id)
-    (found,) = (await cloud.get(url(server.id), headers=at("2.80"))).json()["migrations"]
+    (found,) = (await cloud.get(f"{SERVERS}/{server.id}/migrations", headers=at("2.80"))).json()["migrations"]
     assert (found["status"], found["source_compute"], found["dest_compute"]) == ("running", "h1", "h2")
     assert (found["user_id"], found["server_uuid"]) == (cloud.user_id, str(server.id))
     assert found["memory_total_bytes"] == found["memory_processed_bytes"] + found["memory_remaining_bytes"] > 0
     assert found["disk_total_bytes"] == 1 << 30
-    one = await cloud.get(url(server.id, found["id"]), headers=at("2.23"))
+    one = await cloud.get(f"{SERVERS}/{server.id}/migrations/{found['id']}", headers=at("2.23"))
     assert {"uuid", "user_id", "project_id"} & one.json()["migration"].keys() == set()
     assert one.json()["migration"]["id"] == found["id"]
-    (hidden,) = (await manager.get(url(server.id), headers=at("2.59"))).json()["migrations"]
+    (hidden,) = (await manager.get(f"{SERVERS}/{server.id}/migrations", headers=at("2.59"))).json()["migrations"]
     assert {hidden[name] for name in ("source_compute", "dest_compute", "dest_host", "dest_node")} == {None}
     assert hidden["uuid"] == found["uuid"]
     (listed,) = await migrations(cloud, server.id)
-    assert listed["links"][0]["href"].endswith(url(server.id, found["id"]).removeprefix("/compute"))
-    assert (await cloud.get(url(server.id), headers=at("2.22"))).status_code == 404
+    assert listed["links"][0]["href"].endswith(f"/servers/{server.id}/migrations/{found['id']}")
+    assert (await cloud.get(f"{SERVERS}/{server.id}/migrations", headers=at("2.22"))).status_code == 404
     for number in (found["id"] + 1, "none"):
-        assert (await cloud.get(url(server.id, number), headers=at("2.23"))).status_code == 404
+        assert (await cloud.get(f"{SERVERS}/{server.id}/migrations/{number}", headers=at("2.23"))).status_code == 404
 
 
 async def test_it_may_be_forced_to_its_end(cloud: RunningCloud) -> None:
     server = await made(cloud)
     await slowly(cloud, server.id)
-    (found,) = (await cloud.get(url(server.id), headers=at("2.23"))).json()["migrations"]
-    action = url(server.id, found["id"]) + "/action"
-    assert (await cloud.post(action, json={"force_complete": None}, headers=at("2.21"))).status_code == 404
-    answer = await cloud.post(action, json={"force_complete": None}, headers=at("2.22"))
+    (found,) = (await cloud.get(f"{SERVERS}/{server.id}/migrations", headers=at("2.23"))).json()["migrations"]
+    assert (
+        await cloud.post(
+            f"{SERVERS}/{server.id}/migrations/{found['id']}/action", json={"force_complete": None}, headers=at("2.21")
+        )
+    ).status_code == 404
+    answer = await cloud.post(
+        f"{SERVERS}/{server.id}/migrations/{found['id']}/action", json={"force_complete": None}, headers=at("2.22")
+    )
     assert (answer.status_code, answer.text) == (202, "")
     await cloud.settle()
     assert (await shown(cloud, server.id))["OS-EXT-SRV-ATTR:host"] == "h2"
-    assert (await cloud.get(url(server.id), headers=at("2.23"))).json()["migrations"] == []
-    gone = await cloud.get(url(server.id, found["id"]), headers=at("2.23"))
+    assert (await cloud.get(f"{SERVERS}/{server.id}/migrations", headers=at("2.23"))).json()["migrations"] == []
+    gone = await cloud.get(f"{SERVERS}/{server.id}/migrations/{found['id']}", headers=at("2.23"))
     assert "is not in progress" in gone.text
-    late = await cloud.post(action, json={"force_complete": None}, headers=at("2.22"))
+    late = await cloud.post(
+        f"{SERVERS}/{server.id}/migrations/{found['id']}/action", json={"force_complete": None}, headers=at("2.22")
+    )
     assert late.status_code == 409
     await is_whole(cloud)
 
@@ -188,13 +191,15 @@ async def test_it_may_be_called_off(cloud: RunningCloud, verb: str, host: str, v
     server = await made(cloud)
     before = await used(cloud, server.id)
     await slowly(cloud, server.id, verb, host)
-    (found,) = (await cloud.get(url(server.id), headers=at("2.23"))).json()["migrations"]
+    (found,) = (await cloud.get(f"{SERVERS}/{server.id}/migrations", headers=at("2.23"))).json()["migrations"]
     if verb == "ensure_awaited":
-        early = await cloud.delete(url(server.id, found["id"]), headers=at("2.64"))
+        early = await cloud.delete(f"{SERVERS}/{server.id}/migrations/{found['id']}", headers=at("2.64"))
         assert early.status_code == 400
         assert "Cannot abort live migration while the migration is in this state." in early.text
-    assert (await cloud.delete(url(server.id, found["id"] + 1), headers=at(version))).status_code == 404
-    answer = await cloud.delete(url(server.id, found["id"]), headers=at(version))
+    assert (
+        await cloud.delete(f"{SERVERS}/{server.id}/migrations/{found['id'] + 1}", headers=at(version))
+    ).status_code == 404
+    answer = await cloud.delete(f"{SERVERS}/{server.id}/migrations/{found['id']}", headers=at(version))
     assert (answer.status_code, answer.text) == (202, "")
     await cloud.settle()
     after = await shown(cloud, server.id)
