@@ -14,9 +14,10 @@ from pileus.kernel.operations import Worker
 from spec.compute.test_server_moves import act, guests, is_whole, migrations, shown, used
 from support.cloud import Client, RunningCloud
 from support.computed import at
-from support.served import SERVERS, made
+from support.served import made
 
 NEWEST = "2.104"
+SERVERS = "/compute/v2.1/servers"
 AUTO = {"host": None, "block_migration": "auto"}
 OLD = {"host": None, "block_migration": True, "disk_over_commit": False}
 
