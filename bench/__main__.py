@@ -5,6 +5,7 @@
     script/bench --only start,get_one_row --repeat 5 --seconds 10
     script/bench --only scale --repeat 1       1,000 hosts and 20,000 servers: a quarter of an hour
     script/bench --peer keystone beside real Keystone: what the same requests cost both (see bench/peer)
+    script/bench --peer all      beside Glance, Nova, Neutron, Cinder and Placement; or one of them
 
 The target is one process of its own on SQLite: `pileus up` for the start, else the same cloud with the demonstration
 service of the tests beside Identity; for `users_page` and beside a peer it is `pileus`, on SQLite and on PostgreSQL.
@@ -19,16 +20,19 @@ import asyncio
 import json
 import os
 import platform
+import re
 import statistics
 import sys
 import tempfile
 import time
 import tomllib
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench.machine import MOST_OTHERS, Use, watched
-from bench.peer import compare
+from bench.peer import beside, compare
+from bench.peer.infra import LOCK
 from bench.peer.pages import users_page
 from bench.scale import scale
 from bench.workloads import WORKLOADS as SINGLE
@@ -37,10 +41,12 @@ from conformance.installed import Failure
 
 HERE = Path(__file__).parent
 FIGURES = HERE.parent / "docs/figures.md"
-BESIDE = "## Beside Keystone\n"  # what follows it there is written by --publish
+BESIDE = {"keystone": "## Beside Keystone\n"}  # what follows it there, up to the next, is written by --publish
+BESIDE |= {name: "## Beside Glance, Nova, Neutron, Cinder and Placement\n" for name in ("all", *beside.WHOLE)}
 WORKLOADS: dict[str, Workload] = {**SINGLE, "users_page": users_page, "scale": scale}
 LONG = {"scale"}  # measured when named alone
 PEERS: dict[str, Workload] = {"keystone": compare.beside_keystone}
+WITH_PEER = {"keystone": ["users_page"]}
 
 
 @dataclass
@@ -51,8 +57,12 @@ class Result:
     uses: list[Use] = field(default_factory=list)
     void: int = 0
 
+    def of(self, name: str) -> list[float]:
+        """In each run that has it."""
+        return [run[name] for run in self.runs if name in run]
+
     def median(self, name: str) -> float:
-        return statistics.median(run[name] for run in self.runs)
+        return statistics.median(self.of(name))
 
 
 async def measured(name: str, run: Workload, repeat: int, seconds: float, patience_s: float = 0.0) -> Result:
@@ -100,8 +110,8 @@ def verdicts(results: dict[str, Result], repeat: int) -> list[dict[str, object]]
             continue
         row: dict[str, object] = {"gate": name, **gate, "median": None, "runs": [], "ok": None}
         if found is not None:
-            row |= {"median": found.median(name), "runs": [run[name] for run in found.runs]}
-            row["ok"] = found.median(name) <= gate["most"] if len(found.runs) >= repeat else None
+            row |= {"median": found.median(name), "runs": found.of(name)}
+            row["ok"] = found.median(name) <= gate["most"] if len(found.of(name)) >= repeat else None
         rows.append(row)
     return rows
 
@@ -121,7 +131,9 @@ def parsed() -> argparse.Namespace:
     p = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--check", action="store_true", help="exit 1 when a median is over its gate, or void")
     p.add_argument("--only", help=f"of: {', '.join(WORKLOADS)}")
-    p.add_argument("--peer", choices=PEERS, help="beside this service of OpenStack, which is installed if need be")
+    p.add_argument(
+        "--peer", choices=[*PEERS, "all", *beside.WHOLE], help="beside this service of OpenStack, installed if need be"
+    )
     p.add_argument("--publish", action="store_true", help=f"write the table beside the peer into {FIGURES.name}")
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument(
@@ -133,15 +145,10 @@ def parsed() -> argparse.Namespace:
 
 def chosen(args: argparse.Namespace) -> dict[str, Workload]:
     """What was asked for, by name. Beside a peer it is what that is compared in, unless --only says more."""
-    names = (
-        args.only.split(",")
-        if args.only
-        else ["users_page"]
-        if args.peer
-        else [name for name in WORKLOADS if name not in LONG]
-    )
+    usual = [] if args.peer else [name for name in WORKLOADS if name not in LONG]
+    names = args.only.split(",") if args.only else WITH_PEER.get(args.peer, usual)
     found = {name: WORKLOADS[name] for name in names}
-    return {args.peer: PEERS[args.peer], **found} if args.peer else found
+    return {args.peer: PEERS[args.peer], **found} if args.peer in PEERS else found
 
 
 def described() -> dict[str, str]:
@@ -156,15 +163,34 @@ def described() -> dict[str, str]:
     }
 
 
+def versions(peer: str) -> dict[str, str]:
+    """What the peer was, by the lock file."""
+    names = ["keystone"] if peer == "keystone" else ["keystone", *beside.WHOLE]
+    pinned = dict(re.findall(r"^(?:openstack-)?([a-z]+)==([0-9.]+)", LOCK.read_text(), re.MULTILINE))
+    return {name: f"{name.capitalize()} {pinned[name]}" for name in names}
+
+
 def medians(result: Result) -> Figures:
     """Of all that was measured, gates or not."""
-    return {name: result.median(name) for name in result.runs[0]} if result.runs else {}
+    return {name: result.median(name) for name in {name: None for run in result.runs for name in run}}
 
 
-def publish(table: str, machine: dict[str, str]) -> None:
-    """Put the table where the docs show it."""
-    before = FIGURES.read_text().partition(BESIDE)[0]
-    FIGURES.write_text(f"{before}{BESIDE}\n{', '.join(machine.values())}\n\n{table}\n")
+def publish(heading: str, table: str, machine: dict[str, str]) -> None:
+    """Put the table where the docs show it: under its heading, up to the next."""
+    before, _, after = FIGURES.read_text().partition(heading)
+    others = "".join(after.partition("\n## ")[1:])
+    FIGURES.write_text(f"{before}{heading}\n{', '.join(machine.values())}\n\n{table}\n{others}")
+
+
+async def beside_services(args: argparse.Namespace) -> dict[str, Result]:
+    """By service: all of them share the rounds. Empty for the peers that are workloads of their own."""
+    names = beside.WHOLE if args.peer == "all" else (args.peer,)
+    if not set(names) <= set(beside.WHOLE):
+        return {}
+    pause = partial(quiet, args.patience) if args.patience else None
+    with tempfile.TemporaryDirectory(prefix="pileus-bench-", dir=HERE / "results") as state:
+        runs = await beside.beside(names, Path(state), args.seconds, args.repeat, pause)
+    return {name: Result(runs=runs) for name in (*names, *(["all"] if args.peer == "all" else []))}
 
 
 async def main(args: argparse.Namespace) -> int:
@@ -172,16 +198,17 @@ async def main(args: argparse.Namespace) -> int:
     results = {
         name: await measured(name, run, args.repeat, args.seconds, args.patience) for name, run in chosen(args).items()
     }
+    results |= await beside_services(args)
     rows, machine = verdicts(results, args.repeat), described()
     out = HERE / "results" / time.strftime("%Y%m%dT%H%M%SZ.json", time.gmtime())
     figures = {name: medians(result) for name, result in results.items()}
     out.write_text(json.dumps({"machine": machine, "gates": rows, "figures": figures}, indent=1))
     tables = [table(rows)]
     if args.peer and figures[args.peer]:
-        tables.append(compare.table(figures[args.peer]))
+        tables.append((compare if args.peer in PEERS else beside).table(figures[args.peer]))
     print("\n\n".join([*tables, str(machine), str(out)]))
     if args.publish:
-        publish("\n\n".join(tables), machine)
+        publish(BESIDE[args.peer], "\n\n".join(tables), machine | versions(args.peer))
     return 1 if args.check and not all(row["ok"] for row in rows) else 0
 
 

@@ -15,7 +15,7 @@ import bcrypt
 from bench.load.loops import closed_loop
 from bench.load.samples import Sample, percentile
 from bench.machine import Use, watched
-from bench.peer import keystone, ours
+from bench.peer import openstack, ours
 from bench.peer.client import Connection
 from bench.peer.sides import Side
 from conformance.installed import Failure
@@ -41,7 +41,7 @@ async def beside_keystone(state: Path, seconds: float) -> tuple[Figures, Use]:
     """Every workload on each side, `seconds` at a time; figures by `side: workload c: what`, and what they come to."""
     with contextlib.ExitStack() as stack:
         sides = [
-            stack.enter_context(keystone.started(state / "keystone")),
+            stack.enter_context(openstack.started(state / "keystone")).side("Keystone"),
             stack.enter_context(ours.on_sqlite(state / "sqlite")),
             stack.enter_context(ours.on_postgresql(state / "postgresql")),
         ]

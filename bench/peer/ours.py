@@ -23,21 +23,24 @@ state = "{home}/state"
 listen = "127.0.0.1:{port}"
 [database]
 url = "{url}"
+[image]
+store = "{home}/images"
 """
-TWO_PROCESSES = ("serve", "api", "--processes", "2")
+ALL = ("up", "--simulate")  # every service and a simulated host, in one process
+TWO_PROCESSES = ("serve", "api", "--processes", "2")  # as many as Keystone has
 Seed = Callable[[str], None]  # given the URL of the database
 
 
 @contextlib.contextmanager
 def on_sqlite(home: Path, seed: Seed | None = None) -> Iterator[Side]:
     """`pileus up`: one process."""
-    with started(home, f"sqlite:///{home}/state/pileus.sqlite", ("up", "--simulate"), seed) as (url, pid):
+    with started(home, f"sqlite:///{home}/state/pileus.sqlite", ALL, seed) as (url, pid):
         yield Side("Pileus, SQLite", url, password(home), (pid,))
 
 
 @contextlib.contextmanager
 def on_postgresql(home: Path, seed: Seed | None = None, command: tuple[str, ...] = TWO_PROCESSES) -> Iterator[Side]:
-    """`pileus serve api` with two processes, as many as Keystone has, and a PostgreSQL server of its own, fsync on."""
+    """Beside a PostgreSQL server of its own, fsync on."""
     home.mkdir()
     for folder in (home, home.parent):
         folder.chmod(0o711)  # the server runs as another user below it

@@ -9,7 +9,7 @@ import pytest
 
 from bench.__main__ import PEERS, WORKLOADS, Result, measured, verdicts
 from bench.machine import MOST_OTHERS, Use
-from bench.peer import compare
+from bench.peer import beside, compare
 from bench.workloads import Figures
 from support.source import ROOT
 
@@ -34,8 +34,52 @@ def test_the_bar_of_the_issue_is_the_gate() -> None:
     }
     wanted |= {"password_cpu_sqlite": 1.1, "users_page_sqlite": 1.2, "users_page_postgresql": 1.2}
     wanted |= dict.fromkeys((f"scale_{what}_ms" for what in ("boot", "boots", "show", "list", "candidates")), 1.5)
+    shares = {
+        **dict.fromkeys(("images_1000", "boot", "boot_port", "delete", "delete_port", "show"), 1 / 40),
+        **dict.fromkeys(("images_25",), 1 / 20),
+        **dict.fromkeys(("networks", "ports", "volume_create", "volume_delete"), 1 / 30),
+        **dict.fromkeys(("ports_50", "ports_150"), 1 / 50),
+        **dict.fromkeys(("detail_199", "detail_1000"), 1 / 80),
+        **{"candidates": 1 / 25, "upload": 0.65, "download": 1.0, "idle": 0.1},
+    }
+    wanted |= {f"{name}_cpu_sqlite": round(share, 4) for name, share in shares.items()}
+    wanted |= {"upload_rate_sqlite": 1.25, "download_rate_sqlite": 1.25, "idle_pss_sqlite": 0.05}
     assert {name: gate["most"] for name, gate in GATES.items()} == wanted | {"stream_growth_mb": 32}
-    assert {gate["workload"] for gate in GATES.values()} == WORKLOADS.keys() | PEERS.keys()
+    peers = {*PEERS, *beside.WHOLE, "all"}
+    assert {gate["workload"] for gate in GATES.values()} == WORKLOADS.keys() | peers
+
+
+def test_every_gate_beside_openstack_is_of_an_operation() -> None:
+    names = {each.name for scene in beside.scenes(beside.WHOLE) for each in scene.operations}
+    of_peers = {name for name, gate in GATES.items() if gate["workload"] in (*beside.WHOLE, "all")}
+    assert {name.rpartition("_cpu_sqlite")[0] for name in of_peers if "_cpu_" in name} == names
+
+
+def test_ours_is_a_share_of_theirs_and_of_rates_theirs_is_one_of_ours() -> None:
+    numbers = {"OpenStack": (8.0, 100.0), "Pileus, SQLite": (2.0, 50.0), "Pileus, PostgreSQL": (4.0, 200.0)}
+    figures = {f"{side}: download: cpu_ms": cpu for side, (cpu, _) in numbers.items()}
+    figures |= {f"{side}: download: mb_per_s": rate for side, (_, rate) in numbers.items()}
+    assert beside.shares("download", figures) == {
+        "download_cpu_sqlite": 0.25,
+        "download_rate_sqlite": 2.0,
+        "download_cpu_postgresql": 0.5,
+        "download_rate_postgresql": 0.5,
+    }
+    assert beside.table(figures).splitlines()[2:] == [
+        "| download of an image of 1 GB: CPU, ms | 8 | 2 | 4.0 x | 4 | 2.0 x |",
+        "| download of an image of 1 GB: MB/s | 100 | 50 | 0.5 x | 200 | 2.0 x |",
+    ]
+
+
+def test_an_upload_is_held_against_what_its_hashes_allow() -> None:
+    figures = {f"{side}: upload: mb_per_s": 100.0 for side in beside.SIDES} | {beside.HASHES: 110.0}
+    assert beside.shares("upload", figures)["upload_rate_sqlite"] == 1.1
+
+
+def test_a_round_that_is_void_is_missing_from_the_verdict() -> None:
+    result = Result(runs=[{"start_s": 1.0}, {}, {"start_s": 1.0}])
+    [row] = [row for row in verdicts({"start": result}, THRICE) if row["gate"] == "start_s"]
+    assert (row["ok"], row["runs"]) == (None, [1.0, 1.0])
 
 
 def test_what_a_peer_costs_is_held_against_what_we_cost() -> None:
