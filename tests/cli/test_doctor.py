@@ -74,6 +74,8 @@ def test_a_database_that_answers(tmp_path: Path, postgres_server: PostgresServer
     with postgres_server.database() as url:
         found = doctor("--state", tmp_path, "--config", config(tmp_path, f'[database]\nurl = "{url}"\n'))
     assert found["database"]["seen"].startswith("PostgreSQL 1")
+    assert found["database schema"]["mend"] == "pileus db upgrade"
+    assert "processes" in found["database connections"]["seen"]
     assert not found["database"]["why"]
     assert "database clock" not in found
 

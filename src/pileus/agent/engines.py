@@ -29,6 +29,7 @@ from pileus.kernel.http.unix import LONGEST_PATH
 
 logger = logging.getLogger("pileus.agent")
 
+SWITCHES = ("ovs-vswitchd", "ovn-northd", "ovn-controller", "ethtool")
 PASS_THROUGH = 0o711
 Engines = list[tuple[type[Any], Any]]
 """Each by its protocol."""
@@ -77,7 +78,7 @@ async def networking(place: Place, stack: AsyncExitStack) -> tuple[Engines, Mapp
     """The switch of this host and, in one place, the overlay; and where programs find the switch."""
     from pileus.agent.networking import Networking
 
-    require("ovs-vswitchd", "ovn-northd", "ovn-controller", "ethtool")
+    require(*SWITCHES)
     made = Networking(place.home, place.name, place.wiring, place.clock, place.ask, place.certificates)
     if not place.central:
         return [], (await made.join(stack)).environment if place.wiring.overlay else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import ctypes
 import fcntl
@@ -21,22 +20,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import msgspec
-
-from pileus.cli import doctor_guests
+from pileus.cli import doctor_database, doctor_files, doctor_guests, doctor_machine
 from pileus.cli.finding import Finding
 from pileus.cli.rooms import control_state
 from pileus.cli.settings import configuration
 from pileus.cli.state import OPEN_TO_OTHERS
-from pileus.kernel.config import Config, database_url
+from pileus.kernel.config import Config
 from pileus.kernel.config_limits import address
 
 PYTHON = (3, 11)
 FREE_BYTES = 2 * 2**30
 FSYNC_S = 0.05
 FSYNCS = 5
-POSTGRES = 140_000
-SKEW_S = 5.0
 CLOCK_UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
 STATUS_OFFSET = 40  # of `status` in struct timex, on 64 bits
 SECRETS = ("site.key", "admin.password", "clouds.yaml", "openrc", "ca/*.key")
@@ -133,43 +128,6 @@ def open_to_others(path: Path) -> bool:
     return bool(stat.S_IMODE(path.stat().st_mode) & OPEN_TO_OTHERS)
 
 
-def database(config: Config) -> Iterator[Finding]:
-    url = database_url(msgspec.structs.replace(config, state=str(control_state(Path(config.state)))))
-    if not url.startswith("postgres"):
-        path = Path(url.removeprefix("sqlite:///"))
-        yield Finding("database", f"{path}" if path.exists() else f"{path} will be made")
-        return
-    import asyncpg
-
-    try:
-        version, skew_s = asyncio.run(asked_postgres(url))
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as e:
-        mend = "pg_isready; pileus config show | grep database"
-        yield Finding("database", f"does not answer: {e}", "Without it there is no cloud.", mend, serious=True)
-        return
-    if version < POSTGRES:
-        mend = "apt-get install postgresql-16, then pg_upgradecluster"
-        yield Finding("database", f"PostgreSQL {version // 10_000}", "Pileus needs 14 or newer.", mend, serious=True)
-    else:
-        yield Finding("database", f"PostgreSQL {version // 10_000}")
-    if abs(skew_s) > SKEW_S:
-        why = "Stamps and tokens of machines whose clocks differ disagree."
-        yield Finding("database clock", f"{skew_s:+.1f} s from ours", why, "timedatectl set-ntp true, on both machines")
-
-
-async def asked_postgres(url: str) -> tuple[int, float]:
-    """Its version number, and how far its clock is ahead of ours, seconds."""
-    import asyncpg
-
-    connection = await asyncpg.connect(url, timeout=10)
-    try:
-        version = int(await connection.fetchval("SHOW server_version_num"))
-        now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
-        return version, now - time.time()
-    finally:
-        await connection.close()
-
-
 def port(config: Config) -> Iterator[Finding]:
     listen = config.api.listen
     pid = runs(Path(config.state))
@@ -226,9 +184,11 @@ LOOKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     python,
     disk,
     modes,
-    database,
+    *doctor_files.LOOKS,
+    doctor_database.database,
     port,
     clock,
     open_files,
+    *doctor_machine.LOOKS,
     *doctor_guests.LOOKS,
 )
