@@ -47,7 +47,8 @@ class SendingContract:
         assert here is not None
         assert elsewhere == DomainFacts(disks=("root",)), "it has not arrived"
         for _ in range(2):
-            assert await rig.does(rig.hypervisor.ensure_sent, domain.id, to) == Done()
+            answer = await rig.does(rig.hypervisor.ensure_sent, domain.id, to)
+            assert answer == Done(), answer
             here, elsewhere = await at_both(rig, there, domain)
             assert here is None or not here.defined
             assert elsewhere == DomainFacts(defined=True, power=power, disks=("root",))
@@ -83,6 +84,7 @@ class SendingContract:
         assert isinstance(await hypervisor.ensure_sent(domain.id, to, fence=fence), Going)
         for _ in range(2):
             assert await hypervisor.ensure_hurried(domain.id, fence=fence) == Done()
-        assert await rig.does(hypervisor.ensure_sent, domain.id, to) == Done()
+        answer = await rig.does(hypervisor.ensure_sent, domain.id, to)
+        assert answer == Done(), answer
         assert await rig.does(hypervisor.ensure_hurried, domain.id) == Done()
         assert (await at_both(rig, there, domain))[1] == DomainFacts(defined=True, power=Power.ON, disks=("root",))

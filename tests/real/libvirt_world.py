@@ -19,6 +19,7 @@ from pileus.engines.blocks import Connection
 from pileus.engines.hypervisor import Domain, Hypervisor, Image, LocalDisk, Nic, Power, VolumeDisk
 from pileus.engines.hypervisor.libvirt.daemon import Libvirtd
 from pileus.engines.hypervisor.libvirt.engine import LibvirtHypervisor
+from pileus.engines.hypervisor.libvirt.road import Road
 from pileus.engines.hypervisor.libvirt.xml import Site
 from pileus.engines.rim import Rim
 from pileus.engines.troubles import Troubles
@@ -75,7 +76,7 @@ class World:
         made = LibvirtHypervisor(
             self.home,
             SystemClock(),
-            daemon=self.daemon,
+            road=Road(self.daemon),
             site=site,
             transfers=self.shelf,
             changed=self.changes.append,

@@ -8,9 +8,11 @@ import json
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,16 @@ pytestmark = [
 
 AGENTS, OVERLAY = 8790, 6642
 FAR = "far"
+EACH_S, GAP_S = 0.1, 20.0
+WRITER = (
+    "touch /tmp/writing; (n=0; while [ -e /tmp/writing ]; do n=$((n+1)); echo $n | dd of={disk} bs=512 seek=$((100+n%64)) "
+    "conv=notrunc,sync,fsync; echo $n >/tmp/last{number}; done) >/dev/null 2>&1 &"
+)
+"""Writes a number to one of 64 places after the other, and remembers the last that was acknowledged."""
+READER = (
+    "n=$(cat /tmp/last{number}); echo 3 >/proc/sys/vm/drop_caches; "
+    "m=$(dd if={disk} bs=512 skip=$((100+n%64)) count=1 2>/dev/null | tr -d '\\000'); [ $n = $m ] && echo whole || echo $n, $m"
+)
 
 
 @dataclass
@@ -154,6 +166,75 @@ async def test_whoever_is_killed_guests_run_on_with_pings_and_disks(two: TwoHost
     assert sent > 10
     assert sent - received <= 1, said  # the last may be on its way
     assert [guest.run_id() for guest in (two.near, two.far)] == run_ids
+
+
+async def test_a_guest_that_writes_goes_to_the_other_host_while_it_runs(
+    two: TwoHosts, record_property: Callable[[str, object], None]
+) -> None:
+    """With its own disk and its volume, there and back: one copy runs, and all is there that was written meanwhile."""
+    cloud, guest, run_id = two.cloud, two.far, two.far.run_id()
+    address, *_ = cloud.addresses(guest)
+    for disk in (two.disk, "/root/log"):
+        guest.run(WRITER.format(disk=disk, number=len(disk)))
+    for _ in range(2):
+        host = guest.server.hypervisor_hostname
+        pinging = two.near.run(f"ping -i 0.1 {address} >/tmp/pings 2>&1 & echo $!")
+        cloud.sdk.compute.live_migrate_server(guest.id, host=None, block_migration="auto")
+        assert guest.is_("ACTIVE")
+        assert guest.server.hypervisor_hostname != host, why(cloud, guest)
+        assert await guest.is_reached(), guest.console()
+        two.near.run(f"kill -INT {pinging}")
+        said = two.near.run("cat /tmp/pings")
+        sent, received, gap_s = pings(said)
+        record_property("pings", f"{sent - received} of {sent} lost, {gap_s:.1f} s without any")
+        print(f"\n{host}: {sent - received} of {sent} pings lost, {gap_s:.1f} s without any")
+        assert gap_s < GAP_S, said
+        assert runs_once(cloud, guest)
+    assert guest.run_id() == run_id
+    guest.run("rm /tmp/writing; sleep 1; sync")
+    for disk in (two.disk, "/root/log"):
+        assert guest.run(READER.format(disk=disk, number=len(disk))) == "whole"
+    cloud.said_by("verify")
+
+
+async def test_a_worker_that_is_killed_in_the_middle_leaves_one_guest_that_runs(two: TwoHosts) -> None:
+    cloud, guest, run_id = two.cloud, two.far, two.far.run_id()
+    cloud.sdk.compute.live_migrate_server(guest.id, host=None, block_migration="auto")
+    assert await comes_true(
+        lambda: [each.status for each in cloud.sdk.compute.server_migrations(guest.id)] == ["running"]
+    )
+    os.kill(killed := control(cloud.process).pid, signal.SIGKILL)
+    assert await comes_true(lambda: is_another(lambda: control(cloud.process).pid, killed))
+    assert await comes_true(lambda: is_whole(cloud))
+    assert guest.is_("ACTIVE")
+    assert runs_once(cloud, guest)
+    assert await guest.is_reached(), guest.console()
+    assert guest.run_id() == run_id
+    cloud.said_by("verify")
+
+
+def why(cloud: WholeCloud, guest: Guest) -> str:
+    """What its actions say."""
+    actions = [
+        cloud.sdk.compute.get_server_action(each.request_id, guest.id)
+        for each in cloud.sdk.compute.server_actions(guest.id)
+    ]
+    return str([(each.action, each.message, each.events) for each in actions][:1])
+
+
+def runs_once(cloud: WholeCloud, guest: Guest) -> bool:
+    """Whether one QEMU of it is on this machine, which both hosts are."""
+    found = subprocess.run(["pgrep", "-f", f"guest={guest.id}"], capture_output=True, text=True, check=False)
+    return len(found.stdout.split()) == 1
+
+
+def pings(said: str) -> tuple[int, int, float]:
+    """Sent, received, and the longest time without an answer."""
+    found = re.search(r"(\d+) packets transmitted, (\d+) packets received", said)
+    assert found, said[-300:]
+    heard = sorted({int(each) for each in re.findall(r"seq=(\d+)", said)})
+    gaps = [(after - before) * EACH_S for before, after in pairwise(heard)]
+    return int(found[1]), int(found[2]), max(gaps, default=0.0)
 
 
 def pid_in(file: Path) -> int:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from engines.hypervisor_contract import HypervisorContract, Rig, guest, nic
+from engines.sending_contract import SendingContract
 from pileus.engines.hypervisor import Power
 from pileus.engines.verbs import Done
 from real.libvirt_world import World, says, world
@@ -30,7 +31,19 @@ async def rig(host: World, tmp_path: Path) -> AsyncIterator[Rig]:
         yield rig
 
 
-class TestLibvirt(HypervisorContract):
+@pytest.fixture(scope="module")
+def neighbour(workshop: Path) -> Iterator[World]:
+    with world(workshop / "d", None) as made:
+        yield made
+
+
+@pytest.fixture
+async def there(neighbour: World, tmp_path: Path) -> AsyncIterator[Rig]:
+    async with neighbour.rig(tmp_path / "there") as rig:
+        yield rig
+
+
+class TestLibvirt(HypervisorContract, SendingContract):
     """The engine behind its rim, on a libvirtd of its own."""
 
     async def test_callers_at_once_about_one_subject_take_turns(self, rig: Rig) -> None:

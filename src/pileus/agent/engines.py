@@ -104,6 +104,7 @@ async def guests(place: Place, stack: AsyncExitStack, environment: Mapping[str, 
     require(*PROGRAMS)
     try:
         from pileus.engines.hypervisor.libvirt.engine import LibvirtHypervisor
+        from pileus.engines.hypervisor.libvirt.road import Road
         from pileus.engines.hypervisor.libvirt.xml import Site
     except ModuleNotFoundError as e:
         raise AgentError(
@@ -125,7 +126,12 @@ async def guests(place: Place, stack: AsyncExitStack, environment: Mapping[str, 
     )
     site = Site(accelerator, place.home / "blocks")
     made = LibvirtHypervisor(
-        home, place.clock, daemon=daemon, site=site, transfers=place.transfers, changed=place.changed
+        home,
+        place.clock,
+        road=Road(daemon, place.name, place.address, place.certificates),
+        site=site,
+        transfers=place.transfers,
+        changed=place.changed,
     )
     await stack.enter_async_context(made.running())
     return made

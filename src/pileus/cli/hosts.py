@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from pileus.cli.remote import remote, say, table
 
-MOVES = ("server", "name", "status", "to", "why_not")
+MOVES = ("server", "name", "status", "to", "how", "why", "why_not")
 COLUMNS = ("name", "address", "usable", "fenced", "renewed_at")
 
 

@@ -36,6 +36,8 @@ async def test_it_is_said_what_goes_where_and_nothing_is_done(cloud: RunningClou
             "name": "web",
             "status": "ACTIVE",
             "to": "h2",
+            "how": "live",
+            "why": "it runs",
             "why_not": None,
         }
     }
@@ -46,24 +48,29 @@ async def test_it_is_said_what_goes_where_and_nothing_is_done(cloud: RunningClou
 
 
 async def test_what_can_move_does_and_needs_no_word_more(cloud: RunningCloud) -> None:
-    runs, stopped, paused = [await made(cloud, name=name) for name in ("a", "b", "c")]
-    for server, action in ((stopped, "os-stop"), (paused, "pause")):
+    runs, stopped, paused, asleep = [await made(cloud, name=name) for name in ("a", "b", "c", "d")]
+    for server, action in ((stopped, "os-stop"), (paused, "pause"), (asleep, "suspend")):
         await cloud.post(f"{SERVERS}/{server.id}/action", json={action: None})
         await cloud.settle()
     found = await begun(cloud, "h1")
-    assert [found[str(each.id)]["to"] for each in (runs, stopped, paused)] == ["h2", "h2", None]
-    assert "vm_state paused" in found[str(paused.id)]["why_not"]
+    how = [(found[str(each.id)]["to"], found[str(each.id)]["how"]) for each in (runs, paused, stopped, asleep)]
+    assert how == [("h2", "live"), ("h2", "live"), ("h2", "cold"), (None, None)]
+    assert "vm_state suspended" in found[str(asleep.id)]["why_not"]
     await cloud.settle()
-    for server, host, status in ((runs, "h2", "ACTIVE"), (stopped, "h2", "SHUTOFF"), (paused, "h1", "PAUSED")):
+    ends = ((runs, "h2", "ACTIVE"), (paused, "h2", "PAUSED"), (stopped, "h2", "SHUTOFF"), (asleep, "h1", "SUSPENDED"))
+    for server, host, status in ends:
         shown = (await cloud.get(f"{SERVERS}/{server.id}")).json()["server"]
         assert (shown["OS-EXT-SRV-ATTR:host"], shown["status"]) == (host, status)
     there = {host: await cloud.world.engine("hypervisor", host).observe() for host in ("h1", "h2")}
-    assert {host: set(each) for host, each in there.items()} == {"h1": {paused.id}, "h2": {runs.id, stopped.id}}
+    assert {host: set(each) for host, each in there.items()} == {
+        "h1": {asleep.id},
+        "h2": {runs.id, paused.id, stopped.id},
+    }
     listed = (await cloud.get("/compute/v2.1/os-migrations", headers=at("2.59"))).json()["migrations"]
-    assert [each["status"] for each in listed] == ["confirmed", "confirmed"]
+    assert sorted(each["status"] for each in listed) == ["completed", "completed", "confirmed"]
     (service,) = (await cloud.get("/compute/v2.1/os-services?host=h1")).json()["services"]
     assert (service["status"], service["disabled_reason"]) == ("disabled", "drained")
-    assert list(await planned(cloud, "h1")) == [str(paused.id)]
+    assert list(await planned(cloud, "h1")) == [str(asleep.id)]
     assert not (await verify(cloud.ctx())).differences
 
 

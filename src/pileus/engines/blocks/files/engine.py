@@ -195,7 +195,7 @@ class FilesBlocks:
         names = [entry.name for entry in os.scandir(self._snapshots) if not entry.name.startswith(".")]
         snapshots = {UUID(name.partition(".")[0]): UUID(name.partition(".")[2]) for name in names}
         room = shutil.disk_usage(self._home)
-        exports = {UUID(id_): held.export.volume_id for id_, held in self.exports.all().items()}
+        exports = {held.export.id: held.export.volume_id for held in self.exports.all().values()}
         return Seen(
             volumes=volumes,
             snapshots=snapshots,

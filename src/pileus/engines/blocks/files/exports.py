@@ -25,16 +25,19 @@ from pileus.kernel.errors import Unavailable
 
 PROGRAM = "qemu-storage-daemon"
 NODE, FILE = "volume", "file"
+SLOTS = ("", "+")
 ANSWERS_WITHIN_S = 3.0
 GONE_WITHIN_S = 3.0
 
 
 class Held(msgspec.Struct, frozen=True):
-    """The file of an export. `port` None: a guest of this host opens the volume's file itself. `size_bytes`: what is served."""
+    """The file of an export to one host. `port` None: a guest of this host opens the volume's file itself. `size_bytes`: what is
+    served. `slot`: which of the two hosts it is that an attachment may be open to, while its guest moves."""
 
     export: Export
     port: int | None = None
     size_bytes: int = 0
+    slot: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Exports:
         self._home, self._volumes, self._site = make_directory(home), volumes, site
 
     def all(self) -> dict[str, Held]:
-        """By the id of the attachment."""
+        """By their names: the id of the attachment, and the slot."""
         files = [file for file in sorted(self._home.glob("*.json")) if not file.name.startswith(".")]
         read = {file.stem: read_or_none(file) for file in files}
         return {stem: msgspec.json.decode(data, type=Held) for stem, data in read.items() if data is not None}
@@ -66,17 +69,16 @@ class Exports:
 
     async def ensure(self, export: Export) -> Connection:
         """Raises Unavailable when the daemon does not come up."""
-        file = self._home / f"{export.id}.json"
-        data = read_or_none(file)
-        held = msgspec.json.decode(data, type=Held) if data is not None else Held(export)
+        held = await self._place(export)
+        export = msgspec.structs.replace(export, also=None)
         if export.host == self._site.name:
             await self._end(held)
-            write_whole(file, msgspec.json.encode(Held(export)), durable=True)
+            self._write(msgspec.structs.replace(held, export=export, port=None))
             return Connection(driver="file", path=str(self._volumes / str(export.volume_id)))
         if held.export != export:
             await self._end(held)
         if not self.serves(held) or held.export != export:
-            held = await asyncio.to_thread(self._start, Held(export, held.port))
+            held = await asyncio.to_thread(self._start, msgspec.structs.replace(held, export=export))
         secure = self._site.certificates is not None
         return Connection(
             driver="nbd",
@@ -87,11 +89,32 @@ class Exports:
             tls_hostname=self._site.name if secure else None,
         )
 
+    async def _place(self, export: Export) -> Held:
+        """What is held for that host, or will be: what any other has ends here, but for the one that may go on with it."""
+        slots = self._slots(export.id)
+        going_on = [held for held in slots if held.export.host == export.also]
+        found = [held for held in slots if held.export.host == export.host]
+        free = [held for held in slots if held not in going_on]
+        for held in free:
+            if held not in (found or free[:1]):
+                await self._forget(held)
+        slot = next(slot for slot in SLOTS if slot not in {held.slot for held in going_on})
+        return (found or free[:1] or [Held(export, slot=slot)])[0]
+
+    def _slots(self, attachment_id: object) -> list[Held]:
+        known = self.all()
+        return [known[name] for slot in SLOTS if (name := f"{attachment_id}{slot}") in known]
+
+    async def _forget(self, held: Held) -> None:
+        await self._end(held)
+        self._file(held, "json").unlink(missing_ok=True)
+
+    def _write(self, held: Held) -> None:
+        write_whole(self._file(held, "json"), msgspec.json.encode(held), durable=True)
+
     async def ensure_gone(self, attachment_id: object) -> None:
-        held = self.all().get(str(attachment_id))
-        if held is not None:
-            await self._end(held)
-            (self._home / f"{attachment_id}.json").unlink(missing_ok=True)
+        for held in self._slots(attachment_id):
+            await self._forget(held)
 
     async def resume(self) -> None:
         """After a restart of the host or of a daemon: what is exported is served again, at the same port."""
@@ -119,18 +142,18 @@ class Exports:
         text = read_or_none(self._file(held, "pid"))
         pid = int(text.strip() or 0) if text else 0
         command = read_or_none(Path(f"/proc/{pid}/cmdline")) if pid else None
-        return pid if command and str(held.export.id).encode() in command else None
+        return pid if command and str(self._file(held, "pid")).encode() in command.split(b"\0") else None
 
     def _file(self, held: Held, suffix: str) -> Path:
-        return self._home / f"{held.export.id}.{suffix}"
+        return self._home / f"{held.export.id}{held.slot}.{suffix}"
 
     def _start(self, held: Held) -> Held:
         """Its daemon serves when this returns. Raises Unavailable, with its last words."""
         sock = listening(held.port or 0)
         try:
             size_bytes = (self._volumes / str(held.export.volume_id)).stat().st_size
-            held = Held(held.export, sock.getsockname()[1], size_bytes)
-            write_whole(self._home / f"{held.export.id}.json", msgspec.json.encode(held), durable=True)
+            held = msgspec.structs.replace(held, port=sock.getsockname()[1], size_bytes=size_bytes)
+            self._write(held)
             certificates = self._site.certificates
             command = self._command(held, sock.fileno(), certificates() if certificates else None)
             run = subprocess.run(  # noqa: S603 (our words alone)
@@ -162,7 +185,8 @@ class Exports:
         return [
             *command,
             "--blockdev",
-            f"driver=file,node-name={FILE},filename={comma(path)},read-only={read_only},cache.direct=on,discard=unmap",
+            f"driver=file,node-name={FILE},filename={comma(path)},read-only={read_only},cache.direct=on,discard=unmap,"
+            "locking=off",  # the guest on the other side of a move has the file open, too: who may is said here
             "--blockdev",
             f"driver=raw,node-name={NODE},file={FILE},read-only={read_only},discard=unmap",
             "--nbd-server",

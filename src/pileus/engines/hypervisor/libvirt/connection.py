@@ -63,6 +63,11 @@ class Connection:
         self._opening = asyncio.Lock()
         self._connection: Any = None
 
+    @property
+    def now(self) -> Any:
+        """The connection that is open, for what may take longer than a call: whoever uses it hears when it breaks."""
+        return self._connection
+
     async def call(self, work: Callable[..., T], *arguments: Any) -> T:
         """`work(connection, *arguments)`, in a thread. Raises libvirtError for what the daemon refuses, Unavailable."""
         connection = await self._opened()

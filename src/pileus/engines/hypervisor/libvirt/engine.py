@@ -15,18 +15,21 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import libvirt
+import msgspec
 
 from pileus.engines.files import make_directory
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, Hypervisor, LocalDisk, Power, Screen
 from pileus.engines.hypervisor.libvirt import facts
 from pileus.engines.hypervisor.libvirt.connection import WAITS, Connection, domain_of, waits_for_disk
-from pileus.engines.hypervisor.libvirt.daemon import Libvirtd, qemu_user
+from pileus.engines.hypervisor.libvirt.daemon import qemu_user
 from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
 from pileus.engines.hypervisor.libvirt.guest import PASS_THROUGH, Guest, Restart
 from pileus.engines.hypervisor.libvirt.images import Images, virtual_bytes
 from pileus.engines.hypervisor.libvirt.plugging import places, plug, show_size
 from pileus.engines.hypervisor.libvirt.refusal import Refusal
+from pileus.engines.hypervisor.libvirt.road import Road
+from pileus.engines.hypervisor.libvirt.sending import Place, Sending
 from pileus.engines.hypervisor.libvirt.uploads import Uploads
 from pileus.engines.hypervisor.libvirt.xml import Site, Slots, domain_xml
 from pileus.engines.transfers import Transfers
@@ -39,7 +42,6 @@ logger = logging.getLogger("pileus.libvirt")
 P = ParamSpec("P")
 T = TypeVar("T")
 LOOK_S = 0.2
-NOT_LIVE = "This host cannot move guests that run: stop the server, or migrate it cold."
 ASK_AGAIN_S = 10.0
 AGAIN_S = 0.5
 HOUSEKEEPING_S = 60.0
@@ -53,9 +55,9 @@ BY_ITSELF = {
 
 
 def verb(
-    act: Callable[Concatenate[LibvirtHypervisor, P], Awaitable[None]],
+    act: Callable[Concatenate[LibvirtHypervisor, P], Awaitable[Answer | None]],
 ) -> Callable[Concatenate[LibvirtHypervisor, P], Coroutine[Any, Any, Answer]]:
-    """Done when it returns, Failed for what cannot be. What guests do meanwhile is our doing, and no news."""
+    """Done when it returns nothing else, Failed for what cannot be. What guests do meanwhile is our doing, and no news."""
 
     @functools.wraps(act)
     async def say(self: LibvirtHypervisor, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
@@ -63,7 +65,7 @@ def verb(
         guest_id = getattr(first, "id", first)
         self.busy.append(guest_id)
         try:
-            await act(self, *args, **kwargs)
+            answer = await act(self, *args, **kwargs)
         except Refusal as e:
             return Failed(str(e))
         except libvirt.libvirtError as e:
@@ -74,7 +76,7 @@ def verb(
             return Failed("No space is left on this host.")
         finally:
             self.busy.remove(guest_id)
-        return Done()
+        return answer or Done()
 
     return say
 
@@ -87,20 +89,21 @@ class LibvirtHypervisor(Hypervisor):
         home: Path,
         clock: Clock,
         *,
-        daemon: Libvirtd,
+        road: Road,
         site: Site,
         transfers: Transfers,
         changed: Callable[[Change], None] | None = None,
     ) -> None:
         self.busy: list[UUID] = []
-        self._home, self._clock, self._daemon, self._site = home, clock, daemon, site
+        self._home, self._clock, self._daemon, self._site = home, clock, road.daemon, site
         self._changed = changed or (lambda change: None)
         make_directory(home).chmod(PASS_THROUGH)
         self._guests = make_directory(home / "guests")
         self._guests.chmod(PASS_THROUGH)
         self._images = Images(home / "images", transfers)
         self._disks = Disks(self._images)
-        self._connection = Connection(daemon, self._heard)
+        self._connection = Connection(road.daemon, self._heard)
+        self._sending = Sending(self._connection, road, site, clock)
         self._uploads = Uploads(self._connection, transfers, clock)
         self._telling: set[asyncio.Task[None]] = set()
 
@@ -115,6 +118,7 @@ class LibvirtHypervisor(Hypervisor):
             for task in (housekeeping, *self._telling):
                 task.cancel()
             await asyncio.wait({housekeeping, *self._telling})
+            await self._sending.stop()
             await self._connection.close()
 
     @verb
@@ -207,24 +211,32 @@ class LibvirtHypervisor(Hypervisor):
         await self._uploads.send(self._guest(domain_id), disk, url)
 
     @verb
-    async def ensure_awaited(self, domain: Domain, source: str, disks: dict[str, int], *, fence: int) -> None:
-        raise Refusal(NOT_LIVE)
+    async def ensure_awaited(self, domain: Domain, source: str, disks: dict[str, int], *, fence: int) -> Answer:
+        guest = self._made(domain.id)
+        if domain.config_drive is not None and domain.config_drive.files:
+            await asyncio.to_thread(write_drive, guest.drive, domain.config_drive.files)
+        place = await self._sending.wait_for(domain, guest, source, disks)
+        await asyncio.to_thread(guest.write_wish, domain)
+        return Done(facts=msgspec.to_builtins(place))
 
     @verb
-    async def ensure_sent(self, domain_id: UUID, to: dict[str, Any], *, fence: int) -> None:
-        raise Refusal(NOT_LIVE)
+    async def ensure_sent(self, domain_id: UUID, to: dict[str, Any], *, fence: int) -> Answer | None:
+        return await self._sending.send(self._guest(domain_id), msgspec.convert(to, Place))
 
     @verb
     async def ensure_hurried(self, domain_id: UUID, *, fence: int) -> None:
-        """Nothing is sent."""
+        await self._sending.hurry(domain_id)
 
     async def local_disks(self, domain_id: UUID) -> dict[str, int]:
         guest = self._guest(domain_id)
+        if guest.wish() is None:
+            raise NotFound(f"There is no guest {domain_id} on this host.")
         disks = {name: disk for name, disk in guest.disks().items() if "@" not in name}
         return {name: await virtual_bytes(guest.disk_path(name), disk.format) for name, disk in disks.items()}
 
     @verb
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> None:
+        await self._sending.forget(domain_id)
         await self._connection.call(remove, domain_id)
         await asyncio.to_thread(self._guest(domain_id).remove)
 
@@ -233,6 +245,8 @@ class LibvirtHypervisor(Hypervisor):
         guest = self._guest(domain_id)
         if verb in ("ensure_disks", "ensure_disk_kept"):
             await asyncio.to_thread(guest.sweep_disks)
+        elif verb == "ensure_sent":
+            await self._sending.call_back(domain_id)
         elif verb == "ensure_uploaded":
             await self._uploads.clear(guest)
 

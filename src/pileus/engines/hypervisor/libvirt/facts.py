@@ -63,6 +63,8 @@ def power_of(domain: Any) -> Power:
 
 def facts_of(domain: Any, guest: Guest) -> DomainFacts:
     """What the guest has now; of one that does not run, what it will start with."""
+    if not domain.isPersistent():  # it is on its way here
+        return DomainFacts(disks=tuple(sorted(guest.disks())))
     devices = devices_of(domain.XMLDesc(0))
     return DomainFacts(
         defined=True,

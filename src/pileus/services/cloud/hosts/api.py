@@ -75,6 +75,8 @@ def moved(move: Move) -> dict[str, Any]:
         "name": move.name,
         "status": move.status,
         "to": move.to,
+        "how": move.how,
+        "why": move.why,
         "why_not": move.why_not,
     }
 

@@ -12,18 +12,23 @@ from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.hypervisors.service import Hypervisor
 from pileus.services.compute.scheduler import service as scheduler
 from pileus.services.compute.servers import counts, moving, rules, sagas_move, store
+from pileus.services.compute.servers.moving import Live
 from pileus.services.compute.servers.store import Server
 
 REASON = "drained"
+WHY = {"active": "it runs", "paused": "its memory is kept", "stopped": "it is off"}
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """A server on the host. `to`: where it goes, or would; None: `why_not` says what is in the way, and the way out."""
+    """A server on the host. `to`: where it goes, or would; None: `why_not` says what is in the way, and the way out. `how`: live,
+    or cold, and `why`."""
 
     server_id: UUID
     name: str
     status: str
     to: str | None = None
+    how: str | None = None
+    why: str | None = None
     why_not: str | None = None
 
 
@@ -49,6 +54,8 @@ async def plan(ctx: Ctx, name: str) -> list[Move]:
             name=server.name,
             status=rules.status_of(server.vm_state, server.task_state),
             to=to.get(server.id),
+            how=("live" if runs(server) else "cold") if server.id in to else None,
+            why=WHY.get(server.vm_state) if server.id in to else None,
             why_not=stay.get(server.id),
         )
         for server in servers
@@ -68,10 +75,18 @@ async def _begun(ctx: Ctx, move: Move) -> Move:
     try:
         server = await store.find(ctx, move.server_id)
         if server is not None:
-            await moving.migrate(ctx, server, move.to, sure=True)
+            if runs(server):
+                await moving.migrate_live(ctx, server, Live(host=move.to))
+            else:
+                await moving.migrate(ctx, server, move.to, sure=True)
     except CloudError as e:  # something has come between
-        return msgspec.structs.replace(move, to=None, why_not=e.message)
+        return msgspec.structs.replace(move, to=None, how=None, why=None, why_not=e.message)
     return move
+
+
+def runs(server: Server) -> bool:
+    """Whether it has a memory to take along."""
+    return server.vm_state in ("active", "paused")
 
 
 async def _host(ctx: Ctx, name: str) -> Hypervisor | None:
@@ -86,7 +101,7 @@ def _in_the_way(host: Hypervisor, server: Server) -> str | None:
     if server.old_host is not None or server.old_flavor is not None:
         return "It was resized or migrated before: confirm or revert that first."
     try:
-        rules.check("migrate", server.id, server.vm_state, server.task_state)
+        rules.check(moving.LIVE if runs(server) else "migrate", server.id, server.vm_state, server.task_state)
     except CloudError as e:
         return f"{e.message}: start or stop it first, or wait until it is done."
     return None
