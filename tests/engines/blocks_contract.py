@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -143,6 +144,27 @@ class BlocksContract:
         await rig.done("ensure_exported", Export(id=attachment_id, volume_id=volume_id, host=rig.host))
         assert str(volume_id) in await rig.failed("ensure_volume_gone", volume_id)
         await rig.done("ensure_unexported", attachment_id)
+        await rig.done("ensure_volume_gone", volume_id)
+
+    async def test_while_its_guest_moves_two_hosts_may_open_it(self, rig: Rig) -> None:
+        """Each as it did first, and after that the one that it is for."""
+        volume_id, id_ = await rig.volume(), uuid4()
+
+        async def opened(host: str, also: str | None = None) -> Any:
+            export = Export(id=id_, volume_id=volume_id, host=host, also=also)
+            return (await rig.done("ensure_exported", export)).facts
+
+        hosts = (rig.host, "elsewhere", "far")
+        ways = {rig.host: await opened(rig.host)}
+        for now, there in pairwise((*hosts, *hosts)):
+            ways[there] = await opened(there, now)
+            assert await opened(now, there) == ways[now]
+            assert await opened(there, now) == ways[there]
+            assert await opened(there) == ways[there]
+            assert (await rig.blocks.observe()).exports == {id_: volume_id}
+        await opened(*hosts[:2])
+        await rig.done("ensure_unexported", id_)
+        assert (await rig.blocks.observe()).exports == {}
         await rig.done("ensure_volume_gone", volume_id)
 
     async def test_an_export_says_how_it_is_opened(self, rig: Rig) -> None:

@@ -85,14 +85,17 @@ class Road:
 
     async def _received(self, folder: Path, source: str, streams: Streams) -> None:
         reader, writer = streams
-        tls = writer.get_extra_info("ssl_object")
-        if tls is not None and peer_name(tls.getpeercert(binary_form=True)) != source:
-            return
-        async with asyncio.timeout(GREETS_WITHIN_S):
-            channel = (await reader.readexactly(1)).decode("ascii", "replace")
-        if channel in CHANNELS:
-            path = self.daemon.socket if channel == CONTROL else folder / channel
-            await joined(streams, await asyncio.open_unix_connection(path))
+        try:
+            tls = writer.get_extra_info("ssl_object")
+            if tls is not None and peer_name(tls.getpeercert(binary_form=True)) != source:
+                return
+            async with asyncio.timeout(GREETS_WITHIN_S):
+                channel = (await reader.readexactly(1)).decode("ascii", "replace")
+            if channel in CHANNELS:
+                path = self.daemon.socket if channel == CONTROL else folder / channel
+                await joined(streams, await asyncio.open_unix_connection(path))
+        finally:
+            writer.close()
 
     @asynccontextmanager
     async def leading(self, guest_id: UUID, way: Way) -> AsyncIterator[None]:
