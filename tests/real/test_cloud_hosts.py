@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.namespaces import inside
@@ -245,7 +246,7 @@ def is_another(look: Callable[[], int], pid: int) -> bool:
     """Whether somebody else is there; nobody may be for a while."""
     try:
         return look() != pid
-    except (AssertionError, OSError, ValueError):
+    except (AssertionError, OSError, ValueError, psutil.NoSuchProcess):
         return False
 
 
