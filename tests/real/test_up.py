@@ -12,7 +12,8 @@ import pytest
 
 from cli import conftest as clouds
 from cli.conftest import Process, Up, pileus
-from cli.test_local_agent import agent_of, wait
+from cli.test_local_agent import agent_of, control, wait
+from cli.test_security import listens
 from real.conftest import verified
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240), pytest.mark.xdist_group("real")]
@@ -51,6 +52,13 @@ async def test_a_machine_is_a_host_and_nothing_of_it_is_left(cloud: Process) -> 
         return re.search(r"agent\.sock\s+True", listed()) is not None
 
     await wait(usable)
+    heard = {
+        where
+        for each in (*started_on(state), control(cloud))
+        for where in listens(each)
+        if not where.startswith(("/", "@"))
+    }
+    assert heard == {cloud.url.removeprefix("http://")}
     first = agent_of(state)
     assert first is not None
     first.kill()
