@@ -35,7 +35,7 @@ def workshop() -> Iterator[Path]:
 def verified(state: Path) -> None:
     """The end of each test of a whole cloud: its engines hold what its rows say."""
     done = pileus("verify", "--state", state)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr + (state / "pileus.log").read_text()[-4000:]
 
 
 @pytest.fixture(scope="session")
