@@ -26,7 +26,7 @@ url = "{url}"
 [image]
 store = "{home}/images"
 """
-ALL = ("up", "--simulate")  # every service and a simulated host, in one process
+ALL = ("up", "--simulate-hosts", "4")  # every service in one process; 1,000 small servers have room
 TWO_PROCESSES = ("serve", "api", "--processes", "2")  # as many as Keystone has
 Seed = Callable[[str], None]  # given the URL of the database
 

@@ -82,8 +82,8 @@ async def fill(desk: Desk, number: int) -> None:
 async def active(desk: Desk, number: int) -> None:
     late = time.monotonic() + desk.args.limit_s
     while len(await compute.servers_named(desk.cloud, "", status="ACTIVE")) < number:
-        if time.monotonic() > late:
-            raise Failure(f"{desk.side.name}: {number} servers are not ACTIVE within {desk.args.limit_s:.0f} s")
+        if time.monotonic() > late or await compute.servers_named(desk.cloud, "", status="ERROR"):
+            raise Failure(f"{desk.side.name}: {number} servers do not become ACTIVE")
         await asyncio.sleep(POLL_S)
 
 
