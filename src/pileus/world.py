@@ -48,7 +48,10 @@ from pileus.kernel.seal import Seal
 from pileus.services.cloud.checkpoints import service as checkpoints
 from pileus.services.cloud.checkpoints.service import Simulated
 from pileus.services.cloud.events import service as feeds
+from pileus.services.cloud.faults import service as faults
+from pileus.services.cloud.faults.service import Faults
 from pileus.services.cloud.routes import api as cloud_api
+from pileus.services.cloud.routes import faults as faults_api
 from pileus.services.cloud.routes import metrics as metrics_api
 from pileus.services.compute.routes import api as compute_api
 from pileus.services.compute.servers import service as servers
@@ -218,6 +221,8 @@ class Cloud:
     async def stop(self) -> None:
         """Hand running operations over, stop what runs beside, close the database."""
         await self._stop_worker()
+        if Faults in self.memory:
+            self.memory[Faults].stop()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -278,7 +283,8 @@ async def open_cloud(
         simulate_hosts=simulate_hosts,
     )
     db.on_commit.append(cloud.metrics.commit)
-    cloud.app = build_app(cloud, [*SERVICES, *services], authenticate, audit=audited)
+    own = [faults_api] if simulate_hosts else []
+    cloud.app = build_app(cloud, [*SERVICES, *own, *services], authenticate, audit=audited)
     await db.start()
     try:
         await migrate.prepare(db, upgrade_it=db.dialect == "sqlite")
@@ -287,6 +293,8 @@ async def open_cloud(
         await add_simulated_hosts(cloud)
         if simulate_hosts:
             cloud.memory[Simulated] = Simulated(state, cloud.still)
+            cloud.memory[Faults] = Faults(cloud.ctx, cloud.app)
+            await faults.end_all(cloud.ctx)
             await checkpoints.finish(cloud.ctx)
         if isinstance(cloud.doorbell, PostgresDoorbell):
             await cloud.doorbell.start()

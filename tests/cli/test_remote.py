@@ -133,3 +133,9 @@ def test_a_cloud_with_real_hosts_has_no_checkpoints(launch: Up, tmp_path: Path) 
     done = pileus("checkpoint", "save", "one", "--state", cloud.state)
     assert done.returncode == 1
     assert "409 This cloud is not simulated" in done.stderr
+
+
+def test_a_fault_that_is_no_pair_is_said_before_anybody_is_asked(tmp_path: Path) -> None:
+    done = pileus("fault", "add", "service=compute", "broken", "--state", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("pileus: broken: a fault is said in words like status=503")

@@ -121,6 +121,7 @@ BODIES: dict[str, Any] = {
     "POST /identity/v3/users/{user_id}/credentials/OS-EC2": a_tenant,
     "POST /identity/v3/users": {"user": {"name": "once", "password": "hunter2hunter2"}},
     "PATCH /identity/v3/users/{user_id}": {"user": {"enabled": True}},
+    "POST /faults": {"fault": {"path": "/nowhere", "status": 500}},
     "POST /pileus/v1/checkpoints": {"checkpoint": {"name": "once"}},
     "POST /pileus/v1/explain": {"explain": {"rule": "identity:get_user"}},
 }

@@ -18,6 +18,7 @@ SLEEPS_WITH_A_REASON = {
     "src/pileus/engines/hypervisor/libvirt/plugging.py": "asks again, in a thread, whether a guest has let go of a device",
     "src/pileus/kernel/clock.py": "the one place where time is slept away",
     "src/pileus/kernel/db/postgres.py": "asks again whether a COMMIT came through; the database's time, not the cloud's",
+    "src/pileus/services/cloud/faults/calls.py": "clients wait by the machine's clock for what is made slow for them",
     "tests/support/waiting.py": "the one place where tests look again",
     "src/pileus/kernel/metrics.py": "measures how late the event loop wakes it: the loop's own time",
 }

@@ -172,6 +172,13 @@ async def a_checkpoint(cloud: RunningCloud) -> str:
     return str(answer.json()["checkpoint"]["name"])
 
 
+async def a_fault(cloud: RunningCloud) -> str:
+    """That nobody suffers from."""
+    answer = await cloud.post("/faults", json={"fault": {"path": "/nowhere", "status": 500}})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["fault"]["id"])
+
+
 async def a_host(cloud: RunningCloud) -> str:
     """Stated dead, so that it may be deleted, too."""
     host = name()
@@ -219,6 +226,7 @@ REAL: dict[str, Real] = {
     "extra_spec": computed.a_spec,
     "host_name": computed.a_compute_host,
     "hypervisor": computed.a_hypervisor,
+    "fault_id": a_fault,
     "flavor_id": computed.a_flavor,
     "group": a_group_of_options,
     "idp_id": an_identity_provider,

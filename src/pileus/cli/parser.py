@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _units(commands)
     _verify(commands)
     _checkpoints(commands)
+    _faults(commands)
     _image(commands)
     return top
 
@@ -265,6 +266,18 @@ def _checkpoints(commands: Any) -> None:
     reset = _add(commands, "reset", "remote:reset", "Put a simulated cloud back: as it was first, or at a checkpoint.")
     reset.add_argument("name", nargs="?", metavar="NAME")
     for command in (save, listed, reset):
+        _cloud(command)
+        _form(command)
+
+
+def _faults(commands: Any) -> None:
+    fault = _group(commands, "fault", "What a simulated cloud makes its clients suffer.")
+    add = _add(fault, "add", "remote:add_fault", "Let requests or operations fail, wait or break.")
+    add.add_argument("words", nargs="+", metavar="NAME=VALUE", help="service=compute status=429 count=2, and the like")
+    _add(fault, "list", "remote:list_faults", "Which there are, and how often each was met.")
+    clear = _add(fault, "clear", "remote:clear_faults", "End one, or all: what they hold goes on.")
+    clear.add_argument("id", nargs="?", metavar="ID")
+    for command in fault.choices.values():
         _cloud(command)
         _form(command)
 

@@ -81,9 +81,11 @@ class Remote:
             raise Failure("the login has no catalogue: it needs a project")
         self._base = identity[0]["endpoints"][0]["url"].rstrip("/").removesuffix("/v3").removesuffix("/identity")
 
-    def ask(self, method: str, path: str, body: Any = None, *, within_s: float = ANSWERS_WITHIN_S) -> Any:
-        """What the cloud answers under /pileus/v1. Raises Failure with its words when it refuses."""
-        return self._send(method, f"{self._base}/pileus/v1{path}", body, within_s)[0]
+    def ask(
+        self, method: str, path: str, body: Any = None, *, within_s: float = ANSWERS_WITHIN_S, at: str = "/pileus/v1"
+    ) -> Any:
+        """What the cloud answers at that path under `at`. Raises Failure with its words when it refuses."""
+        return self._send(method, f"{self._base}{at}{path}", body, within_s)[0]
 
     def _send(
         self, method: str, url: str, body: Any, within_s: float = ANSWERS_WITHIN_S
@@ -185,6 +187,33 @@ def show_checkpoints(asked: argparse.Namespace, found: list[dict[str, Any]]) -> 
 
 def reset(asked: argparse.Namespace) -> int:
     remote(asked).ask("POST", "/reset", {"reset": {"name": asked.name} if asked.name else {}})
+    return 0
+
+
+def add_fault(asked: argparse.Namespace) -> int:
+    said = [word.partition("=") for word in asked.words]
+    if wrong := [name for name, sign, _ in said if not sign]:
+        raise Failure(f"{wrong[0]}: a fault is said in words like status=503; docs/testing-clients.md has them all")
+    wanted = {name: value for name, _, value in said}
+    return show_faults(asked, [remote(asked).ask("POST", "/faults", {"fault": wanted}, at="")["fault"]])
+
+
+def list_faults(asked: argparse.Namespace) -> int:
+    return show_faults(asked, remote(asked).ask("GET", "/faults", at="")["faults"])
+
+
+def show_faults(asked: argparse.Namespace, found: list[dict[str, Any]]) -> int:
+    if asked.json:
+        return say(found)
+    own = ("id", "seen", "hits", "created_at", "ends_at")
+    words = [" ".join(f"{name}={value}" for name, value in fault.items() if name not in own) for fault in found]
+    rows = [{**fault, "fault": said} for fault, said in zip(found, words, strict=True)]
+    table(rows, ("id", "hits", "ends_at", "fault"))
+    return 0
+
+
+def clear_faults(asked: argparse.Namespace) -> int:
+    remote(asked).ask("DELETE", f"/faults/{quote(asked.id, safe='')}" if asked.id else "/faults", at="")
     return 0
 
 

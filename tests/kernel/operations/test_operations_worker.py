@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from demo.world import DemoWorld
 from pileus.kernel.config import Config, Operations
 from pileus.kernel.errors import LeaseLost
-from pileus.kernel.operations import Op, Wait, Worker, void_leases
-from pileus.kernel.operations.tables import log, operations, workers
-from support.sagas import at_work, holds, saga_of, until
+from pileus.kernel.operations import UNTIL_RUNG, Op, Seam, Wait, Worker, void_leases, wake_held
+from pileus.kernel.operations.tables import HELD, log, operations, workers
+from support.sagas import at_work, holds, nothing, saga_of, until
 
 
 async def rows_of(world: DemoWorld, table: sa.Table) -> list[Any]:
@@ -284,3 +284,43 @@ async def test_drain_waits_by_the_clock_of_the_machine_too(real: DemoWorld, play
     operation = await play.start(saga_of(new_saga, act))
     await Worker(real.ctx()).drain()
     assert await play.state(operation) == "done"
+
+
+# who looks on
+
+
+async def test_what_is_held_at_a_seam_waits_for_a_ring_and_no_deadline(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    seen: list[str] = []
+
+    async def hold(seam: Seam, op: Op) -> Wait | None:
+        seen.append(f"{seam.step} {seam.when}")
+        return Wait(UNTIL_RUNG, note="held") if seam.when == "before" and len(seen) < 3 else None
+
+    saga = saga_of(new_saga, nothing)
+    world.memory[Seam] = hold
+    operation, began = await play.start(saga), world.clock.now()
+    for _ in range(2):
+        await play.drain()
+        shown = await play.show(operation)
+        assert (shown.state, shown.wake_at, shown.progress) == ("running", HELD, {"percent": None, "note": "held"})
+        assert world.clock.now() - began < 1, "nothing moves the clock over it"
+        async with world.ctx().transaction() as ctx:
+            await wake_held(ctx)
+    await play.drain()
+    assert await play.state(operation) == "done"
+
+
+async def test_a_worker_that_holds_something_does_not_look_by_the_clock(
+    real: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    async def hold(seam: Seam, op: Op) -> Wait | None:
+        return Wait(UNTIL_RUNG)
+
+    saga, worker = saga_of(new_saga, nothing), Worker(real.ctx(), seam=hold)
+    await play.start(saga)
+    await worker.renew()
+    [row] = await worker.take(1)
+    await worker.carry(row)
+    assert worker._pause_s() == real.config.operations.poll_s

@@ -39,6 +39,7 @@ class App:
         self.body_bytes = config.http.body_bytes
         self.proxies = tuple(map(ip_network, config.http.trusted_proxies))
         self.cors = Cors(config.api.cors_origins)
+        self.calls: Callable[[App, Scope, Receive, Send], Call] = Call
         self.rates = Rates(config.http.rate_per_s, config.http.rate_burst)
         self.identity = next((s.prefix for s in services if s.name == "identity"), "/identity")
         self._by_prefix = {s.prefix.removeprefix("/"): s for s in services}
@@ -49,7 +50,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await Call(self, scope, receive, send).run()
+            await self.calls(self, scope, receive, send).run()
         elif scope["type"] == "websocket":
             await SocketCall(self, scope, receive, send).run()
         else:

@@ -16,7 +16,8 @@ from pileus.kernel.errors import CloudError, HostDown, LeaseLost, TryAgain, Unav
 from pileus.kernel.operations import start
 from pileus.kernel.operations.chain import Chain
 from pileus.kernel.operations.op import Op
-from pileus.kernel.operations.saga import NotPassed, Saga, Step, Wait
+from pileus.kernel.operations.saga import UNTIL_RUNG, NotPassed, Saga, Step, Wait
+from pileus.kernel.operations.tables import HELD
 from pileus.kernel.verbs import Done, Failed, Going
 
 logger = logging.getLogger("pileus.operations")
@@ -41,7 +42,8 @@ class Seam:
     when: str  # before | after
 
 
-SeamHook = Callable[[Seam, Op], Awaitable[None]]
+SeamHook = Callable[[Seam, Op], Awaitable[Wait | None]]
+"""Looks on at each seam; what it raises, the step has raised. A Wait before a step that acts makes the operation wait."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ class Carrier:
         began = self.clock.monotonic()
         deadline = asyncio.timeout(max(0.0, step.deadline_s - self.spent_s))
         try:
-            await self.at(step, "before")
+            held = await self.at(step, "before")
+            if held is not None:
+                return held
             async with deadline:
                 result = await function(self.op)
             await self.at(step, "after")
@@ -174,9 +178,10 @@ class Carrier:
             return Broken(f"{type(error).__name__} in {step.name}; the log has it under operation {self.op.id}")
         return Broken(error.message, unpassed=isinstance(error, NotPassed))
 
-    async def at(self, step: Step, when: str) -> None:
-        if self.seam is not None:
-            await self.seam(Seam(self.saga.key, step.name, self.state, when), self.op)
+    async def at(self, step: Step, when: str) -> Wait | None:
+        if self.seam is None:
+            return None
+        return await self.seam(Seam(self.saga.key, step.name, self.state, when), self.op)
 
     async def _commit_forward(self, result: Any) -> Any:
         """Record this step's result and run the rows steps that follow, in one commit. True when there is more to do."""
@@ -324,7 +329,9 @@ class Carrier:
             now = ctx.now()
             seconds = 0.0 if self.op.rung else wait.seconds
             values: dict[str, Any] = {"holder": None, "spent_s": self.spent_s}
-            values |= {"wake_at": now + seconds, "waiting_since": now, "pause_s": seconds}
+            open_end = seconds == UNTIL_RUNG  # what passes until then is not the step's
+            values |= {"wake_at": HELD if open_end else now + seconds, "waiting_since": now}
+            values |= {"pause_s": 0.0 if open_end else seconds}
             values |= {"progress": {"percent": wait.percent, "note": wait.note}}
             if cause is not None:
                 values |= {"tries": self.tries + 1}
@@ -333,7 +340,7 @@ class Carrier:
                 values |= {"cause": wait.note}
             await self.op.write_debts(ctx)
             await self._write(ctx, **values)
-        self.wake_in_s = seconds
+        self.wake_in_s = None if open_end else seconds
         return False
 
     async def _park(self, step: Step, cause: str) -> bool:

@@ -24,6 +24,7 @@ What a step may rely on, and must do:
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -45,11 +46,13 @@ class NotPassed(CloudError):
 
 StepFunction = Callable[["Op"], Awaitable[Any]]
 DEADLINE_S = 60.0
+UNTIL_RUNG = math.inf
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Call this step again in `seconds`, or when something rings; nothing is held meanwhile."""
+    """Call this step again in `seconds`, or when something rings; nothing is held meanwhile. UNTIL_RUNG: only then, and
+    what passes until then counts against no deadline."""
 
     seconds: float
     note: str = ""

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
-from pileus.kernel.operations.tables import LIVE, debts, is_converging, log, operations, subjects
+from pileus.kernel.operations.tables import HELD, LIVE, debts, is_converging, is_due, log, operations, subjects
 
 if TYPE_CHECKING:
     from pileus.kernel.operations.saga import Saga
@@ -165,6 +165,12 @@ async def wake_subject(ctx: Ctx, subject_id: uuid.UUID) -> None:
     claims = sa.select(subjects.c.operation_id).where(subjects.c.subject_id == subject_id)
     mine = sa.or_(operations.c.id.in_(claims), operations.c.subject_id == subject_id)
     await ctx.execute(operations.update().where(mine, operations.c.state.in_(LIVE)).values(wake_at=0.0))
+    ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def wake_held(ctx: Ctx) -> None:
+    """Whatever waits for nothing but a ring looks again at once."""
+    await ctx.execute(operations.update().where(is_due, operations.c.wake_at == HELD).values(wake_at=0.0))
     ctx.after_commit(ctx.world.doorbell.ring)
 
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pileus.kernel.db.base import JSON, Text, metadata
 
 LIVE = ("running", "undoing")
+HELD = 253_402_300_799.0  # a wake_at at the end of the year 9999: waits for nothing but a ring
 
 operations = sa.Table(
     "operation",

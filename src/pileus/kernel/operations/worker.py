@@ -24,10 +24,10 @@ from pileus.kernel.clock import SteppingClock
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError, TryAgain
 from pileus.kernel.operations import start
-from pileus.kernel.operations.carry import Carrier, SeamHook
+from pileus.kernel.operations.carry import Carrier, Seam, SeamHook
 from pileus.kernel.operations.op import op_of
 from pileus.kernel.operations.saga import sagas
-from pileus.kernel.operations.tables import fences, is_due, operations, workers
+from pileus.kernel.operations.tables import HELD, fences, is_due, operations, workers
 
 logger = logging.getLogger("pileus.operations")
 
@@ -166,7 +166,9 @@ class Worker:
     async def carry(self, row: dict[str, Any]) -> None:
         """Carry a leased operation on until it ends, waits, or this worker stops. Fails for no reason of the database."""
         try:
-            carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, self.seam)
+            # who looks on at all operations of this world: nobody, mostly
+            seam = self.seam or self.world.memory.get(Seam)
+            carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, seam)
             await carrier.run(lambda: not self._stopping)
             wake_in_s = carrier.wake_in_s
             if carrier.lost:  # or a host has heard a newer fence of another operation: with a new lease it goes on
@@ -226,7 +228,8 @@ class Worker:
             if rows:
                 await asyncio.gather(*(self.carry(row) for row in rows))
                 continue
-            query = sa.select(sa.func.min(operations.c.wake_at)).where(is_due, is_known())
+            query = sa.select(sa.func.min(operations.c.wake_at))
+            query = query.where(is_due, is_known(), operations.c.wake_at < HELD)
             next_at = (await self.ctx.execute(query)).scalar()
             if next_at is None:
                 return

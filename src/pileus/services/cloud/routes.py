@@ -1,8 +1,9 @@
-"""Every route of our own API: importing this module declares them on `api`; `/metrics` stands beside it."""
+"""Every route of our own API: importing this module declares them on `api`; `/metrics` and `/faults` stand beside it."""
 
 from pileus.services.cloud.checkpoints import api as checkpoints
 from pileus.services.cloud.events import api as events
 from pileus.services.cloud.explanations import api as explanations
+from pileus.services.cloud.faults.api import api as faults
 from pileus.services.cloud.hosts import api as hosts
 from pileus.services.cloud.http import api
 from pileus.services.cloud.keys import api as keys
@@ -12,4 +13,4 @@ from pileus.services.cloud.verification import api as verification
 
 NOUNS = (checkpoints, events, explanations, hosts, keys, operations, verification)
 
-__all__ = ["NOUNS", "api", "metrics"]
+__all__ = ["NOUNS", "api", "faults", "metrics"]

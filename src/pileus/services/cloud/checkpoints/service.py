@@ -21,6 +21,7 @@ import msgspec
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.services.cloud.checkpoints import store
+from pileus.services.cloud.faults import service as faults
 
 FIRST = "first"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -112,6 +113,7 @@ async def put_back(ctx: Ctx, name: str) -> None:
         rows = await asyncio.to_thread(store.load, home / "rows.sqlite")
         async with ctx.transaction() as tx:
             await store.put_back(tx, rows)
+        await faults.end_all(ctx)
         await asyncio.to_thread(exchange, home / "hosts", cloud.state / "hosts")
         marker.unlink()
 
