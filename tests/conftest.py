@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -21,11 +22,14 @@ from support.databases import postgres_database, sqlite_database
 
 KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"], "none": []}
 WANTED = pytest.StashKey[list[tuple[Path, list[str]]]]()
+SPECS = Path(__file__).with_name("spec")
+DRAWN = 3
 RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", action="append", default=[], help=f"[PATH=]{'|'.join(KINDS)} (default: both)")
+    parser.addoption("--short", action="store_true", help="on PostgreSQL, draw a third of the specifications")
     parser.addoption("--long", action="store_true", help="run what takes minutes, too")
     parser.addoption("--real", action="store_true", help="run what needs real engines, too")
 
@@ -79,8 +83,16 @@ def on_wanted_database(item: pytest.Item) -> bool:
     if kind is None or kind not in asked_for(item):
         return kind is None
     if only is None:
-        return True
+        return kind == "sqlite" or is_drawn(item)
     return kind in only.args or (kind == only.kwargs.get("long") and bool(item.config.getoption("long")))
+
+
+def is_drawn(item: pytest.Item) -> bool:
+    """In a short run a third of the specifications are, by its seed: the next one draws others."""
+    if not item.config.getoption("short") or not item.path.is_relative_to(SPECS):
+        return True
+    seed = item.config.getoption("randomly_seed")
+    return crc32(f"{seed} {item.nodeid}".encode()) % DRAWN == 0
 
 
 def asked_for(item: pytest.Item) -> list[str]:

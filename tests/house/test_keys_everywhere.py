@@ -175,6 +175,7 @@ async def cloud(database_url: str, tmp_path: Path) -> AsyncIterator[RunningCloud
         yield cloud
 
 
+@pytest.mark.database("sqlite", long="postgresql")  # the keys themselves are tried on both in tests/kernel
 async def test_a_request_sent_twice_under_one_key_happens_once(cloud: RunningCloud) -> None:
     wrong = {}
     for route in writing(cloud):

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from pileus.kernel.config import Image
-from pileus.services.image.web import DownloadFailed, check_url, is_own, may_reach
+from pileus.services.image.web import DownloadFailed, Place, check_url, is_own, may_reach, pinned
 
 CLOSED = Image()
 OUTSIDE = ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"]
@@ -50,6 +50,12 @@ def test_an_operator_opens_networks() -> None:
     assert may_reach(ip_address("10.1.2.3"), options)
     assert may_reach(ip_address("127.0.0.1"), options)
     assert not may_reach(ip_address("10.2.0.1"), options)
+
+
+def test_the_address_that_was_looked_at_is_asked_whatever_the_name_means_by_then() -> None:
+    url, host, port = check_url("http://images.example/disk?a=b", CLOSED)
+    request = pinned(Place(url, host, port, ip_address("1.1.1.1")))
+    assert (str(request.url), request.headers["host"]) == ("http://1.1.1.1/disk?a=b", "images.example")
 
 
 def test_this_machine_knows_its_own_addresses() -> None:
