@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 import httpx
 
@@ -253,7 +252,7 @@ async def create_server(of: Tenant) -> None:
     networks = [{"uuid": each["id"]} for each in await of.every("network")]
     ports = [{"port": each["id"]} for each in await of.every("port") if not each["device_id"]]
     nics = of.chance.sample(networks + ports, min(len(networks + ports), of.chance.randrange(3)))
-    wanted: Document = {"name": uuid4().hex[:6], "flavorRef": TINY, "networks": nics or "none"}
+    wanted: Document = {"name": f"{of.chance.getrandbits(24):06x}", "flavorRef": TINY, "networks": nics or "none"}
     if of.maybe(0.7):
         wanted["imageRef"] = of.history.image
     else:

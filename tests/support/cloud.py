@@ -119,7 +119,7 @@ class RunningCloud(Client):
 
 @asynccontextmanager
 async def running_cloud(
-    database_url: str, state: Path, overrides: Mapping[str, Any] | None = None
+    database_url: str, state: Path, overrides: Mapping[str, Any] | None = None, *, hosts: int = HOSTS
 ) -> AsyncIterator[RunningCloud]:
     """A cloud on that database, with its files in `state`. `overrides` are options by their dotted names.
 
@@ -133,16 +133,17 @@ async def running_cloud(
         "network.public_cidr": "",
         **(overrides or {}),
     }
-    kept = None if overrides else beginnings.get(kind_of(database_url))
+    special = bool(overrides) or hosts != HOSTS
+    kept = None if special else beginnings.get(kind_of(database_url))
     if kept is None:
         state.mkdir(mode=0o700)
     else:
         await kept.put(database_url, state)
-    world = await open_cloud(config.load(None, given)[0], simulate_hosts=HOSTS, seed=SEED)
+    world = await open_cloud(config.load(None, given)[0], simulate_hosts=hosts, seed=SEED)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=world.app), base_url=BASE, timeout=30)
     try:
         people = await peopled(world) if kept is None else kept.people
-        if kept is None and not overrides:
+        if kept is None and not special:
             beginnings[kind_of(database_url)] = await Beginning.of(world, people)
         clients = {name: Client(http, *each) for name, each in people.items()}
         admin = clients.pop("admin")

@@ -1,0 +1,267 @@
+"""Fire on a simulated cloud: tenants do at random what the APIs offer while its workers die between any two steps, its hosts
+fail, fall silent, fill up and come back, and its clock jumps.
+
+    script/chaos [--seed N] [--deeds N | --minutes M] [--hosts N]
+
+Everything happens in one process, one thing after the other, on a clock that moves when it is told: the same seed and number
+of deeds give the same history, to the last answer. In the end the troubles are over, the cloud comes to rest, and it is
+looked at: whether anything is under way or differs from its row, anything acknowledged is lost, anybody sees what is not theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from crash.history import DEEDS, History, Tenant
+from crash.resting import differences, prepared, unstable
+from pileus.engines.troubles import Trouble, Troubles
+from pileus.kernel.clock import SteppingClock
+from pileus.kernel.operations import Op, Seam, Worker
+from support.cloud import PASSWORD, RunningCloud, running_cloud
+from support.databases import sqlite_database
+
+TENANTS = 3
+LEASE_S = 30.0
+KINDS = ("hypervisor", "blocks", "overlay")
+KEPT = {"server", "network", "router", "floatingip", "volume", "image"}
+"""What goes only when its owner deletes it."""
+JUMPS_S = (0.5, 30.0, 3600.0)
+TROUBLES: tuple[Trouble, ...] = (
+    Trouble(kind="fail", once=True, cause="chaos"),
+    Trouble(kind="deaf", once=True),
+    Trouble(kind="mute", once=True),
+    Trouble(kind="full", once=True),
+    Trouble(kind="delay", once=True, seconds=5.0),
+)
+
+
+class Died(BaseException):
+    """What a worker does when it is killed: nothing any more."""
+
+
+class Witness(Tenant):
+    """A tenant whose answers are written down."""
+
+    def __init__(self, name: str, http: httpx.AsyncClient, project_id: str, history: History, seed: int) -> None:
+        super().__init__(http, project_id, history, random.Random(seed))
+        self.name = name
+        self.told: list[str] = []
+        self.made: dict[str, str] = {}  # by id: its path
+
+    async def ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        answer = await super().ask(method, path, **sent)
+        self.told.append(f"{self.name} {method} {path} {answer.status_code}")
+        if method == "POST" and answer.is_success and answer.content:
+            kind, shown = (
+                next(iter(answer.json().items())) if not path.startswith("/image") else ("image", answer.json())
+            )
+            if kind in KEPT and "/action" not in path:
+                self.made[shown["id"]] = f"{path.partition('?')[0]}/{shown['id']}"
+        if method == "DELETE" and answer.is_success:
+            self.made.pop(path.partition("?")[0].rpartition("/")[2], None)
+        return answer
+
+
+@dataclass
+class Chaos:
+    """One history."""
+
+    cloud: RunningCloud
+    tenants: list[Witness]
+    chance: random.Random
+    hosts: list[str]
+    counted: Counter[str] = field(default_factory=Counter)
+    silent: set[str] = field(default_factory=set)
+    worker: Worker | None = None
+
+    @property
+    def clock(self) -> SteppingClock:
+        clock = self.cloud.world.clock
+        assert isinstance(clock, SteppingClock)
+        return clock
+
+    async def step(self) -> None:
+        """A tenant does something; then the cloud works a little, or suffers."""
+        tenant = self.chance.choice(self.tenants)
+        try:
+            await self.chance.choice(DEEDS)(tenant)
+        except httpx.HTTPStatusError:
+            self.counted["not told"] += 1
+        await self.work(self.chance.randrange(4))
+        if self.chance.random() < 0.3:
+            name, suffer = self.chance.choice(list(self.troubles()))
+            self.counted[name] += 1
+            await suffer()
+
+    def troubles(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        yield "a worker died", self.kill
+        yield "a worker died", self.kill
+        yield "an engine had a trouble", self.trouble
+        yield "an engine had a trouble", self.trouble
+        yield "a host fell silent or came back", self.silence
+        yield "the clock jumped", self.jump
+
+    async def work(self, operations: int, seam: Any = None) -> None:
+        """Carry so many operations on, each until it waits or ends."""
+        if self.worker is None:
+            await self.begin()
+        assert self.worker is not None
+        self.worker.seam = seam
+        for _ in range(operations):
+            for row in await self.worker.take(1):
+                await self.worker.carry(row)
+
+    async def begin(self) -> None:
+        """Another worker, once it is seen that those before are dead."""
+        self.worker = Worker(self.cloud.ctx())
+        await self.worker.renew()
+        self.clock.advance(LEASE_S + 1)
+        await self.worker.renew()
+
+    async def kill(self) -> None:
+        """At one of the next seams."""
+        left = self.chance.randrange(1, 12)
+
+        async def die(seam: Seam, op: Op) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                raise Died
+
+        try:
+            await self.work(4, die)
+        except Died:
+            self.counted["in the middle of something"] += 1
+        self.worker = None
+
+    async def trouble(self) -> None:
+        kind = self.chance.choice(KINDS)
+        self.of(self.chance.choice(self.hosts), kind).add(self.chance.choice(TROUBLES))
+
+    async def silence(self) -> None:
+        """At most half of the hosts are silent."""
+        host = self.chance.choice(self.hosts)
+        if host in self.silent or len(self.silent) >= len(self.hosts) / 2:
+            host = host if host in self.silent else min(self.silent)
+            self.silent.discard(host)
+            for kind in KINDS:
+                self.of(host, kind).clear()
+            return
+        self.silent.add(host)
+        for kind in KINDS:
+            self.of(host, kind).add(Trouble(kind="deaf"))
+
+    async def jump(self) -> None:
+        self.clock.advance(self.chance.choice(JUMPS_S))
+
+    def of(self, host: str, kind: str) -> Troubles:
+        found: Troubles = self.cloud.world.rims[kind, host]._behind.troubles  # type: ignore[attr-defined]
+        return found
+
+    async def rest(self) -> None:
+        """Every trouble is over, and all that is under way comes to its end."""
+        for host in self.hosts:
+            for kind in KINDS:
+                self.of(host, kind).clear()
+        await self.begin()
+        await self.cloud.settle()
+
+    async def faults(self) -> list[str]:
+        """What a cloud must not be found with."""
+        found = list(self.tenants[0].history.wrong)
+        for tenant in self.tenants:
+            found += await unstable(tenant)
+            found += [f"lost: {path}" for path in tenant.made.values() if not await self.shows(tenant, path)]
+            others = [path for each in self.tenants if each is not tenant for path in each.made.values()]
+            found += [f"seen by a stranger: {path}" for path in others if await self.shows(tenant, path)]
+        return found + await differences(self.cloud)
+
+    async def shows(self, tenant: Witness, path: str) -> bool:
+        return (await tenant.http.get(path)).status_code == 200
+
+    def digest(self) -> str:
+        """Of all that was asked and answered."""
+        told = "\n".join(line for tenant in self.tenants for line in tenant.told)
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+@asynccontextmanager
+async def fire(home: Path, run: Path, seed: int, hosts: int) -> AsyncIterator[Chaos]:
+    """A cloud of its own, below `home`."""
+    with sqlite_database(run, home) as url:
+        async with running_cloud(url, home / "state", hosts=hosts, overrides={"operations.lease_s": LEASE_S}) as cloud:
+            history = History(sys.maxsize, asyncio.Event(), *await prepared(cloud))
+            await cloud.settle()
+            tenants = [await tenant(cloud, history, seed, n) for n in range(TENANTS)]
+            yield Chaos(cloud, tenants, random.Random(seed), [f"h{n + 1}" for n in range(hosts)])
+            for each in tenants:
+                await each.http.aclose()
+
+
+async def tenant(cloud: RunningCloud, history: History, seed: int, number: int) -> Witness:
+    """A member of a project of its own."""
+    name = f"tenant-{number}"
+    project = (await cloud.post("/identity/v3/projects", json={"project": {"name": name}})).json()["project"]["id"]
+    user = {"name": name, "password": PASSWORD}
+    user_id = (await cloud.post("/identity/v3/users", json={"user": user})).json()["user"]["id"]
+    (role,) = (await cloud.get("/identity/v3/roles?name=member")).json()["roles"]
+    await cloud.put(f"/identity/v3/projects/{project}/users/{user_id}/roles/{role['id']}")
+    known = {"name": name, "password": PASSWORD, "domain": {"id": "default"}}
+    scope = {"project": {"id": project}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": known}}, "scope": scope}}
+    answer = await cloud.http.post("/identity/v3/auth/tokens", json=body)
+    headers = {"X-Auth-Token": answer.headers["X-Subject-Token"], "OpenStack-API-Version": "compute 2.72, volume 3.59"}
+    http = httpx.AsyncClient(transport=cloud.http._transport, base_url=cloud.http.base_url, headers=headers, timeout=60)
+    return Witness(name, http, project, history, seed + number)
+
+
+async def burn(chaos: Chaos, deeds: int, until: float) -> int:
+    """How many deeds it came to."""
+    done = 0
+    while done < deeds and time.monotonic() < until:
+        await chaos.step()
+        done += 1
+    await chaos.rest()
+    return done
+
+
+async def main(asked: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="pileus-chaos-") as name:
+        home = Path(name)
+        async with fire(home, home, asked.seed, asked.hosts) as chaos:
+            print(f"seed {asked.seed}", flush=True)
+            until = time.monotonic() + (asked.minutes * 60 if asked.minutes else float("inf"))
+            done = await burn(chaos, sys.maxsize if asked.minutes else asked.deeds, until)
+            found = await chaos.faults()
+            answers = dict(chaos.tenants[0].history.counted)
+            print(f"{done} deeds, {answers}, {dict(chaos.counted)}; history {chaos.digest()}")
+            print("\n".join(found) or "nothing is under way, lost, seen by others, or other than its row")
+            print(f"again: script/chaos --seed {asked.seed} --deeds {done} --hosts {asked.hosts}")
+            return 1 if found else 0
+
+
+def parsed() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="script/chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--seed", type=int, default=random.randrange(2**32))
+    p.add_argument("--deeds", type=int, default=2000, help="of tenants (2000)")
+    p.add_argument("--minutes", type=float, help="so long, instead of a number of deeds")
+    p.add_argument("--hosts", type=int, default=20, help="simulated ones (20)")
+    return p.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(parsed())))
