@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -22,9 +23,8 @@ PATIENCE_S = 20.0
 Ask = Callable[..., dict[str, Any]]
 
 
-def speaking(cloud: Process, token: str) -> tuple[Ask, Callable[[str], None]]:
-    client = httpx.Client(base_url=cloud.url, headers={"x-auth-token": token}, timeout=30)
-
+@contextmanager
+def speaking(cloud: Process, token: str) -> Iterator[tuple[Ask, Callable[[str], None]]]:
     def ask(method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
         answer = client.request(method, path, json=body, headers=headers)
         assert answer.is_success, f"{path}: {answer.text}"
@@ -34,7 +34,8 @@ def speaking(cloud: Process, token: str) -> tuple[Ask, Callable[[str], None]]:
         answer = client.put(path, content=b"\0" * 512, headers={"content-type": "application/octet-stream"})
         assert answer.status_code == 204
 
-    return ask, upload
+    with httpx.Client(base_url=cloud.url, headers={"x-auth-token": token}, timeout=30) as client:
+        yield ask, upload
 
 
 def of_identity(ask: Ask, token: str) -> Iterator[str]:
@@ -86,8 +87,8 @@ def of_volumes(ask: Ask) -> Iterator[str]:
 def test_no_secret_of_a_tenant_can_be_read(up: Up) -> None:
     cloud = up()
     token = cloud.token()
-    ask, upload = speaking(cloud, token)
-    secrets = [token, *of_identity(ask, token), *of_compute(ask, upload), *of_volumes(ask)]
+    with speaking(cloud, token) as (ask, upload):
+        secrets = [token, *of_identity(ask, token), *of_compute(ask, upload), *of_volumes(ask)]
     assert all(secrets)
     cloud.stop()
     kept = {path: path.read_bytes() for path in cloud.state.rglob("*") if path.is_file()}

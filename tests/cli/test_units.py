@@ -13,7 +13,7 @@ import pytest
 from cli.conftest import pileus
 from pileus.cli import Failure
 from pileus.cli.systemd import Systemd
-from pileus.cli.units import units
+from pileus.cli.units import HIDDEN, units
 from support.units import AGENT, API, PROGRAM, WORKER, capabilities, read
 
 NAMES = [AGENT, API, WORKER, "pileus.target"]
@@ -21,7 +21,7 @@ NAMES = [AGENT, API, WORKER, "pileus.target"]
 
 def test_units_are_written_for_this_installation(tmp_path: Path) -> None:
     done = pileus("units", "write", tmp_path / "units")
-    if Path(sys.prefix).is_relative_to("/home") or Path(sys.prefix).is_relative_to("/root"):
+    if any(Path(sys.prefix).is_relative_to(place) for place in HIDDEN):
         assert "units do not see" in done.stderr
         return
     assert done.stdout.splitlines() == [str(tmp_path / "units" / name) for name in NAMES]
