@@ -6,34 +6,29 @@ What a request costs may not grow with what the cloud holds: the figures are tho
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
+from bench.load.compute import quotas, server_to_boot
 from bench.load.loops import counted_loop
 from bench.machine import Use, watched
 from bench.peer import ours
-from bench.peer.sides import Side
+from bench.peer.operations import desk
 from conformance.installed import Failure
-from pileus.kernel.quota import UNLIMITED
 
 HOSTS, SERVERS = 1_000, 20_000
 BATCH, BATCHES = 100, 4  # servers that one request asks for, and requests at once, while the cloud is filled
 STORM_HOSTS, STORM, FITS = 9, 1_000, 900
 BOOTS, AT_ONCE, READS = 100, 16, 50
 POOL = {"pool": "storm"}
-NEWEST = {"X-OpenStack-Nova-API-Version": "2.90", "OpenStack-API-Version": "placement 1.39"}
-COMPUTE, PLACEMENT, IMAGE = "/compute/v2.1", "/placement", "/image/v2"
 READ = {
-    "show": COMPUTE + "/servers/{server}",
-    "list": COMPUTE + "/servers/detail?limit=100",
-    "candidates": PLACEMENT + "/allocation_candidates?resources=VCPU:1,MEMORY_MB:64&limit=10",
+    "show": ("compute", "/servers/{server}"),
+    "list": ("compute", "/servers/detail?limit=100"),
+    "candidates": ("placement", "/allocation_candidates?resources=VCPU:1,MEMORY_MB:64&limit=10"),
 }
 
 
@@ -41,39 +36,34 @@ READ = {
 class Tenant:
     """Who boots servers there, and of what."""
 
-    url: str
-    http: aiohttp.ClientSession
-    headers: dict[str, str]
-    servers: dict[str, Any] = field(default_factory=dict)  # what every server is made of
-
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        async with self.http.request(method, self.url + path, json=body, headers=self.headers) as answer:
-            if answer.status >= 300:
-                raise Failure(f"{method} {path}: {answer.status} {(await answer.text())[:300]}")
-            return await answer.json() if answer.content_type == "application/json" else None
+    cloud: Any  # bench.load's
+    servers: dict[str, Any]
 
     async def boot(self, name: str, **more: Any) -> str:
         """The id of the server, or of the first of them."""
-        made = await self.call("POST", f"{COMPUTE}/servers", {"server": {"name": name, **self.servers, **more}})
-        return str(made["server"]["id"])
+        wanted = {"server": {"name": name, **self.servers, **more}}
+        return str((await self.cloud.nova("POST", "/servers", wanted, want=(202,)))["server"]["id"])
 
     async def settled(self, server: str) -> dict[str, Any]:
         """The server, once it is no longer being built."""
         while True:
-            shown: dict[str, Any] = (await self.call("GET", f"{COMPUTE}/servers/{server}"))["server"]
+            shown: dict[str, Any] = (await self.cloud.nova("GET", f"/servers/{server}"))["server"]
             if shown["status"] != "BUILD":
                 return shown
             await asyncio.sleep(0.01)
 
     async def all_settled(self, prefix: str) -> None:
-        while (await self.call("GET", f"{COMPUTE}/servers?status=BUILD&limit=1&name=^{prefix}"))["servers"]:
+        while (await self.cloud.nova("GET", f"/servers?status=BUILD&limit=1&name=^{prefix}"))["servers"]:
             await asyncio.sleep(0.1)
 
 
 async def scale(state: Path, seconds: float) -> tuple[dict[str, float], Use]:
     """Measured empty; then the storm, then filled, then measured again. Takes a quarter of an hour."""
     with ours.on_postgresql(state / "cloud", command=("up", "--simulate-hosts", str(HOSTS))) as side:
-        async with tenant(side) as who:
+        async with desk(side, seconds) as at:
+            at.args.networks = "none"
+            await quotas(at.cloud)
+            who = Tenant(at.cloud, await server_to_boot(at.cloud, at.args))
             with watched(*side.pids) as before:
                 empty = await measured(who, "empty")
             storm = await weathered(who)
@@ -97,20 +87,22 @@ async def measured(who: Tenant, prefix: str) -> dict[str, float]:
     await counted_loop(alone, range(5), 1, 60)
     single = await counted_loop(alone, range(BOOTS), 1, 600)
     many = await counted_loop(one_of_many, range(BOOTS), AT_ONCE, 600)
-    server = (await who.call("GET", f"{COMPUTE}/servers?limit=1"))["servers"][0]["id"]
+    server = (await who.cloud.nova("GET", "/servers?limit=1"))["servers"][0]["id"]
     found = {
         "boot_ms": 1000 * statistics.median(checked(single)),
         "boots_ms": 1000 * (many.end - many.start) / len(checked(many)),
     }
-    for name, path in READ.items():
-        reads = await counted_loop(reading(who, path.format(server=server)), range(READS), 1, 60)
+    for name, (service, path) in READ.items():
+        reads = await counted_loop(reading(who, service, path.format(server=server)), range(READS), 1, 60)
         found[f"{name}_ms"] = 1000 * statistics.median(checked(reads))
     return found
 
 
-def reading(who: Tenant, path: str) -> Callable[[int], Awaitable[None]]:
+def reading(who: Tenant, service: str, path: str) -> Callable[[int], Awaitable[None]]:
+    ask = who.cloud.rp if service == "placement" else who.cloud.nova
+
     async def read(_: int) -> None:
-        await who.call("GET", path)
+        await ask("GET", path)
 
     return read
 
@@ -158,58 +150,32 @@ async def weathered(who: Tenant) -> dict[str, float]:
         raise Failure(f"{made} of the storm are ACTIVE and {len(told)} in ERROR: {told[:1]}")
     for server in shown:
         if server["status"] == "ERROR":
-            await who.call("DELETE", f"{COMPUTE}/servers/{server['id']}")
+            await who.cloud.nova("DELETE", f"/servers/{server['id']}", want=(204,))
     return {"storm: boots a second": STORM / took}
 
 
 async def storm_flavor(who: Tenant) -> str:
     """Of which exactly nine hundred fit on nine hosts that are in an aggregate of their own."""
-    detail = await who.call("GET", f"{COMPUTE}/os-hypervisors/detail?limit={HOSTS}")
+    detail = await who.cloud.nova("GET", f"/os-hypervisors/detail?limit={HOSTS}")
     free = [each for each in detail["hypervisors"] if not await used(who, each["id"])][-STORM_HOSTS:]
-    pool = (await who.call("POST", f"{COMPUTE}/os-aggregates", {"aggregate": {"name": "storm"}}))["aggregate"]["id"]
-    await who.call("POST", f"{COMPUTE}/os-aggregates/{pool}/action", {"set_metadata": {"metadata": POOL}})
+    pool = (await who.cloud.nova("POST", "/os-aggregates", {"aggregate": {"name": "storm"}}))["aggregate"]["id"]
     for host in free:
         wanted = {"add_host": {"host": host["hypervisor_hostname"]}}
-        await who.call("POST", f"{COMPUTE}/os-aggregates/{pool}/action", wanted)
-    has = (await who.call("GET", f"{PLACEMENT}/resource_providers/{free[0]['id']}/inventories"))["inventories"]
-    memory = int((has["MEMORY_MB"]["total"] - has["MEMORY_MB"]["reserved"]) * has["MEMORY_MB"]["allocation_ratio"])
-    flavor = await flavor_of(who, "storm", memory // (FITS // STORM_HOSTS))
+        await who.cloud.nova("POST", f"/os-aggregates/{pool}/action", wanted)
+    await who.cloud.nova("POST", f"/os-aggregates/{pool}/action", {"set_metadata": {"metadata": POOL}})
+    memory = await capacity(who, free[0]["id"], "MEMORY_MB")
+    wanted = {"name": "storm", "vcpus": 1, "ram": memory // (FITS // STORM_HOSTS), "disk": 1}
+    flavor = (await who.cloud.nova("POST", "/flavors", {"flavor": wanted}))["flavor"]["id"]
     specs = {f"aggregate_instance_extra_specs:{key}": value for key, value in POOL.items()}
-    await who.call("POST", f"{COMPUTE}/flavors/{flavor}/os-extra_specs", {"extra_specs": specs})
-    return flavor
+    await who.cloud.nova("POST", f"/flavors/{flavor}/os-extra_specs", {"extra_specs": specs})
+    return str(flavor)
 
 
 async def used(who: Tenant, provider: str) -> bool:
-    usages = await who.call("GET", f"{PLACEMENT}/resource_providers/{provider}/usages")
+    usages = await who.cloud.rp("GET", f"/resource_providers/{provider}/usages")
     return any(usages["usages"].values())
 
 
-async def flavor_of(who: Tenant, name: str, memory: int) -> str:
-    wanted = {"name": name, "vcpus": 1, "ram": memory, "disk": 1}
-    return str((await who.call("POST", f"{COMPUTE}/flavors", {"flavor": wanted}))["flavor"]["id"])
-
-
-# where it runs
-
-
-@contextlib.asynccontextmanager
-async def tenant(side: Side) -> AsyncIterator[Tenant]:
-    """The administrator, with an image, a flavor, and no limits."""
-    token = await side.token()
-    headers = {"X-Auth-Token": token, **NEWEST}
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
-        who = Tenant(side.url.removesuffix("/identity/v3"), http, headers)
-        project = (await who.call("GET", "/identity/v3/auth/projects"))["projects"][0]["id"]
-        numbers = {name: UNLIMITED for name in ("instances", "cores", "ram")}
-        await who.call("PUT", f"{COMPUTE}/os-quota-sets/{project}", {"quota_set": numbers})
-        who.servers = {"flavorRef": await flavor_of(who, "small", 64), "imageRef": await image(who), "networks": "none"}
-        yield who
-
-
-async def image(who: Tenant) -> str:
-    formats = {"disk_format": "raw", "container_format": "bare"}
-    made = (await who.call("POST", f"{IMAGE}/images", {"name": "blank", **formats}))["id"]
-    sent = {**who.headers, "Content-Type": "application/octet-stream"}
-    async with who.http.put(f"{who.url}{IMAGE}/images/{made}/file", data=bytes(1024), headers=sent) as answer:
-        answer.raise_for_status()
-    return str(made)
+async def capacity(who: Tenant, provider: str, resource: str) -> int:
+    has = (await who.cloud.rp("GET", f"/resource_providers/{provider}/inventories"))["inventories"][resource]
+    return int((has["total"] - has["reserved"]) * has["allocation_ratio"])

@@ -86,14 +86,16 @@ async def sample(side: Side, asked: Asked, concurrency: int, seconds: float) -> 
             await closed_loop(lambda _: ask(asked), concurrency, seconds / 5)
             with watched(*side.pids) as use:
                 found = await closed_loop(lambda _: ask(asked), concurrency, seconds, warmup=0)
-        if found.errors or not found.latencies:
-            raise Failure(f"{side.name}: {dict(found.errors) or 'no answer in time'}")
+        cost = costs(side.name, found, use)
         if not use.void:
             break
-    return summary(found, use), use
+    return cost, use
 
 
-def summary(found: Sample, use: Use) -> Figures:
+def costs(name: str, found: Sample, use: Use) -> Figures:
+    """CPU of each, how many a second, how long half of them take at most. Raises Failure when one failed."""
+    if found.errors or not found.latencies:
+        raise Failure(f"{name}: {dict(found.errors) or 'no answer in time'}")
     latencies = sorted(found.latencies)
     return {
         "cpu_ms": 1000 * use.cpu_s / len(latencies),

@@ -10,13 +10,12 @@ from typing import Any
 
 from bench.load.cloud import Cloud
 from bench.load.loops import closed_loop
-from bench.load.samples import Sample, percentile
+from bench.load.samples import Sample
 from bench.machine import Use, watched
+from bench.peer.compare import Figures, costs
 from bench.peer.openstack import OpenStack
 from bench.peer.sides import Side
-from conformance.installed import Failure
 
-Figures = dict[str, float]
 LIMIT_S = 240.0  # of a request, and of what is waited for
 POLL_S = 0.5
 
@@ -81,7 +80,7 @@ def timed(once: Callable[[Desk, int], Awaitable[Any]], concurrency: int = 1) -> 
         await closed_loop(ask, concurrency, desk.seconds / 5)
         with desk.watched() as use:
             sample = await closed_loop(ask, concurrency, desk.seconds, warmup=0)
-        return figures(desk, sample, use)
+        return costs(desk.side.name, sample, use)
 
     return measure
 
@@ -92,21 +91,9 @@ def counted(run: Callable[[Desk], Awaitable[Sample]]) -> Measure:
     async def measure(desk: Desk) -> Figures:
         with desk.watched() as use:
             sample = await run(desk)
-        return figures(desk, sample, use)
+        return costs(desk.side.name, sample, use)
 
     return measure
-
-
-def figures(desk: Desk, sample: Sample, use: Use) -> Figures:
-    """CPU of each, how many a second, how long half of them take at most. Raises Failure when one failed."""
-    if sample.errors or not sample.latencies:
-        raise Failure(f"{desk.side.name}: {dict(sample.errors) or 'no answer in time'}")
-    latencies = sorted(sample.latencies)
-    return {
-        "cpu_ms": 1000 * use.cpu_s / len(latencies),
-        "per_s": len(latencies) / (sample.end - sample.start),
-        "p50_ms": 1000 * percentile(latencies, 50),
-    }
 
 
 @contextlib.asynccontextmanager

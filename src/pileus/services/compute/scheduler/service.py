@@ -65,7 +65,7 @@ async def judge(ctx: Ctx, asked: Asked) -> Verdict:
 
 async def judge_in_turn(ctx: Ctx, those: Sequence[Asked]) -> list[Verdict]:
     """The same of several, each after those before it have taken their room. Nothing is promised."""
-    hosts = await seen(ctx)
+    hosts = await seen(ctx) if those else []
     verdicts = []
     for asked in those:
         verdict = rules.choose(hosts, await _wish(ctx, asked))

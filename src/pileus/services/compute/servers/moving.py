@@ -30,7 +30,7 @@ async def migrate(ctx: Ctx, server: Server, host: str | None, *, sure: bool = Fa
         raise BadRequest("Cannot migrate to the host where the server exists.")
     await _room(ctx, server, host)
     memo = {"host": host, "forced": False, "sure": sure}
-    await begin(ctx, server, "migrate", sagas_move.migrate_server, memo, task_state="resize_prep")
+    await _begin(ctx, server, "migrate", sagas_move.migrate_server, memo, task_state="resize_prep")
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ async def migrate_live(ctx: Ctx, server: Server, wanted: Live) -> None:
         sagas_live.check_disks(await store.devices_of(ctx, [server.id]), copied=wanted.copied)
         await _room(ctx, server, wanted.host, forced=wanted.forced)
     memo = {"host": wanted.host, "forced": wanted.forced, "copied": wanted.copied, "was": server.vm_state}
-    await begin(ctx, server, LIVE, sagas_live.migrate_live, memo, task_state="migrating")
+    await _begin(ctx, server, LIVE, sagas_live.migrate_live, memo, task_state="migrating")
 
 
 class Refuge(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ async def evacuate(ctx: Ctx, server: Server, wanted: Refuge) -> None:
     }
     vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=wanted.admin_pass)
     columns = {"task_state": "rebuilding", "sealed": guest_data.sealed(ctx, vault)}
-    await begin(ctx, server, "evacuate", sagas_move.evacuate_server, memo, **columns)
+    await _begin(ctx, server, "evacuate", sagas_move.evacuate_server, memo, **columns)
 
 
 async def _refuse_living(ctx: Ctx, server: Server) -> None:
@@ -119,7 +119,7 @@ async def _room(ctx: Ctx, server: Server, host: str | None, *, forced: bool = Fa
         raise BadRequest(verdict.message(asked.resources))
 
 
-async def begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[str, Any], **columns: Any) -> UUID:
+async def _begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[str, Any], **columns: Any) -> UUID:
     """Raises Conflict, also while a part of it comes or goes: that is opened to one host."""
     kind, status = KINDS[action]
     async with ctx.transaction() as ctx:
@@ -151,5 +151,5 @@ async def begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[st
 KINDS = {
     "migrate": (migrations.MIGRATION, "pre-migrating"),
     "evacuate": (migrations.EVACUATION, "accepted"),
-    "os-migrateLive": (migrations.LIVE, "queued"),
+    LIVE: (migrations.LIVE, "queued"),
 }
