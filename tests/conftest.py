@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from zlib import crc32
 
@@ -20,8 +21,8 @@ from support import postgres
 from support.cloud import RunningCloud, running_cloud
 from support.databases import postgres_database, sqlite_database
 
-KINDS = {"sqlite": ["sqlite"], "postgresql": ["postgresql"], "both": ["sqlite", "postgresql"], "none": []}
-WANTED = pytest.StashKey[list[tuple[Path, list[str]]]]()
+KINDS = {"sqlite": ("sqlite",), "postgresql": ("postgresql",), "both": ("sqlite", "postgresql"), "none": ()}
+WANTED = pytest.StashKey[tuple[tuple[Path, tuple[str, ...]], ...]]()
 SPECS = Path(__file__).with_name("spec")
 DRAWN = 3
 RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
@@ -34,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real", action="store_true", help="run what needs real engines, too")
 
 
-def databases(word: str) -> tuple[Path, list[str]]:
+def databases(word: str) -> tuple[Path, tuple[str, ...]]:
     """For the tests below which path, and which. Raises UsageError."""
     below, _, kind = word.rpartition("=")
     if kind not in KINDS or not Path(below).exists():
@@ -43,7 +44,7 @@ def databases(word: str) -> tuple[Path, list[str]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[WANTED] = [databases(word) for word in config.getoption("db")]
+    config.stash[WANTED] = tuple(databases(word) for word in config.getoption("db"))
     if hasattr(config, "workerinput"):
         return
     run = Path(tempfile.mkdtemp(prefix="pileus-test-"))
@@ -80,7 +81,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def on_wanted_database(item: pytest.Item) -> bool:
     kind = item.callspec.params.get("database_kind") if hasattr(item, "callspec") else None
     only = item.get_closest_marker("database")
-    if kind is None or kind not in asked_for(item):
+    if kind is None or kind not in asked_for(item.path, item.config.stash[WANTED]):
         return kind is None
     if only is None:
         return kind == "sqlite" or is_drawn(item)
@@ -95,9 +96,10 @@ def is_drawn(item: pytest.Item) -> bool:
     return crc32(f"{seed} {item.nodeid}".encode()) % DRAWN == 0
 
 
-def asked_for(item: pytest.Item) -> list[str]:
-    """The databases that this test is wanted on: the nearest path decides."""
-    given = [(len(below.parts), kinds) for below, kinds in item.config.stash[WANTED] if item.path.is_relative_to(below)]
+@cache
+def asked_for(path: Path, wanted: tuple[tuple[Path, tuple[str, ...]], ...]) -> tuple[str, ...]:
+    """The databases that the tests of a file are wanted on: the nearest path decides."""
+    given = [(len(below.parts), kinds) for below, kinds in wanted if path.is_relative_to(below)]
     return max(given, default=(0, KINDS["both"]))[1]
 
 

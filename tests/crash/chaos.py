@@ -28,14 +28,16 @@ import httpx
 
 from crash.history import DEEDS, History, Tenant
 from crash.resting import differences, prepared, unstable
+from crash.site import VERSIONS
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.kernel.clock import SteppingClock
 from pileus.kernel.operations import Op, Seam, Worker
 from support.cloud import PASSWORD, RunningCloud, running_cloud
 from support.databases import sqlite_database
+from support.people import add_tenant, logged_in
+from support.workers import successor
 
 TENANTS = 3
-LEASE_S = 30.0
 KINDS = ("hypervisor", "blocks", "overlay")
 KEPT = {"server", "network", "router", "floatingip", "volume", "image"}
 """What goes only when its owner deletes it."""
@@ -127,10 +129,7 @@ class Chaos:
 
     async def begin(self) -> None:
         """Another worker, once it is seen that those before are dead."""
-        self.worker = Worker(self.cloud.ctx())
-        await self.worker.renew()
-        self.clock.advance(LEASE_S + 1)
-        await self.worker.renew()
+        self.worker = await successor(self.cloud.ctx())
 
     async def kill(self) -> None:
         """At one of the next seams."""
@@ -203,7 +202,7 @@ class Chaos:
 async def fire(home: Path, run: Path, seed: int, hosts: int) -> AsyncIterator[Chaos]:
     """A cloud of its own, below `home`."""
     with sqlite_database(run, home) as url:
-        async with running_cloud(url, home / "state", hosts=hosts, overrides={"operations.lease_s": LEASE_S}) as cloud:
+        async with running_cloud(url, home / "state", hosts=hosts) as cloud:
             history = History(sys.maxsize, asyncio.Event(), *await prepared(cloud))
             await cloud.settle()
             tenants = [await tenant(cloud, history, seed, n) for n in range(TENANTS)]
@@ -215,16 +214,9 @@ async def fire(home: Path, run: Path, seed: int, hosts: int) -> AsyncIterator[Ch
 async def tenant(cloud: RunningCloud, history: History, seed: int, number: int) -> Witness:
     """A member of a project of its own."""
     name = f"tenant-{number}"
-    project = (await cloud.post("/identity/v3/projects", json={"project": {"name": name}})).json()["project"]["id"]
-    user = {"name": name, "password": PASSWORD}
-    user_id = (await cloud.post("/identity/v3/users", json={"user": user})).json()["user"]["id"]
-    (role,) = (await cloud.get("/identity/v3/roles?name=member")).json()["roles"]
-    await cloud.put(f"/identity/v3/projects/{project}/users/{user_id}/roles/{role['id']}")
-    known = {"name": name, "password": PASSWORD, "domain": {"id": "default"}}
-    scope = {"project": {"id": project}}
-    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": known}}, "scope": scope}}
-    answer = await cloud.http.post("/identity/v3/auth/tokens", json=body)
-    headers = {"X-Auth-Token": answer.headers["X-Subject-Token"], "OpenStack-API-Version": "compute 2.72, volume 3.59"}
+    project = await add_tenant(cloud, name, PASSWORD)
+    token = await logged_in(cloud.http, name, PASSWORD, name)
+    headers = {**token, "OpenStack-API-Version": VERSIONS}
     http = httpx.AsyncClient(transport=cloud.http._transport, base_url=cloud.http.base_url, headers=headers, timeout=60)
     return Witness(name, http, project, history, seed + number)
 

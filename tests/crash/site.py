@@ -14,6 +14,7 @@ import yaml
 
 from cli.conftest import PILEUS, environment, pileus
 from pileus.engines.troubles import Trouble, Troubles
+from support.people import client
 from support.postgres import free_port
 from support.waiting import pause
 
@@ -127,14 +128,8 @@ class Site:
     async def client(self, user: str = "admin", password: str = "", project: str = "admin") -> httpx.AsyncClient:
         """Somebody who is logged in. Without a password: the administrator."""
         auth = yaml.safe_load((self.state / "clouds.yaml").read_text())["clouds"]["pileus"]["auth"]
-        known = {"name": user, "password": password or auth["password"], "domain": {"id": "default"}}
-        scope = {"project": {"name": project, "domain": {"id": "default"}}}
-        body = {"auth": {"identity": {"methods": ["password"], "password": {"user": known}}, "scope": scope}}
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as http:
-            answer = await http.post("/identity/v3/auth/tokens", json=body)
-        assert answer.status_code == 201, answer.text
-        headers = {"X-Auth-Token": answer.headers["X-Subject-Token"], "OpenStack-API-Version": VERSIONS}
-        return httpx.AsyncClient(base_url=self.url, timeout=30, headers=headers)
+        who = (user, password or auth["password"], project)
+        return await client(self.url, *who, versions=VERSIONS, timeout=30)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ import pytest
 from crash.history import History, Tenant
 from crash.resting import differences, prepared, unstable
 from crash.site import Site, running_site
+from support.people import add_tenant
 from support.waiting import pause
 
 SEED = "PILEUS_HISTORY_SEED"  # in the environment: the history to be repeated, as far as kills let it be
@@ -75,12 +76,7 @@ async def kill_while(site: Site, lives: list[asyncio.Task[None]], chance: random
 async def tenant(stack: AsyncExitStack, site: Site, admin: httpx.AsyncClient, history: History, seed: int) -> Tenant:
     """A member of a project of its own."""
     name, password = f"t{seed}", uuid4().hex
-    project = (await admin.post("/identity/v3/projects", json={"project": {"name": name}})).json()["project"]["id"]
-    user = {"name": name, "password": password}
-    user_id = (await admin.post("/identity/v3/users", json={"user": user})).json()["user"]["id"]
-    (role,) = (await admin.get("/identity/v3/roles?name=member")).json()["roles"]
-    path = f"/identity/v3/projects/{project}/users/{user_id}/roles/{role['id']}"
-    assert (await admin.put(path)).status_code == 204
+    project = await add_tenant(admin, name, password)
     http = await stack.enter_async_context(await site.client(name, password, name))
     return Tenant(http, project, history, random.Random(seed))
 

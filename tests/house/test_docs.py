@@ -27,7 +27,12 @@ def test_there_are_claims() -> None:
 def test_each_claim_names_tests_that_exist(line: str) -> None:
     claim = CLAIM.match(line)
     assert claim, "a claim is `- promise — `path::test``"
-    for test in re.findall(r"`([^`]+)`", claim["tests"]):
+    check_named(claim["tests"])
+
+
+def check_named(tests: str) -> None:
+    """`path::test`, ...: each is there."""
+    for test in re.findall(r"`([^`]+)`", tests):
         path, _, name = test.partition("::")
         assert name in defined(path), f"{path} has no {name}"
 

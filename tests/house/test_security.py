@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from house.test_docs import defined
+from house.test_docs import check_named
 from support.source import ROOT
 
 SECTIONS = (
@@ -59,6 +59,4 @@ def test_the_lines_of_a_section_are_numbered(heading: str) -> None:
 def test_each_line_names_tests_that_exist(line: str) -> None:
     read = LINE.fullmatch(line)
     assert read, "a line is | 1.2 | what holds | `path::test`, ... |"
-    for test in re.findall(r"`([^`]+)`", read["tests"]):
-        path, _, name = test.partition("::")
-        assert name in defined(path), f"{path} has no {name}"
+    check_named(read["tests"])

@@ -20,6 +20,7 @@ import pytest
 from cli import conftest as clouds
 from cli.conftest import Up
 from real.power import CONFIG, Machine
+from support.people import client
 from support.waiting import pause
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1200), pytest.mark.xdist_group("real")]
@@ -116,7 +117,7 @@ async def test_what_was_acknowledged_is_there_after_a_power_cut(machine: Machine
         await machine.boot()
         before = ledger.writes
         async with AsyncExitStack() as stack:
-            http = await stack.enter_async_context(await client(machine.url, password))
+            http = await stack.enter_async_context(await administrator(machine.url, password))
             nouns = await things(http)
             writing = [
                 asyncio.create_task(Writer(http, nouns, ledger, seed + cut * WRITERS + n).write())
@@ -168,7 +169,7 @@ async def check(machine: Machine, password: str, ledger: Ledger, launch: Up, hom
     config = home / "pileus.toml"
     config.write_text(CONFIG.format(root=home))
     cloud = launch("up", "--simulate", "--config", config, "--listen", "127.0.0.1:0")
-    async with await client(cloud.url, password) as http:
+    async with await administrator(cloud.url, password) as http:
         await settled(http)
         assert await lost(http, ledger) == []
     assert cloud.stop() == 0
@@ -197,13 +198,5 @@ async def settled(http: httpx.AsyncClient) -> None:
                 await pause(LOOK_S)
 
 
-async def client(url: str, password: str) -> httpx.AsyncClient:
-    """The administrator."""
-    known = {"name": "admin", "password": password, "domain": {"id": "default"}}
-    scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": known}}, "scope": scope}}
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
-        answer = await http.post("/identity/v3/auth/tokens", json=body)
-    assert answer.status_code == 201, answer.text
-    headers = {"X-Auth-Token": answer.headers["X-Subject-Token"], "OpenStack-API-Version": NEWEST}
-    return httpx.AsyncClient(base_url=url, timeout=60, headers=headers)
+async def administrator(url: str, password: str) -> httpx.AsyncClient:
+    return await client(url, "admin", password, "admin", versions=NEWEST, timeout=60)

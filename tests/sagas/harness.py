@@ -18,11 +18,12 @@ import sqlalchemy as sa
 
 from demo.world import DemoWorld
 from pileus.kernel.db import open_database
-from pileus.kernel.operations import Op, Seam, Worker
+from pileus.kernel.operations import Op, Seam
 from pileus.kernel.operations.carry import SeamHook
 from pileus.kernel.operations.tables import operations
 from sagas.scenario import Scenario
 from support.databases import DATABASE, sqlite_database
+from support.workers import successor
 
 
 def run_in(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> Any:
@@ -112,10 +113,7 @@ async def die(op: Op) -> None:
 
 async def take_over(world: DemoWorld) -> None:
     """What another worker does after the death of the first: watch its lease run out, then finish the work."""
-    worker = Worker(world.ctx())
-    await worker.renew()
-    world.clock.advance(world.config.operations.lease_s + 1)  # type: ignore[attr-defined]
-    await worker.renew()
+    worker = await successor(world.ctx())
     await worker.drain()
 
 
