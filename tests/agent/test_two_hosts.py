@@ -102,6 +102,12 @@ class Site:
             while await self.status(ctx, machine_id) != status:
                 await self.plane.heard(0.05)
 
+    async def usable(self, name: str, expected: bool) -> None:
+        """Return once the host's row says so."""
+        async with asyncio.timeout(PATIENCE_S):
+            while (await hosts.get(self.plane.ctx, name)).usable is not expected:
+                await self.plane.heard(0.05)
+
     async def status(self, ctx: Ctx, machine_id: UUID) -> str | None:
         try:
             return (await machines.show(ctx, machine_id)).status
@@ -182,7 +188,7 @@ async def test_a_host_that_was_cut_off_loses_its_lease_and_pays_when_it_is_back(
     await plane.until(lambda: plane.hosts.is_down("two"))
     with pytest.raises(HostDown):
         site.engine("two")
-    assert not (await hosts.get(plane.ctx, "two")).usable
+    await site.usable("two", False)  # judged in memory first, written after
     assert not plane.hosts.is_down("one")
     assert (await hosts.get(plane.ctx, "one")).usable
     await machines.delete(ctx, machine.id)
@@ -191,9 +197,7 @@ async def test_a_host_that_was_cut_off_loses_its_lease_and_pays_when_it_is_back(
 
     site.net.plug("two", into_the_switch=True)
     await plane.until(lambda: not plane.hosts.is_down("two"))
-    async with asyncio.timeout(PATIENCE_S):
-        while not (await hosts.get(plane.ctx, "two")).usable:
-            await plane.heard(0.05)
+    await site.usable("two", True)
     assert not await unpaid(plane.ctx, machine.id)
     assert await site.engine("two").observe() == {}
     worker.stop()
