@@ -154,6 +154,38 @@ async def test_a_guest_runs_on_when_libvirtd_and_its_agent_are_killed(host: Worl
         assert await engine.ensure_gone(guest.id, fence=1) == Done()
 
 
+async def test_who_lost_its_power_unheard_is_told_from_who_switched_itself_off(host: World) -> None:
+    lost, off = host.guest(), host.guest()
+    async with host.engine() as engine:
+        for guest in (lost, off):
+            await on(engine, guest)
+        qemu, libvirtd = host.daemon.guest_pid(str(lost.id)), host.daemon.pid()
+        assert qemu is not None
+        assert libvirtd is not None
+    os.kill(libvirtd, signal.SIGKILL)
+    os.kill(qemu, signal.SIGKILL)
+    await until(lambda _: host.daemon.pid() is None, lambda: pause(0.1))
+    told = await told_at_start(host, 1)
+    assert told == {str(lost.id): Done(facts={"power": "off", "lost": True})}
+    await until(lambda asked: asked != 0, lambda: virsh(host, "shutdown", off))  # until there is nobody to ask
+    assert await told_at_start(host, 2) == {**told, str(off.id): Done(facts={"power": "off"})}
+
+
+async def told_at_start(host: World, number: int) -> dict[str, object]:
+    """What the next agent hears at once, of so many guests."""
+    host.changes.clear()
+    async with host.engine():
+        await until(lambda _: len(host.changes) == number, lambda: pause(0.1))
+    return {change.subject: change.answer for change in host.changes}
+
+
+async def virsh(host: World, word: str, guest: Domain) -> int:
+    """Its exit status."""
+    return subprocess.run(
+        ("virsh", "-c", host.daemon.uri, word, str(guest.id)), capture_output=True, check=False
+    ).returncode
+
+
 async def again(engine: LibvirtHypervisor, guest_id: UUID) -> Power:
     """What it is, from who may be away for a moment."""
     async with asyncio.timeout(30):

@@ -148,12 +148,16 @@ async def again(world: DemoWorld, server_id: UUID) -> tuple[Ctx, Server]:
     return ctx, found
 
 
-async def powered_off(world: DemoWorld) -> UUID:
-    """By itself."""
-    ctx, server = await existing(world)
-    await world.hypervisor("h1").ensure_power(server.id, Power.OFF, fence=0)
-    await tell(ctx, [Change("hypervisor", "power", str(server.id), Done(facts={"power": "off"}))])
-    return server.id
+def went_off(*, volume: bool = False, **more: bool) -> Callable[[DemoWorld], Awaitable[UUID]]:
+    """By itself, or with what more is told."""
+
+    async def begin(world: DemoWorld) -> UUID:
+        ctx, server = await existing(world, volume=volume)
+        await world.hypervisor("h1").ensure_power(server.id, Power.OFF, fence=0)
+        await tell(ctx, [Change("hypervisor", "power", str(server.id), Done(facts={"power": "off", **more}))])
+        return server.id
+
+    return begin
 
 
 async def delete_server(world: DemoWorld) -> UUID:
@@ -335,7 +339,13 @@ COMPUTE_SCENARIOS = [
     Scenario(power.unpause_server, acted("unpause", "pause"), done=ACTIVE, undone=PAUSED),
     Scenario(power.suspend_server, acted("suspend"), done=SUSPENDED, undone=ACTIVE),
     Scenario(power.resume_server, acted("resume", "suspend"), done=ACTIVE, undone=SUSPENDED),
-    Scenario(power.notice_power, powered_off, done=STOPPED, undone={**ACTIVE, "h1": "guest+image off"}),
+    Scenario(power.notice_power, went_off(), done=STOPPED, undone={**ACTIVE, "h1": "guest+image off"}),
+    Scenario(
+        power.return_server,
+        went_off(volume=True, lost=True),
+        done=WITH_VOLUME,
+        undone={**WITH_VOLUME, "server": "stopped placed", "h1": "guest+image off"},
+    ),
     Scenario(sagas_disks.resize_server, resize_server, done=VERIFIED, undone=ACTIVE),
     Scenario(sagas_disks.confirm_resize, decided(resize_server, "confirmResize"), done=GROWN),
     Scenario(sagas_disks.revert_resize, decided(resize_server, "revertResize"), done=ACTIVE, undone=VERIFIED),

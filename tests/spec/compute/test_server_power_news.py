@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pileus.engines.hearing import tell
 from pileus.engines.hypervisor import Power
+from pileus.engines.troubles import Trouble
 from pileus.engines.verbs import Change, Done, Failed
 from support.cloud import RunningCloud
 from support.computed import at
@@ -17,8 +18,14 @@ async def turned(cloud: RunningCloud, server_id: UUID, power: Power) -> None:
     assert await cloud.world.rims["hypervisor", HOST]._behind.ensure_power(server_id, power, fence=0) == Done()
 
 
-def news(server_id: UUID, power: str = "off") -> Change:
-    return Change("hypervisor", "power", str(server_id), Done(facts={"power": power}))
+def news(server_id: UUID, power: str = "off", **more: bool) -> Change:
+    return Change("hypervisor", "power", str(server_id), Done(facts={"power": power, **more}))
+
+
+async def lost(cloud: RunningCloud, server_id: UUID) -> None:
+    """With its host, which is back."""
+    await turned(cloud, server_id, Power.OFF)
+    await tell(cloud.ctx(), [news(server_id, lost=True)])
 
 
 async def shown(cloud: RunningCloud, server_id: UUID) -> tuple[str, int]:
@@ -72,3 +79,45 @@ async def test_what_is_no_news_of_that_kind(cloud: RunningCloud) -> None:
     await tell(cloud.ctx(), [news(server.id, "on"), failed, news(unknown)])
     await cloud.settle()
     assert await shown(cloud, server.id) == ("ACTIVE", 1)
+
+
+async def test_what_its_host_lost_runs_again(cloud: RunningCloud) -> None:
+    """When its host has it so: the volumes may still be away, for one."""
+    server = await made(cloud)
+    host = cloud.world.rims["hypervisor", HOST]._behind
+    await lost(cloud, server.id)
+    host.troubles.add(Trouble(kind="fail", once=True, cause="not yet"), verb="ensure_power")
+    found = (await cloud.get(f"{SERVERS}/{server.id}")).json()["server"]
+    assert (found["status"], found["OS-EXT-STS:task_state"]) == ("ACTIVE", "powering-on")
+    await cloud.settle()
+    assert await shown(cloud, server.id) == ("ACTIVE", 1)
+    assert (await host.observe())[server.id].power is Power.ON
+    assert await actions(cloud, server.id) == ["start", "create"]
+
+
+async def test_what_cannot_run_again_is_off_and_says_why(cloud: RunningCloud) -> None:
+    server = await made(cloud)
+    await lost(cloud, server.id)
+    trouble = Trouble(kind="fail", cause="no way")
+    cloud.world.rims["hypervisor", HOST]._behind.troubles.add(trouble, verb="ensure_defined")
+    await cloud.settle()
+    assert await shown(cloud, server.id) == ("SHUTOFF", 4)
+
+
+async def test_what_was_off_or_paused_is_not_started_by_it(cloud: RunningCloud) -> None:
+    for action, status in (("os-stop", "SHUTOFF"), ("pause", "SHUTOFF"), ("suspend", "SUSPENDED")):
+        server = await made(cloud)
+        await cloud.post(f"{SERVERS}/{server.id}/action", json={action: None})
+        await cloud.settle()
+        await lost(cloud, server.id)
+        await cloud.settle()
+        assert await shown(cloud, server.id) == (status, 4), action
+
+
+async def test_what_is_rescued_runs_again_so(cloud: RunningCloud) -> None:
+    server = await made(cloud)
+    await cloud.post(f"{SERVERS}/{server.id}/action", json={"rescue": {}})
+    await cloud.settle()
+    await lost(cloud, server.id)
+    await cloud.settle()
+    assert await shown(cloud, server.id) == ("RESCUE", 1)

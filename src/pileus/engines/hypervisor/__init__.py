@@ -5,7 +5,8 @@ that is good for one transfer; whoever fetches joins it to the address of its co
 
 A guest that stops or starts by itself (a shutdown inside, a crash) is told as
 `Change(kind="hypervisor", verb="power", subject=<id>, answer=Done(facts={"power": ...}))`; one that is off also when its
-host begins to listen, as it may have stopped unheard.
+host begins to listen, as it may have stopped unheard: with the fact `lost` when neither the guest nor anybody else ended it,
+as far as the host knows (it lost its power).
 """
 
 from __future__ import annotations

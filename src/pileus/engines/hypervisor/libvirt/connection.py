@@ -33,6 +33,8 @@ GONE = frozenset(
 """What says nothing about the guest: the daemon is away, or too busy."""
 
 WAITS = (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+UNHEARD = (libvirt.VIR_DOMAIN_EVENT_STOPPED, -1)
+"""It is off, perhaps since a time in which nobody listened."""
 Lifecycle = Callable[[UUID, int, int], None]
 _events = threading.Lock()
 _event_thread: threading.Thread | None = None
@@ -100,7 +102,7 @@ class Connection:
 
         connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, heard, None)
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
-            heard(connection, domain, libvirt.VIR_DOMAIN_EVENT_STOPPED, 0, None)  # perhaps while nobody listened
+            heard(connection, domain, *UNHEARD, None)
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED):
             if waits_for_disk(domain):
                 heard(connection, domain, *WAITS, None)

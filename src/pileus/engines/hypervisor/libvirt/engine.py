@@ -20,7 +20,7 @@ import msgspec
 from pileus.engines.files import make_directory
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, Hypervisor, LocalDisk, Power, Screen
 from pileus.engines.hypervisor.libvirt import facts
-from pileus.engines.hypervisor.libvirt.connection import WAITS, Connection, domain_of, waits_for_disk
+from pileus.engines.hypervisor.libvirt.connection import UNHEARD, WAITS, Connection, domain_of, waits_for_disk
 from pileus.engines.hypervisor.libvirt.daemon import qemu_user
 from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
@@ -316,7 +316,7 @@ class LibvirtHypervisor(Hypervisor):
         if (event, detail) == WAITS:
             self._begin(self._try_again(guest_id))
         elif event in BY_ITSELF and guest_id not in self.busy:
-            self._begin(self._tell(guest_id))
+            self._begin(self._tell(guest_id, unheard=(event, detail) == UNHEARD))
 
     def _begin(self, answer: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(answer)
@@ -329,10 +329,12 @@ class LibvirtHypervisor(Hypervisor):
         with suppress(Refusal, libvirt.libvirtError, Unavailable):
             await self._call(guest_id, lambda domain: domain.resume() if waits_for_disk(domain) else None)
 
-    async def _tell(self, guest_id: UUID) -> None:
+    async def _tell(self, guest_id: UUID, *, unheard: bool) -> None:
         with suppress(Refusal, libvirt.libvirtError):
-            power = await self._power(guest_id)
-            self._changed(Change("hypervisor", "power", str(guest_id), Done(facts={"power": str(power)})))
+            told: dict[str, Any] = {"power": str(await self._power(guest_id))}
+            if unheard and await self._call(guest_id, facts.is_lost):
+                told["lost"] = True
+            self._changed(Change("hypervisor", "power", str(guest_id), Done(facts=told)))
 
     async def _keep_house(self) -> None:
         while True:

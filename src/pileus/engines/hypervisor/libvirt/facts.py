@@ -25,6 +25,7 @@ POWERS = {
     libvirt.VIR_DOMAIN_PAUSED: Power.PAUSED,
     libvirt.VIR_DOMAIN_PMSUSPENDED: Power.PAUSED,
 }
+ENDED = (libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED)
 TRAITS = (
     "COMPUTE_NODE",
     "COMPUTE_IMAGE_TYPE_QCOW2",
@@ -59,6 +60,13 @@ def power_of(domain: Any) -> Power:
     if state in POWERS:
         return POWERS[state]
     return Power.SUSPENDED if domain.hasManagedSaveImage() else Power.OFF
+
+
+def is_lost(domain: Any) -> bool:
+    """Whether it is off, and neither of its own doing nor of ours: it, or this machine, lost its power. A guest that switches
+    itself off is told so by its QEMU, also to a libvirtd that comes later."""
+    state, reason = domain.state()
+    return state == libvirt.VIR_DOMAIN_SHUTOFF and reason not in ENDED
 
 
 def facts_of(domain: Any, guest: Guest) -> DomainFacts:

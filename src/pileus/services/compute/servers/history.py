@@ -46,6 +46,7 @@ NAMES = {
     "create_image_of_volumes": "createImage",
     "reimage_server": "rebuild",
     "notice_power": "stop",
+    "return_server": "start",
     "migrate_live": "live-migration",
 }
 FINISHED = {"done": "Success", "undone": "Success", "failed": "Error", "parked": "Error", "cancelled": "Error"}
