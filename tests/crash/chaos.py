@@ -26,9 +26,10 @@ from typing import Any
 
 import httpx
 
-from crash.history import DEEDS, History, Tenant
+from crash.history import DEEDS, History
 from crash.resting import differences, prepared, unstable
 from crash.site import VERSIONS
+from crash.witness import Witness, broken_promises
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.kernel.clock import SteppingClock
 from pileus.kernel.operations import Op, Seam, Worker
@@ -39,8 +40,6 @@ from support.workers import successor
 
 TENANTS = 3
 KINDS = ("hypervisor", "blocks", "overlay")
-KEPT = {"server", "network", "router", "floatingip", "volume", "image"}
-"""What goes only when its owner deletes it."""
 JUMPS_S = (0.5, 30.0, 3600.0)
 TROUBLES: tuple[Trouble, ...] = (
     Trouble(kind="fail", once=True, cause="chaos"),
@@ -53,29 +52,6 @@ TROUBLES: tuple[Trouble, ...] = (
 
 class Died(BaseException):
     """What a worker does when it is killed: nothing any more."""
-
-
-class Witness(Tenant):
-    """A tenant whose answers are written down."""
-
-    def __init__(self, name: str, http: httpx.AsyncClient, project_id: str, history: History, seed: int) -> None:
-        super().__init__(http, project_id, history, random.Random(seed))
-        self.name = name
-        self.told: list[str] = []
-        self.made: dict[str, str] = {}  # by id: its path
-
-    async def ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        answer = await super().ask(method, path, **sent)
-        self.told.append(f"{self.name} {method} {path} {answer.status_code}")
-        if method == "POST" and answer.is_success and answer.content:
-            kind, shown = (
-                next(iter(answer.json().items())) if not path.startswith("/image") else ("image", answer.json())
-            )
-            if kind in KEPT and "/action" not in path:
-                self.made[shown["id"]] = f"{path.partition('?')[0]}/{shown['id']}"
-        if method == "DELETE" and answer.is_success:
-            self.made.pop(path.partition("?")[0].rpartition("/")[2], None)
-        return answer
 
 
 @dataclass
@@ -184,13 +160,7 @@ class Chaos:
         found = list(self.tenants[0].history.wrong)
         for tenant in self.tenants:
             found += await unstable(tenant)
-            found += [f"lost: {path}" for path in tenant.made.values() if not await self.shows(tenant, path)]
-            others = [path for each in self.tenants if each is not tenant for path in each.made.values()]
-            found += [f"seen by a stranger: {path}" for path in others if await self.shows(tenant, path)]
-        return found + await differences(self.cloud)
-
-    async def shows(self, tenant: Witness, path: str) -> bool:
-        return (await tenant.http.get(path)).status_code == 200
+        return found + await broken_promises(self.tenants) + await differences(self.cloud)
 
     def digest(self) -> str:
         """Of all that was asked and answered."""

@@ -59,6 +59,7 @@ class Tenant:
     project_id: str
     history: History
     chance: random.Random
+    written: dict[str, bytes] = field(default_factory=dict)  # by path: what was acknowledged
 
     async def live(self) -> None:
         """Do one thing after the other until all is done. Whoever gets no answer waits until the cloud serves again."""
@@ -114,7 +115,9 @@ async def upload_image(of: Tenant) -> None:
     made = await of.act("POST", f"{IMAGE}/images", json=form)
     if made.status_code == 201:
         headers = {"Content-Type": "application/octet-stream"}
-        await of.ask("PUT", f"{IMAGE}/images/{made.json()['id']}/file", content=bytes(4096), headers=headers)
+        path, content = f"{IMAGE}/images/{made.json()['id']}/file", of.chance.randbytes(4096)
+        if (await of.ask("PUT", path, content=content, headers=headers)).status_code == 204:
+            of.written[path] = content
 
 
 @deed(1)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 import httpx
 
 from crash.history import IMAGE, LISTS, NETWORK, VOLUME, Tenant
 from support.cloud import Asks
+from support.waiting import pause
 
+LOOK_S = 0.25
 STABLE = {
     "server": {"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED", "RESCUE", "VERIFY_RESIZE", "ERROR"},
     "network": {"ACTIVE"},
@@ -35,6 +39,23 @@ async def prepared(admin: httpx.AsyncClient | Asks) -> tuple[str, str]:
     sent = await admin.put(f"{IMAGE}/images/{image}/file", content=bytes(65536), headers=headers)
     assert sent.status_code == 204, sent.text
     return outside, image
+
+
+async def settled(admin: httpx.AsyncClient, within_s: float) -> None:
+    """Return when nothing is in an operation."""
+    working: list[Any] = []
+    try:
+        async with asyncio.timeout(within_s):
+            while working := [each for state in ("running", "undoing") for each in await at_work(admin, state)]:
+                await pause(LOOK_S)
+    except TimeoutError:
+        raise TimeoutError(f"still at work: {json.dumps(working, indent=1)}") from None
+
+
+async def at_work(admin: httpx.AsyncClient, state: str) -> list[Any]:
+    answer = await admin.get(f"/pileus/v1/operations?state={state}")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["operations"])
 
 
 async def unstable(tenant: Tenant) -> list[str]:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from crash.history import History, Tenant
-from crash.resting import differences, prepared, unstable
+from crash.resting import differences, prepared, settled, unstable
 from crash.site import Site, running_site
 from support.people import add_tenant
-from support.waiting import pause
 
 SEED = "PILEUS_HISTORY_SEED"  # in the environment: the history to be repeated, as far as kills let it be
 TENANTS, HANDS = 3, 2
-LOOK_S = 0.25
 SETTLED_WITHIN_S = 100.0
 
 
@@ -56,7 +52,7 @@ async def lived_through(site: Site, operations: int, *, lull_s: float) -> None:
         kills = await kill_while(site, lives, random.Random(seed), lull_s)
         print(f"{kills} kills, {dict(history.counted)}")
         assert history.wrong == []
-        await settled(admin)
+        await settled(admin, SETTLED_WITHIN_S)
         for each in tenants:
             assert await unstable(each) == []
         assert await differences(admin) == []
@@ -79,20 +75,3 @@ async def tenant(stack: AsyncExitStack, site: Site, admin: httpx.AsyncClient, hi
     project = await add_tenant(admin, name, password)
     http = await stack.enter_async_context(await site.client(name, password, name))
     return Tenant(http, project, history, random.Random(seed))
-
-
-async def settled(admin: httpx.AsyncClient) -> None:
-    """Return when nothing is in an operation."""
-    working: list[Any] = []
-    try:
-        async with asyncio.timeout(SETTLED_WITHIN_S):
-            while working := [each for state in ("running", "undoing") for each in await at_work(admin, state)]:
-                await pause(LOOK_S)
-    except TimeoutError:
-        raise TimeoutError(f"still at work: {json.dumps(working, indent=1)}") from None
-
-
-async def at_work(admin: httpx.AsyncClient, state: str) -> list[Any]:
-    answer = await admin.get(f"/pileus/v1/operations?state={state}")
-    assert answer.status_code == 200, answer.text
-    return list(answer.json()["operations"])

@@ -185,7 +185,19 @@ def newest_bin() -> Path:
 
 def start(run: Path, name: str) -> str:
     """initdb and a server of that name below `run`, ended when the test run ends. Returns its URL."""
-    binaries, home = newest_bin(), run / name
+    port = free_port()
+    keeper = keep(run, name, initialised(run / name, port))
+    await_port(port, keeper, run / f"{name}.log")
+    return url_of(port)
+
+
+def url_of(port: int) -> str:
+    return f"postgresql://postgres@127.0.0.1:{port}"
+
+
+def initialised(home: Path, port: int) -> list[str]:
+    """initdb below `home`. Returns the command of its server, which listens at this port."""
+    binaries = newest_bin()
     home.mkdir(mode=0o700)
     as_user: list[str] = []
     if os.geteuid() == 0:  # the server refuses to run as root
@@ -200,13 +212,10 @@ def start(run: Path, name: str) -> str:
     )
     if made.returncode:
         raise NoPostgres(f"initdb failed: {made.stderr}")
-    port = free_port()
     options = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home)}
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
-    keeper = keep(run, name, [*as_user, str(binaries / "postgres"), "-D", str(data)])
-    await_port(port, keeper, run / f"{name}.log")
-    return f"postgresql://postgres@127.0.0.1:{port}"
+    return [*as_user, str(binaries / "postgres"), "-D", str(data)]
 
 
 def keep(run: Path, name: str, command: list[str]) -> int:

@@ -55,6 +55,7 @@ class Options:
     simulate: bool = False
     advertise: str = ""  # the host by which the control plane reaches this agent; empty: found out
     wiring: Wiring = field(default_factory=Wiring)
+    central: bool = False  # this host holds the overlay of the cloud, as one beside its control process always does
     commander: int | None = None  # behind a Unix socket: the uid of the control process; None: our own
 
 
@@ -119,7 +120,7 @@ class RunningAgent:
             clock=self._clock,
             transfers=HttpTransfers(client, extensions),
             changed=reporter.changed,
-            central=identity is None,
+            central=identity is None or options.central,
             certificates=partial(self._certificates, name),
             wiring=options.wiring,
             ask=asks_control(client, extensions),

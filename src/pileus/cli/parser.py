@@ -132,6 +132,7 @@ def _wiring(agent: argparse.ArgumentParser) -> None:
         "--tunnel", default="", metavar="DEVICE=ADDRESS/LENGTH", help="a device for nothing but tunnels to other hosts"
     )
     agent.add_argument("--overlay", default="", metavar="ADDRESS:PORT", help="where hosts reach the cloud's overlay")
+    agent.add_argument("--central", action="store_true", help="this host holds it: one of a cloud, network.controller")
 
 
 def _database(commands: Any) -> None:

@@ -96,6 +96,7 @@ def agent(asked: argparse.Namespace) -> int:
         simulate=asked.simulate,
         advertise=asked.advertise,
         commander=asked.commander,
+        central=asked.central,
         wiring=Wiring(
             netns=asked.netns,
             physical_network=asked.physical_network,

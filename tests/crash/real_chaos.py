@@ -1,0 +1,236 @@
+"""Fire on a cloud of real processes and hosts: PostgreSQL, API processes, workers, and three hosts with libvirt, QEMU and
+OVN, each a network namespace, while tenants do at random what the APIs offer.
+
+    script/chaos --real [--seed N] [--minutes M] [--tenants N]
+
+Whoever runs is killed, stands still for a while and goes on, is cut off; disks fill up. In the end all is back, and
+the cloud comes to rest by itself, within a bounded time; then it is looked at as the simulated one is. The seed decides
+what is tried, not when the machine comes to it: the same seed gives the same fire, not the same history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+
+from crash.datacentre import HOST_LEASE_S, Datacentre, Host, comes_true, datacentre, frozen, send
+from crash.history import COMPUTE, DEEDS, IMAGE, NETWORK, Deed, History
+from crash.resting import differences, settled, unstable
+from crash.witness import Witness, broken_promises
+from support.people import add_tenant
+from support.waiting import pause
+
+HANDS = 2
+SERVERS = 3  # of each tenant, at most: guests are emulated
+TROUBLES_AT_ONCE = 3
+LULL_S = 8.0  # at most, before the next trouble
+RESTS_WITHIN_S = 420.0
+Suffer = Callable[[], Awaitable[None]]
+Look = Callable[[], list[int | None]]
+
+
+class Resident(Witness):
+    """A tenant whose servers an administrator moves about."""
+
+    admin: httpx.AsyncClient
+
+    async def live(self) -> None:
+        """One thing after the other, until all is over. Whoever gets no answer asks for something else later."""
+        while self.history.left > 0:
+            try:
+                await self.chance.choice(ALL_DEEDS)(self)
+            except (httpx.TransportError, httpx.HTTPStatusError):
+                self.history.counted["not told"] += 1
+            await pause(self.chance.uniform(0.0, 1.0))
+
+
+async def migrate(of: Resident) -> None:
+    """As the administrator does, mostly while it runs."""
+    if server := await of.one("server"):
+        live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
+        body = live if of.maybe(0.7) else {"migrate": None}
+        answer = await of.admin.post(f"{COMPUTE}/servers/{server['id']}/action", json=body)
+        of.history.counted[f"migration {answer.status_code}"] += 1
+
+
+ALL_DEEDS: list[Deed] = [*DEEDS, *[migrate] * 6]  # type: ignore[list-item]
+
+
+@dataclass
+class Fire:
+    """One history."""
+
+    cloud: Datacentre
+    admin: httpx.AsyncClient
+    tenants: list[Resident]
+    chance: random.Random
+    counted: Counter[str] = field(default_factory=Counter)
+
+    def victims(self) -> Iterator[tuple[str, Look]]:
+        """Who may be killed or stand still, and by which ids; some oftener than others."""
+        cloud = self.cloud
+        for worker in [name for name in cloud.parts if name.startswith("worker")]:
+            yield from [(worker, partial(cloud.of, worker))] * 2
+        yield from [("an API process", self.api_process)] * 3
+        yield "the API's supervisor", partial(cloud.of, "api")
+        yield from [("PostgreSQL", partial(cloud.of, "database"))] * 2
+        for host in cloud.hosts:
+            yield from [(f"agent of {host.name}", lambda host=host: [host.agent()])] * 2
+            yield f"libvirtd of {host.name}", lambda host=host: [host.libvirtd()]
+            for daemon in ("controller", "vswitchd", "ovsdb", *(("northd", "nb", "sb") if host.central else ())):
+                yield f"{daemon} of {host.name}", lambda host=host, daemon=daemon: [host.daemon(daemon)]
+
+    def api_process(self) -> list[int | None]:
+        found = self.cloud.of("api")[1:]
+        return [self.chance.choice(found)] if found else []
+
+    def trouble(self) -> tuple[str, Suffer]:
+        seconds = self.chance.uniform(1.0, 2 * HOST_LEASE_S)
+        host = self.chance.choice(self.cloud.hosts)
+        if self.chance.random() < 0.15:
+            return f"{host.name} cut off", partial(self.cut_off, host, seconds)
+        if self.chance.random() < 0.1:
+            return f"disk of {host.name} full", partial(self.fill, host, seconds)
+        who, look = self.chance.choice(list(self.victims()))
+        if self.chance.random() < 0.35:
+            return f"{who} frozen", partial(self.freeze, look, seconds)
+        return f"{who} killed", partial(self.kill, look)
+
+    async def kill(self, look: Look) -> None:
+        for pid in look()[:1]:
+            if pid is not None:
+                send(pid, signal.SIGKILL)
+
+    async def freeze(self, look: Look, seconds: float) -> None:
+        with frozen([pid for pid in look() if pid is not None]):
+            await pause(seconds)
+
+    async def cut_off(self, host: Host, seconds: float) -> None:
+        self.cloud.net.plug(host.name, into_the_switch=False)
+        try:
+            await pause(seconds)
+        finally:
+            self.cloud.net.plug(host.name, into_the_switch=True)
+
+    async def fill(self, host: Host, seconds: float) -> None:
+        with host.full():
+            await pause(seconds)
+
+    async def burn(self, seconds: float) -> None:
+        """Until then tenants live and troubles come; return when the last trouble is over."""
+        history, burning = self.tenants[0].history, asyncio.Semaphore(TROUBLES_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for tenant in self.tenants:
+                for _ in range(HANDS):
+                    group.create_task(tenant.live())
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                await pause(self.chance.uniform(0.5, LULL_S))
+                name, suffer = self.trouble()
+                await burning.acquire()
+                task = group.create_task(self.suffered(name, suffer))
+                task.add_done_callback(lambda _: burning.release())
+            history.left = 0
+
+    async def suffered(self, name: str, suffer: Suffer) -> None:
+        began = time.monotonic()
+        await suffer()
+        self.counted[name] += 1
+        print(f"{time.strftime('%H:%M:%S')} {name} ({time.monotonic() - began:.1f} s)", flush=True)
+
+    async def rest(self) -> list[str]:
+        """What a cloud must not be found with, when it has had time to come to rest."""
+        until, found = time.monotonic() + RESTS_WITHIN_S, ["it was not looked at"]
+        await comes_true(self.cloud.whole, within_s=RESTS_WITHIN_S)
+        while found and time.monotonic() < until:
+            await settled(self.admin, max(1.0, until - time.monotonic()))
+            found = await self.faults()
+            print(f"{time.strftime('%H:%M:%S')} {len(found)} faults", flush=True)
+        return found
+
+    async def faults(self) -> list[str]:
+        found = list(self.tenants[0].history.wrong)
+        for tenant in self.tenants:
+            found += await unstable(tenant)
+        return found + await broken_promises(self.tenants) + await differences(self.admin)
+
+
+@asynccontextmanager
+async def fire(home: Path, tiny: Path, seed: int, tenants: int) -> AsyncIterator[Fire]:
+    """A cloud of its own, below `home`."""
+    async with AsyncExitStack() as stack:
+        cloud = await stack.enter_async_context(datacentre(home))
+        admin = await stack.enter_async_context(await cloud.client())
+        history = History(sys.maxsize, asyncio.Event(), *await furnished(admin, tiny))
+        residents = [await resident(stack, cloud, admin, history, seed + n) for n in range(tenants)]
+        yield Fire(cloud, admin, residents, random.Random(seed))
+
+
+async def furnished(admin: httpx.AsyncClient, tiny: Path) -> tuple[str, str]:
+    """The network outside, and an image for everybody: their ids."""
+    (public,) = (await admin.get(f"{NETWORK}/networks?name=public")).json()["networks"]
+    wanted = {"name": "tiny", "disk_format": "qcow2", "container_format": "bare", "visibility": "public"}
+    image = (await admin.post(f"{IMAGE}/images", json=wanted)).json()["id"]
+    headers = {"Content-Type": "application/octet-stream"}
+    sent = await admin.put(f"{IMAGE}/images/{image}/file", content=tiny.read_bytes(), headers=headers)
+    assert sent.status_code == 204, sent.text
+    return public["id"], image
+
+
+async def resident(
+    stack: AsyncExitStack, cloud: Datacentre, admin: httpx.AsyncClient, history: History, seed: int
+) -> Resident:
+    """A member of a project of its own, which may have few servers."""
+    name, password = f"t{seed}", uuid4().hex
+    project = await add_tenant(admin, name, password)
+    few = {"quota_set": {"instances": SERVERS}}
+    assert (await admin.put(f"{COMPUTE}/os-quota-sets/{project}", json=few)).status_code == 200
+    http = await stack.enter_async_context(await cloud.client(name, password, name))
+    made = Resident(name, http, project, history, seed)
+    made.admin = admin
+    return made
+
+
+async def main(asked: argparse.Namespace) -> int:
+    print(f"seed {asked.seed}", flush=True)
+    burning = asyncio.current_task()
+    assert burning is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, burning.cancel)  # and clear away
+    with tempfile.TemporaryDirectory(prefix="pc-", ignore_cleanup_errors=True) as name:
+        async with fire(Path(name), asked.image, asked.seed, asked.tenants) as fire_of:
+            print(f"{time.strftime('%H:%M:%S')} the cloud serves {fire_of.cloud.url}, in {name}", flush=True)
+            await fire_of.burn(asked.minutes * 60)
+            print(f"{dict(fire_of.tenants[0].history.counted)}, {dict(fire_of.counted)}", flush=True)
+            found = await fire_of.rest()
+            print("\n".join(found) or "nothing is under way, lost, seen by others, or other than its row")
+            if found and asked.keep:
+                input("as it is; press Enter to end it")
+            return 1 if found else 0
+
+
+def parsed() -> argparse.Namespace:
+    p = argparse.ArgumentParser(prog="script/chaos", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    p.add_argument("--seed", type=int, default=random.randrange(2**32))
+    p.add_argument("--minutes", type=float, default=5.0, help="of fire (5)")
+    p.add_argument("--tenants", type=int, default=2, help="(2)")
+    p.add_argument("--image", type=Path, default=Path("build/tiny.qcow2"), help="by `pileus image build-tiny`")
+    p.add_argument("--keep", action="store_true", help="wait for Enter before a cloud with faults is ended")
+    return p.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(parsed())))

@@ -1,0 +1,26 @@
+"""Chaos on three real hosts: whoever is killed, stands still or is cut off, the cloud comes to rest by itself."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from crash.real_chaos import fire
+
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(900), pytest.mark.xdist_group("real")]
+
+FIRE_S = 60.0
+
+
+async def test_a_fire_on_real_hosts_leaves_nothing_behind(workshop: Path, tiny: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"script/chaos --real --seed {seed} --minutes {FIRE_S / 60:g}")
+    home = workshop / "k"  # short: sockets are below it
+    home.mkdir()
+    async with fire(home, tiny, seed, tenants=2) as burning:
+        await burning.burn(FIRE_S)
+        assert sum(burning.counted.values()) > 3
+        assert burning.tenants[0].history.counted["2xx"] > 10
+        assert await burning.rest() == []
