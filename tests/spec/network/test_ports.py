@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
+from pileus.kernel.errors import NotFound
+from pileus.services.network.ports import service
+from pileus.services.network.ports.api import one_shown, shown
 from support.cloud import RunningCloud
 from support.networks import ROOT, error, made, network, port, told
 
@@ -246,3 +251,16 @@ async def test_many_cost_as_many_statements_as_few(cloud: RunningCloud) -> None:
         assert made_.status_code == 201
         costs.append(len(run))
     assert costs[1] == costs[2] < 30
+
+
+async def test_one_whose_network_goes_while_it_is_read_goes_with_it(cloud: RunningCloud) -> None:
+    network_id, _ = await network(cloud)
+    new = await port(cloud, network_id)
+    (seen,) = (await service.by_ids(cloud.ctx(), [UUID(new["id"])])).values()
+    astray = msgspec.structs.replace(seen, id=uuid4(), network_id=uuid4())
+    assert set(await service.targets(cloud.ctx(), [seen, astray])) == {seen.id}
+    assert [each["id"] for each in await shown(cloud.ctx(), [astray, seen])] == [seen.id]
+    with pytest.raises(NotFound):
+        await one_shown(cloud.ctx(), astray)
+    with pytest.raises(NotFound):
+        await service.target_of(cloud.ctx(), astray)

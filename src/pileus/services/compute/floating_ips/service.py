@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -29,6 +29,11 @@ def called(network: Network) -> str:
     return network.name or str(network.id)
 
 
+def pool_of(known: Mapping[UUID, Network], network_id: UUID) -> str:
+    """The network may have gone since its address was read, and then that goes with it."""
+    return called(known[network_id]) if network_id in known else str(network_id)
+
+
 async def pools(ctx: Ctx) -> list[str]:
     return [called(network) for network in (await networks.page(ctx, OUTSIDE)).items]
 
@@ -41,7 +46,7 @@ async def shown(ctx: Ctx, several: Sequence[Whole]) -> list[dict[str, Any]]:
             "ip": each.floating_ip.floating_ip_address,
             "fixed_ip": each.floating_ip.fixed_ip_address,
             "instance_id": (each.port.device_id or None) if each.port else None,
-            "pool": called(known[each.floating_ip.floating_network_id]),
+            "pool": pool_of(known, each.floating_ip.floating_network_id),
         }
         for each in several
     ]

@@ -11,7 +11,19 @@ from msgspec import UNSET, Meta, UnsetType, field
 from pileus.kernel.context import Ctx
 from pileus.kernel.http import Body, Here, Query
 from pileus.services.network.addresses import wrong
-from pileus.services.network.http import api, ending, given, hidden, links, made, only, project_of, sent, wanted
+from pileus.services.network.http import (
+    api,
+    ending,
+    given,
+    hidden,
+    links,
+    made,
+    no_such,
+    only,
+    project_of,
+    sent,
+    wanted,
+)
 from pileus.services.network.ports import service
 from pileus.services.network.ports.rules import VNIC_TYPES
 from pileus.services.network.ports.service import New, Port, Wish
@@ -82,7 +94,14 @@ async def shown(ctx: Ctx, items: Sequence[Port]) -> list[dict[str, Any]]:
     async with ctx.read() as reading:
         words = await tags.of(reading, [port.id for port in items])
         about = await service.targets(reading, items)
-    return [document(ctx, port, words.get(port.id, ()), about[port.id]) for port in items]
+    return [document(ctx, port, words.get(port.id, ()), about[port.id]) for port in items if port.id in about]
+
+
+async def one_shown(ctx: Ctx, port: Port) -> dict[str, Any]:
+    """Raises NotFound when it has gone meanwhile."""
+    for found in await shown(ctx, [port]):
+        return found
+    raise no_such("port", port.id)
 
 
 def document(ctx: Ctx, port: Port, words: Collection[str], target: dict[str, Any]) -> dict[str, Any]:
@@ -176,21 +195,20 @@ async def create_ports(ctx: Ctx, body: PortBodies) -> dict[str, Any]:
 
 @api.get("/v2.0/ports", rule="get_port")
 async def list_ports(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
-    found = await service.page(ctx, query)
-    documents = await shown(ctx, found.items)
+    async with ctx.read() as ctx:
+        found = await service.page(ctx, query)
+        documents = await shown(ctx, found.items)
     return {"ports": [only(query, each) for each in documents], **links(here, "ports", found)}
 
 
 @api.get("/v2.0/ports/{port_id}", rule="get_port", wrap="port")
 async def show_port(ctx: Ctx, port_id: UUID, query: Query) -> dict[str, Any]:
-    (found,) = await shown(ctx, [await service.get(ctx, port_id)])
-    return only(query, found)
+    return only(query, await one_shown(ctx, await service.get(ctx, port_id)))
 
 
 @api.put("/v2.0/ports/{port_id}", rule="update_port", wrap="port", lax=True)
 async def change_port(ctx: Ctx, port_id: UUID, body: PortChange) -> dict[str, Any]:
-    (found,) = await shown(ctx, [await service.change(ctx, port_id, read(body), named(body))])
-    return found
+    return await one_shown(ctx, await service.change(ctx, port_id, read(body), named(body)))
 
 
 @api.delete("/v2.0/ports/{port_id}", rule="delete_port", status=204)

@@ -116,9 +116,17 @@ async def page(ctx: Ctx, query: Query) -> Found[Port]:
 
 
 async def targets(ctx: Ctx, ports: Sequence[Port]) -> dict[UUID, dict[str, Any]]:
-    """Each port as policies are asked about it."""
+    """Each port as policies are asked about it; a port whose network has gone meanwhile goes with it."""
     on = await networks.by_ids(ctx, {port.network_id for port in ports})
-    return {port.id: target(port.project_id, on[port.network_id], port.device_owner) for port in ports}
+    there = [(port, on[port.network_id]) for port in ports if port.network_id in on]
+    return {port.id: target(port.project_id, network, port.device_owner) for port, network in there}
+
+
+async def target_of(ctx: Ctx, port: Port) -> dict[str, Any]:
+    """The port as policies are asked about it. Raises NotFound."""
+    for found in (await targets(ctx, [port])).values():
+        return found
+    raise no_such("port", port.id)
 
 
 async def change(ctx: Ctx, port_id: UUID, changes: Mapping[str, Any], named: Collection[str]) -> Port:
@@ -206,7 +214,7 @@ async def delete(ctx: Ctx, port_id: UUID) -> None:
     async with ctx.transaction() as ctx:
         await get(ctx, port_id)
         port = await inside.held(ctx, port_id)
-        require(ctx, "delete_port", (await targets(ctx, [port]))[port_id])
+        require(ctx, "delete_port", await target_of(ctx, port))
         if port.device_owner in rules.SERVICE_OWNERS and port.device_id:
             raise Conflict(
                 f"Port {port_id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
@@ -216,7 +224,7 @@ async def delete(ctx: Ctx, port_id: UUID) -> None:
 
 
 async def _tagged(ctx: Ctx, port_id: UUID) -> dict[str, Any]:
-    return (await targets(ctx, [await get(ctx, port_id)]))[port_id]
+    return await target_of(ctx, await get(ctx, port_id))
 
 
 TAGGED = Taggable("ports", "port", _tagged, touch)
