@@ -146,7 +146,7 @@ def test_an_administrator_says_where_and_with_which_port(sdk: Connection, image:
 
 def test_the_cloud_layer_makes_a_server_that_is_reached(mine: Connection, image: str, network: Any, name: str) -> None:
     """It finds the network outside, and a floating IP, by itself; an old script gives and takes one through Compute."""
-    outside = mine.network.find_network("public")
+    (outside,) = mine.network.networks(is_router_external=True)
     router = mine.network.create_router(name=name, external_gateway_info={"network_id": outside.id})
     mine.network.add_interface_to_router(router, subnet_id=mine.network.get_network(network).subnet_ids[0])
     made = mine.create_server(name, image=image, flavor="m1.nano", network=network.id, wait=True, timeout=60)
