@@ -36,6 +36,7 @@ audits = sa.Table(
     sa.Column("outcome", Text, nullable=False),  # success: a row is there only when its change is
 )
 
+ADD = audits.insert()
 SUCCESS = "success"
 
 _written: ContextVar[UUID | None] = ContextVar("audit_written", default=None)  # by this task's last transaction
@@ -70,7 +71,7 @@ class _Trail:
         known = said is not None and said[0] is tx.connection
         audit_id = tx.world.ids.uuid()
         _written.set(audit_id)
-        await tx.execute(audits.insert().values(self._row(tx, audit_id, said[1:] if said and known else (None, None))))
+        await tx.execute(ADD, self._row(tx, audit_id, said[1:] if said and known else (None, None)))
 
     async def came_through(self, connection: Connection) -> bool:
         """Whether the transaction that this task has just tried to commit is there. Waits while that is undecided."""

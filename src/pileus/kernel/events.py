@@ -59,6 +59,7 @@ class Place(NamedTuple):
         return cls(int(found[1]), int(found[2])) if found else None
 
 
+_ADD = {"sqlite": events.insert().values(xid=0), "postgresql": events.insert().values(xid=_THIS_TRANSACTION)}
 BEGINNING = Place(0, 0)
 
 
@@ -122,8 +123,7 @@ async def emit_each(
         return
     said = {"at": ctx.now(), "kind": kind, "verb": verb, "facts": dict(facts or {})}
     rows = [{**said, "subject_id": str(id_), "project_id": project_id} for id_, project_id in subjects.items()]
-    xid = 0 if ctx.world.db.dialect == "sqlite" else _THIS_TRANSACTION
-    await ctx.execute(events.insert().values(xid=xid), rows)
+    await ctx.execute(_ADD[ctx.world.db.dialect], rows)
     ctx.after_commit(bell(ctx.world).ring)
 
 

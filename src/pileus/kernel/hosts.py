@@ -60,6 +60,7 @@ watch = sa.Table(
 
 THE_WATCH = sa.select(watch.c.beat).where(watch.c.id == 1)
 ALL = sa.select(hosts.c.name, hosts.c.address, hosts.c.beat, hosts.c.fenced)
+FIRST = sa.select(hosts.c.name).where(~hosts.c.fenced).order_by(hosts.c.joined_at, hosts.c.name).limit(1)
 BY_NAME = sa.select(hosts).where(hosts.c.name == sa.bindparam("name_"))
 
 
@@ -273,6 +274,11 @@ async def by_serial(ctx: Ctx, serial: str) -> Host | None:
     """The host that this certificate speaks for; None for one that was replaced or never was."""
     row = (await ctx.execute(sa.select(hosts).where(hosts.c.serial == serial))).one_or_none()
     return None if row is None else Host(**row._mapping)
+
+
+async def first(ctx: Ctx) -> str | None:
+    """The host that joined first, of those that are not fenced."""
+    return (await ctx.execute(FIRST)).scalar()
 
 
 async def list_all(ctx: Ctx) -> list[Host]:

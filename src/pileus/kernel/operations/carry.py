@@ -103,8 +103,8 @@ class Carrier:
 
     async def _forward(self, step: Step) -> bool:
         if self.index == 0 and self.saga.kind == "converge":  # before anything is looked at: at worst too old
-            query = start.wanted(self.saga, self.op.subject_id)
-            self.op.memo = {GENERATION: (await self.op.ctx.execute(query)).scalar()}
+            query = start.wanted(self.saga.table)  # type: ignore[attr-defined]
+            self.op.memo = {GENERATION: (await self.op.ctx.execute(query, {"id_": self.op.subject_id})).scalar()}
         if step.rows:
             outcome = await self._commit_forward(None)
         else:
@@ -226,18 +226,18 @@ class Carrier:
             return True
         if self.saga.kind == "converge" and not await self._caught_up(ctx, chain):
             return True
-        await self._write(ctx, memo=chain.memo)
-        await self._end(ctx, "done")
+        await self._end(ctx, "done", memo=chain.memo)
         return False
 
     async def _caught_up(self, ctx: Ctx, chain: Chain) -> bool:
         """Note the generation that was brought about; False when the row has come to want more meanwhile."""
         table = self.saga.table  # type: ignore[attr-defined]
-        wanted = (await ctx.execute(start.wanted(self.saga, self.op.subject_id))).scalar()  # the fence has locked it
+        me = {"id_": self.op.subject_id}
+        wanted = (await ctx.execute(start.wanted(table), me)).scalar()  # the fence has locked it
         done = chain.memo[GENERATION]
         if wanted is None:
             return True
-        await ctx.execute(table.update().where(table.c.id == self.op.subject_id).values(done_generation=done))
+        await ctx.execute(start.caught_up(table), {**me, "done_generation": done})
         if wanted == done:
             return True
         chain.index, chain.memo = 0, {}
@@ -316,10 +316,10 @@ class Carrier:
         await start.note(ctx, self.op.id, self.saga.steps[0].name, "ended", self.op.cause)
         await self._end(ctx, "undone")
 
-    async def _end(self, ctx: Ctx, state: str) -> None:
-        cause = self.op.cause if state == "undone" else None
+    async def _end(self, ctx: Ctx, state: str, **values: Any) -> None:
+        values["cause"] = self.op.cause if state == "undone" else None
         parent_id = self.row["parent_id"]
-        await start.end(ctx, self.op.id, state, parent_id=parent_id, successor=self.op.successor, cause=cause)
+        await start.end(ctx, self.op.id, state, parent_id=parent_id, successor=self.op.successor, **values)
 
     # rest
 
@@ -363,4 +363,4 @@ class Carrier:
         return False
 
     async def _write(self, ctx: Ctx, **values: Any) -> None:
-        await ctx.execute(start.CHANGE.values(**values), {"id_": self.op.id})
+        await ctx.execute(start.CHANGE, {"id_": self.op.id, **values})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +17,7 @@ from pileus.kernel.errors import Conflict
 from pileus.kernel.operations.tables import HELD, LIVE, debts, is_converging, is_due, log, operations, subjects
 
 if TYPE_CHECKING:
-    from pileus.kernel.operations.saga import Saga
+    from pileus.kernel.operations.saga import Converge, Saga
 
 LOAD = sa.select(operations).where(operations.c.id == sa.bindparam("id_"))
 HOLDER_OF = (
@@ -33,6 +34,9 @@ BUSY = (
 )
 ADD, CLAIM, NOTE = operations.insert(), subjects.insert(), log.insert()
 CHANGE = operations.update().where(operations.c.id == sa.bindparam("id_"))
+CANCEL = CHANGE.where(operations.c.state == "running")
+HOLDER_OF_LOCKED = HOLDER_OF.with_for_update()
+RELEASE = subjects.delete().where(subjects.c.operation_id == sa.bindparam("id_"))
 AT_ONCE: dict[str, Any] = {"wake_at": 0.0, "waiting_since": 0.0, "pause_s": 0.0, "tries": 0, "spent_s": 0.0}
 
 
@@ -124,7 +128,7 @@ async def refuse_if_busy(ctx: Ctx, claims: list[uuid.UUID]) -> None:
 async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str, Any]) -> uuid.UUID:
     """See `Saga.supersede`."""
     await ctx.lock("subject", subject_id)
-    held = (await ctx.execute(HOLDER_OF.with_for_update(), {"subject_": subject_id})).one_or_none()
+    held = (await ctx.execute(HOLDER_OF_LOCKED, {"subject_": subject_id})).one_or_none()
     if held is None:
         return await begin(ctx, Beginning(saga, subject_id, memo))
     ctx.after_commit(ctx.world.doorbell.ring)
@@ -140,22 +144,20 @@ async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str,
         await end(ctx, held.id, "undone", parent_id=held.parent_id, successor=msgspec.to_builtins(successor))
     else:
         values = {"cancel": True, "successor": msgspec.to_builtins(successor), "wake_at": 0.0}
-        await ctx.execute(CHANGE.values(**values), {"id_": held.id})
+        await ctx.execute(CHANGE, {"id_": held.id, **values})
     return successor["id"]  # type: ignore[no-any-return]
 
 
 async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
     """Make a live operation unwind, if it has not passed its point of no return."""
-    await ctx.execute(
-        CHANGE.where(operations.c.state == "running").values(cancel=True, wake_at=0.0), {"id_": operation_id}
-    )
+    await ctx.execute(CANCEL, {"id_": operation_id, "cancel": True, "wake_at": 0.0})
     ctx.after_commit(ctx.world.doorbell.ring)
 
 
 async def resume(ctx: Ctx, row: Any) -> None:
     """Let a parked operation try again from the step at which it gave up, the way it was going."""
     way = "undoing" if (row.progress or {}).get("parked") == "undoing" else "running"
-    await ctx.execute(CHANGE.values(state=way, progress=None, **AT_ONCE), {"id_": row.id})
+    await ctx.execute(CHANGE, {"id_": row.id, "state": way, "progress": None, **AT_ONCE})
     await note(ctx, row.id, row.step, "resumed")
     ctx.after_commit(ctx.world.doorbell.ring)
 
@@ -181,12 +183,14 @@ async def end(
     *,
     parent_id: uuid.UUID | None,
     successor: dict[str, Any] | None,
-    cause: str | None = None,
+    **values: Any,
 ) -> None:
-    """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor."""
-    stop = {"state": state, "ended_at": ctx.now(), "holder": None, "secrets": None, "progress": None, "cause": cause}
-    await ctx.execute(CHANGE.values(**stop), {"id_": operation_id})
-    await ctx.execute(subjects.delete().where(subjects.c.operation_id == operation_id))
+    """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor. `values`:
+    more columns of its row.
+    """
+    stop = {"state": state, "ended_at": ctx.now(), "holder": None, "secrets": None, "progress": None, **values}
+    await ctx.execute(CHANGE, {"id_": operation_id, **stop})
+    await ctx.execute(RELEASE, {"id_": operation_id})
     await wake_parent(ctx, parent_id)
     if successor is not None:
         row = successor | {name: uuid.UUID(successor[name]) for name in ("id", "subject_id")}
@@ -199,25 +203,40 @@ async def end(
 async def wake_parent(ctx: Ctx, parent_id: uuid.UUID | None) -> None:
     """Whoever waits for this operation looks again at once."""
     if parent_id is not None:
-        await ctx.execute(CHANGE.values(wake_at=0.0), {"id_": parent_id})
+        await ctx.execute(CHANGE, {"id_": parent_id, "wake_at": 0.0})
         ctx.after_commit(ctx.world.doorbell.ring)
 
 
 def insert_for(ctx: Ctx, table: sa.Table) -> Any:
     """An INSERT that knows ON CONFLICT, in the dialect of this cloud's database."""
-    return (sqlite if ctx.world.db.dialect == "sqlite" else postgresql).insert(table)
+    return insert_in(ctx.world.db.dialect, table)
 
 
-async def want(ctx: Ctx, saga: Any, subject_ids: Sequence[uuid.UUID]) -> None:
+@cache
+def insert_in(dialect: str, table: sa.Table) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
+
+
+@cache
+def add_if_new(dialect: str) -> Any:
+    return insert_in(dialect, operations).on_conflict_do_nothing().returning(operations.c.subject_id)
+
+
+@cache
+def raise_wanted(table: sa.Table) -> sa.Update:
+    ids: sa.BindParameter[Any] = sa.bindparam("ids_", expanding=True)
+    return table.update().where(table.c.id.in_(ids)).values(wanted_generation=table.c.wanted_generation + 1)
+
+
+async def want(ctx: Ctx, saga: Converge, subject_ids: Sequence[uuid.UUID]) -> None:
     """See `Converge.want_each`. The rows first, then the operations: the order in which the worker locks them too."""
     if not subject_ids:
         return
-    ids = sorted(subject_ids)
-    more = {"wanted_generation": saga.table.c.wanted_generation + 1}
-    await ctx.execute(saga.table.update().where(saga.table.c.id.in_(ids)).values(**more))
+    ids: list[uuid.UUID] = sorted(subject_ids)
+    await ctx.execute(raise_wanted(saga.table), {"ids_": ids})
     new = [new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {}) for subject_id in ids]
-    added = insert_for(ctx, operations).values(new).on_conflict_do_nothing().returning(operations.c.subject_id)
-    begun = set((await ctx.execute(added)).scalars())
+    add = new if len(new) > 1 else new[0]  # a statement for many is written anew each time
+    begun = set((await ctx.execute(add_if_new(ctx.world.db.dialect), add)).scalars())
     if begun:
         said = {"at": ctx.now(), "event": "started", "took_ms": 0.0, "note": None}
         lines = [{**said, "operation_id": row["id"], "step": row["step"]} for row in new if row["subject_id"] in begun]
@@ -229,9 +248,21 @@ async def want(ctx: Ctx, saga: Any, subject_ids: Sequence[uuid.UUID]) -> None:
     ctx.after_commit(ctx.world.doorbell.ring)
 
 
-def wanted(saga: Any, subject_id: uuid.UUID) -> sa.Select[tuple[int]]:
-    """Asks for the generation that the row of a converge operation wants now; no row when that is gone."""
-    return sa.select(saga.table.c.wanted_generation).where(saga.table.c.id == subject_id)
+@cache
+def wanted(table: sa.Table) -> sa.Select[tuple[int]]:
+    """Asks for the generation that the row `id_` of a converge operation wants now; no row when that is gone."""
+    return sa.select(table.c.wanted_generation).where(table.c.id == sa.bindparam("id_"))
+
+
+@cache
+def wanted_held(table: sa.Table) -> sa.Select[tuple[int]]:
+    """The same, and nobody wants more until the transaction ends."""
+    return wanted(table).with_for_update()
+
+
+@cache
+def caught_up(table: sa.Table) -> sa.Update:
+    return table.update().where(table.c.id == sa.bindparam("id_"))
 
 
 async def unpaid(ctx: Ctx, subject_id: uuid.UUID) -> bool:

@@ -106,7 +106,7 @@ async def retry(ctx: Ctx, operation_id: uuid.UUID) -> None:
         if row.state == "parked":
             await start.resume(ctx, row)
         else:
-            await ctx.execute(start.CHANGE.values(wake_at=0.0), {"id_": operation_id})
+            await ctx.execute(start.CHANGE, {"id_": operation_id, "wake_at": 0.0})
             ctx.after_commit(ctx.world.doorbell.ring)
 
 

@@ -14,8 +14,8 @@ import os
 import socket
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +33,10 @@ logger = logging.getLogger("pileus.operations")
 
 CLOCK_SLACK_S = 1.0
 SWEEP_S = 60.0
+LEASE = (
+    operations.update().where(operations.c.id.in_(sa.bindparam("ids_", expanding=True))).returning(*operations.columns)
+)
+REGISTERED = sa.select(workers.c.id).where(workers.c.id == sa.bindparam("id_")).with_for_update(read=True)
 
 
 class Worker:
@@ -196,21 +200,17 @@ class Worker:
         """Lease up to `limit` due operations whose saga this release knows, each at a new fence."""
         async with self.ctx.transaction() as ctx:
             now = ctx.now()
-            woken = sa.or_(operations.c.wake_at <= now, operations.c.waiting_since > now + CLOCK_SLACK_S)
-            query = sa.select(operations.c.id).where(is_due, is_known(), woken)
-            query = query.order_by(operations.c.wake_at).limit(limit).with_for_update(skip_locked=True)
-            ids = (await ctx.execute(query)).scalars().all()
+            times = {"now_": now, "later_": now + CLOCK_SLACK_S}
+            ids = (await ctx.execute(due(tuple(sagas)), {**times, "limit_": limit})).scalars().all()
             if not ids or not await self._is_registered(ctx):
                 return []
             lease = {"holder": self.id, "fence": await draw_fence(ctx), "wake_at": now}  # 0 again if rung meanwhile
-            take = operations.update().where(operations.c.id.in_(ids)).values(lease)
-            rows = (await ctx.execute(take.returning(*operations.columns))).mappings().all()
+            rows = (await ctx.execute(LEASE, {"ids_": ids, **lease})).mappings().all()
         return [dict(row) | {"spent_s": row["spent_s"] + waited(row, now)} for row in rows]
 
     async def _is_registered(self, ctx: Ctx) -> bool:
         """A worker that was taken for dead must not lease: nobody would see that lease run out."""
-        me = sa.select(workers.c.id).where(workers.c.id == self.id).with_for_update(read=True)
-        return (await ctx.execute(me)).first() is not None
+        return (await ctx.execute(REGISTERED, {"id_": self.id})).first() is not None
 
     def _pause_s(self) -> float:
         now = self.world.clock.monotonic()
@@ -229,7 +229,7 @@ class Worker:
                 await asyncio.gather(*(self.carry(row) for row in rows))
                 continue
             query = sa.select(sa.func.min(operations.c.wake_at))
-            query = query.where(is_due, is_known(), operations.c.wake_at < HELD)
+            query = query.where(is_due, is_known(tuple(sagas)), operations.c.wake_at < HELD)
             next_at = (await self.ctx.execute(query)).scalar()
             if next_at is None:
                 return
@@ -240,9 +240,17 @@ class Worker:
                 await self.world.doorbell.wait(max(pause_s, 0.001))
 
 
-def is_known() -> sa.ColumnElement[bool]:
+def is_known(known: Sequence[str]) -> sa.ColumnElement[bool]:
     """Whether this release can run the operation; another release may be able to run the others."""
-    return operations.c.saga.in_(list(sagas))
+    return operations.c.saga.in_([sa.literal_column(f"'{name}'", sa.Text) for name in known])
+
+
+@cache
+def due(known: tuple[str, ...]) -> sa.Select[tuple[uuid.UUID]]:
+    """Asks for at most `limit_` operations of these sagas that wait for nobody at `now_`."""
+    woken = sa.or_(operations.c.wake_at <= sa.bindparam("now_"), operations.c.waiting_since > sa.bindparam("later_"))
+    query = sa.select(operations.c.id).where(is_due, is_known(known), woken).order_by(operations.c.wake_at)
+    return query.limit(sa.bindparam("limit_")).with_for_update(skip_locked=True)
 
 
 def waited(row: Any, now: float) -> float:
@@ -253,9 +261,14 @@ def waited(row: Any, now: float) -> float:
 
 async def draw_fence(ctx: Ctx) -> int:
     """The next number of the one database-wide sequence of leases."""
-    first = start.insert_for(ctx, fences).values(id=1, value=1)
-    draw = first.on_conflict_do_update(index_elements=["id"], set_={"value": fences.c.value + 1})
-    return int((await ctx.execute(draw.returning(fences.c.value))).scalar_one())
+    return int((await ctx.execute(draw(ctx.world.db.dialect), {"id": 1, "value": 1})).scalar_one())
+
+
+@cache
+def draw(dialect: str) -> Any:
+    next_one = {"value": fences.c.value + 1}
+    first = start.insert_in(dialect, fences)
+    return first.on_conflict_do_update(index_elements=["id"], set_=next_one).returning(fences.c.value)
 
 
 async def free(ctx: Ctx, which: sa.ColumnElement[bool]) -> int:

@@ -18,10 +18,10 @@ async def controller(ctx: Ctx) -> str:
     named = ctx.world.config.network.controller
     if named:
         return named
-    found = [host for host in await hosts.list_all(ctx) if not host.fenced]
-    if not found:
+    first = await hosts.first(ctx)
+    if first is None:
         raise Unavailable("There is no host yet that could hold networks.")
-    return min(found, key=lambda host: (host.joined_at, host.name)).name
+    return first
 
 
 async def overlay(op: Op) -> Any:
