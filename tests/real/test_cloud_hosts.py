@@ -3,27 +3,22 @@ Pileus is killed, guests run on, and so do their pings and disks."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
+import random
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-import psutil
 import pytest
 
-from agent.namespaces import inside
-from cli.conftest import pileus, started
-from cli.test_local_agent import agent, control
-from real.whole_cloud import Guest, Machine, WholeCloud, comes_true, machines, whole_cloud
+from cli.test_local_agent import control
+from real.two_hosts import FAR, TwoHosts, is_another, is_whole, runs_once, two_hosts
+from real.whole_cloud import Guest, WholeCloud, comes_true
 from support.sdk import ITS_OWN_WARNINGS
-from support.units import AGENT, capabilities, with_rights_of
+from support.units import AGENT, capabilities
 
 pytestmark = [
     pytest.mark.real,
@@ -32,76 +27,29 @@ pytestmark = [
     *ITS_OWN_WARNINGS,
 ]
 
-AGENTS, OVERLAY = 8790, 6642
-FAR = "far"
 EACH_S, GAP_S = 0.1, 20.0
 WRITER = (
     "touch /tmp/writing; (n=0; while [ -e /tmp/writing ]; do n=$((n+1)); echo $n | dd of={disk} bs=512 seek=$((100+n%64)) "
     "conv=notrunc,sync,fsync; echo $n >/tmp/last{number}; done) >/dev/null 2>&1 &"
 )
 """Writes a number to one of 64 places after the other, and remembers the last that was acknowledged."""
+DAEMONS = ("agent", "libvirtd", "controller", "ovsdb", "metadata")
+CENTRAL = ("northd", "nb", "sb")
 READER = (
     "n=$(cat /tmp/last{number}); echo 3 >/proc/sys/vm/drop_caches; "
     "m=$(dd if={disk} bs=512 skip=$((100+n%64)) count=1 2>/dev/null | tr -d '\\000'); [ $n = $m ] && echo whole || echo $n, $m"
 )
 
 
-@dataclass
-class TwoHosts:
-    """`near` is a guest on the first machine; `far` one on the second, whose `disk` is a volume of the first."""
-
-    cloud: WholeCloud
-    near: Guest
-    far: Guest
-    disk: str
-
-
 @pytest.fixture(scope="module")
 def two(workshop: Path, tiny: Path) -> Iterator[TwoHosts]:
-    with machines("near", FAR) as [one, other]:
-        agents = f'[agents]\nlisten = "{one.ip}:{AGENTS}"'
-        network = f'overlay_listen = "{one.ip}:{OVERLAY}"\ntunnel = "{one.tunnel}"'
-        with whole_cloud(workshop / "h", one, tiny, agents=agents, network=network) as cloud:
-            with second_host(cloud, workshop / "f", other):
-                yield asyncio.run(furnished(cloud))
-                cloud.said_by("verify")
-
-
-@contextmanager
-def second_host(cloud: WholeCloud, state: Path, machine: Machine) -> Iterator[None]:
-    """It has joined, and runs guests, inside the block."""
-    own = cloud.machine.ip
-    words = ["--control", f"https://{own}:{AGENTS}", "--join", cloud.said_by("host", "token", FAR).strip()]
-    words += ["--listen", f"{machine.ip}:{AGENTS}", "--state", str(state), "--log", f"{state}.log"]
-    words += ["--netns", machine.netns, "--overlay", f"{own}:{OVERLAY}", "--tunnel", machine.tunnel]
-    with inside(machine.netns):
-        process = started("serve", "agent", *words, lines=1, under=with_rights_of(AGENT))
-    try:
-        yield
-    finally:
-        done = pileus("down", "--purge", "--state", state)
-        process.popen.kill()
-        process.popen.communicate()
-        assert done.returncode == 0, done.stderr
-
-
-async def furnished(cloud: WholeCloud) -> TwoHosts:
-    """Volumes are made on the first machine alone."""
-    assert await comes_true(lambda: len(list(cloud.sdk.compute.hypervisors())) == 2)
-    [own] = {each.name for each in cloud.sdk.compute.hypervisors()} - {FAR}
-    cloud.sdk.block_storage.disable_service(
-        next(each for each in cloud.sdk.block_storage.services() if each.host.startswith(FAR))
-    )
-    near, far = (cloud.boot(name, availability_zone=f"nova:{host}") for name, host in (("near", own), ("far", FAR)))
-    for guest in (near, far):
-        await cloud.reach(guest)
-    return TwoHosts(cloud, near, far, await cloud.attach(far, cloud.volume()))
+    with two_hosts(workshop, tiny) as made:
+        yield made
 
 
 async def test_an_agent_has_the_rights_that_its_unit_gives_and_no_other(two: TwoHosts) -> None:
     """With which it does all that is done here on the second machine."""
-    lock = two.cloud.state.parents[1] / "f" / "agent.lock"
-    status = Path(f"/proc/{lock.read_text().split()[0]}/status").read_text()
+    status = Path(f"/proc/{two.second.pid_of('agent')}/status").read_text()
     assert "NoNewPrivs:\t1" in status
     bound = int(re.findall(r"CapBnd:\t(\w+)", status)[0], 16)
     assert 0 < bound.bit_count() <= len(capabilities(AGENT))  # a machine may have less to give
@@ -114,7 +62,7 @@ async def test_a_guest_of_another_host_is_reached_through_the_tunnel(two: TwoHos
 
 
 async def test_a_volume_of_another_host_grows_and_keeps_what_is_written(two: TwoHosts) -> None:
-    [volume] = two.cloud.sdk.block_storage.volumes(details=True)
+    volume = two.cloud.sdk.block_storage.find_volume("far", details=True)
     assert not volume.host.startswith(FAR)
     two.far.writes(two.disk, "far")
     busy = two.far.run(f"while echo | dd of={two.disk} bs=512 seek=8 conv=fsync; do :; done >/dev/null 2>&1 & echo $!")
@@ -142,32 +90,34 @@ async def test_a_guest_goes_to_the_other_host_and_back_with_what_it_wrote(two: T
     cloud.said_by("verify")
 
 
-async def test_whoever_is_killed_guests_run_on_with_pings_and_disks(two: TwoHosts) -> None:
-    cloud, host = two.cloud, two.cloud.state / "host"
+async def test_everything_is_killed_in_any_order_and_guests_run_on_with_pings_and_disks(two: TwoHosts) -> None:
+    """One after the other, while it is written to volumes: of the second machine too, whose agent alone is started by hand."""
+    cloud, seed = two.cloud, random.randrange(2**32)
+    looks = {f"1 {name}": partial(two.first.pid_of, name) for name in (*DAEMONS, *CENTRAL)}
+    looks |= {f"2 {name}": partial(two.second.pid_of, name) for name in DAEMONS}
+    looks["control"] = lambda: control(cloud.process).pid
+    random.Random(seed).shuffle(order := list(looks))
+    print(f"\nseed {seed}: {', '.join(order)}")
     run_ids = [guest.run_id() for guest in (two.near, two.far)]
     address, *_ = cloud.addresses(two.far)
     assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 {address}"))
     pinging = two.near.run(f"ping -i 0.2 {address} >/tmp/pings 2>&1 & echo $!")
-    looks: dict[str, Callable[[], int]] = {
-        "control": lambda: control(cloud.process).pid,
-        "agent": lambda: agent(cloud.process).pid,
-        "libvirtd": lambda: pid_in(host / "hypervisor" / "libvirt" / "run" / "libvirtd.pid"),
-        "ovn-controller": lambda: pid_in(host / "ovs" / "controller.pid"),
-    }
-    for name, look in looks.items():
-        os.kill(killed := look(), signal.SIGKILL)
-        two.far.writes(two.disk, name)
-        assert await comes_true(lambda killed=killed, look=look: is_another(look, killed)), name
-        assert await comes_true(lambda: is_whole(cloud)), name
-        assert two.far.reads(two.disk) == name
+    for name in order:
+        os.kill(killed := looks[name](), signal.SIGKILL)
+        for guest, disk in ((two.near, two.near_disk), (two.far, two.disk)):
+            guest.writes(disk, name)
+        if name == "2 agent":
+            two.second.start()
+        assert await comes_true(lambda killed=killed, look=looks[name]: is_another(look, killed)), name
+        assert [two.near.reads(two.near_disk), two.far.reads(two.disk)] == [name, name]
+    assert await comes_true(lambda: is_whole(cloud))
     two.near.run(f"kill -INT {pinging}")
     said = two.near.run("cat /tmp/pings")
-    found = re.search(r"(\d+) packets transmitted, (\d+) packets received", said)
-    assert found, said[-300:]
-    sent, received = int(found[1]), int(found[2])
+    sent, received, _ = pings(said)
     assert sent > 10
     assert sent - received <= 1, said  # the last may be on its way
     assert [guest.run_id() for guest in (two.near, two.far)] == run_ids
+    cloud.said_by("verify")
 
 
 async def test_a_guest_that_writes_goes_to_the_other_host_while_it_runs(
@@ -227,12 +177,6 @@ def why(cloud: WholeCloud, guest: Guest) -> str:
     return str([(each.action, each.message, each.events) for each in actions][:1])
 
 
-def runs_once(cloud: WholeCloud, guest: Guest) -> bool:
-    """Whether one QEMU of it is on this machine, which both hosts are."""
-    found = subprocess.run(["pgrep", "-f", f"guest={guest.id}"], capture_output=True, text=True, check=False)
-    return len(found.stdout.split()) == 1
-
-
 def pings(said: str) -> tuple[int, int, float]:
     """Sent, received, and the longest time without an answer."""
     found = re.search(r"(\d+) packets transmitted, (\d+) packets received", said)
@@ -240,21 +184,3 @@ def pings(said: str) -> tuple[int, int, float]:
     heard = sorted({int(each) for each in re.findall(r"seq=(\d+)", said)})
     gaps = [(after - before) * EACH_S for before, after in pairwise(heard)]
     return int(found[1]), int(found[2]), max(gaps, default=0.0)
-
-
-def pid_in(file: Path) -> int:
-    return int(file.read_text())
-
-
-def is_another(look: Callable[[], int], pid: int) -> bool:
-    """Whether somebody else is there; nobody may be for a while."""
-    try:
-        return look() != pid
-    except (AssertionError, OSError, ValueError, psutil.NoSuchProcess):
-        return False
-
-
-def is_whole(cloud: WholeCloud) -> bool:
-    """Whether the cloud answers, and both its hosts are usable."""
-    done = pileus("host", "list", "--json", "--state", cloud.state)
-    return done.returncode == 0 and [each["usable"] for each in json.loads(done.stdout)] == [True, True]

@@ -67,6 +67,19 @@ def machines(*names: str) -> Iterator[list[Machine]]:
             subprocess.run(["ip", "netns", "del", machine.netns], check=False, capture_output=True)
 
 
+@contextmanager
+def unplugged(machine: Machine, other: Machine) -> Iterator[None]:
+    """Inside the block no cable is between the two machines. All that runs on either runs on."""
+    try:
+        for device in (MANAGED, TUNNEL):
+            ip("-n", machine.netns, "link", "set", device, "down")
+        yield
+    finally:
+        for device in (MANAGED, TUNNEL):
+            ip("-n", machine.netns, "link", "set", device, "up")
+        ip("-n", machine.netns, "route", "replace", "default", "via", other.ip)  # it went with its device
+
+
 async def comes_true(look: Callable[[], Any], within_s: float = PATIENCE_S) -> bool:
     """Whether the look says yes at last."""
     until = time.monotonic() + within_s
@@ -165,6 +178,7 @@ class Guest:
 class WholeCloud:
     """A cloud, and what its user needs: an image, a key, a network with a way out, and a group that lets ssh in."""
 
+    words: tuple[str | Path, ...]  # that start it
     process: Process
     sdk: Connection
     machine: Machine
@@ -179,6 +193,12 @@ class WholeCloud:
     @property
     def state(self) -> Path:
         return self.process.state
+
+    def start_again(self) -> None:
+        """At another address."""
+        self.process.popen.communicate()
+        self.process = started(*self.words)
+        self.sdk = connection(self.process)
 
     def furnish(self, tiny: Path) -> None:
         compute, network = self.sdk.compute, self.sdk.network
@@ -238,6 +258,10 @@ class WholeCloud:
         self.sdk.compute.create_volume_attachment(guest.id, volume_id=volume.id)
         self.sdk.block_storage.wait_for_status(volume, status="in-use", interval=LOOK_S, wait=60)
         assert await comes_true(lambda: guest.does(f"grep -q {volume.id[:20]} /sys/block/vd*/serial"))
+        return self.disk(guest, volume)
+
+    def disk(self, guest: Guest, volume: Any) -> str:
+        """What the guest calls the volume."""
         return "/dev/" + guest.run(f"grep -l {volume.id[:20]} /sys/block/vd*/serial").split("/")[3]
 
     async def detach(self, guest: Guest, volume: Any) -> None:
@@ -263,6 +287,12 @@ class WholeCloud:
         return done.stdout
 
 
+def connection(process: Process) -> Connection:
+    """Its administrator's."""
+    config = OpenStackConfig(config_files=[str(process.state / "clouds.yaml")], load_envvars=False)
+    return Connection(config=config.get_one("pileus"))
+
+
 def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -277,16 +307,16 @@ def whole_cloud(
     options = home / "cloud.toml"
     options.write_text(f'{agents}\n[network]\nnetns = "{machine.netns}"\n{network}\n')
     with inside(machine.netns):
-        process = started("up", "--config", options, "--listen", "127.0.0.1:0", "--state", home / "c")
+        words = ("up", "--config", options, "--listen", "127.0.0.1:0", "--state", home / "c")
+        process = started(*words)
+        made = WholeCloud(words, process, connection(process), machine, home / "key")
         try:
-            config = OpenStackConfig(config_files=[str(process.state / "clouds.yaml")], load_envvars=False)
-            made = WholeCloud(process, Connection(config=config.get_one("pileus")), machine, home / "key")
             made.furnish(tiny)
             yield made
         finally:
             done = pileus("down", "--purge", "--state", home / "c")
-            process.popen.kill()
-            process.popen.communicate()
+            made.process.popen.kill()
+            made.process.popen.communicate()
             assert done.returncode == 0, done.stderr
 
 
