@@ -81,8 +81,9 @@ def is_knocked_at(listener: socket.socket) -> bool:
     return True
 
 
-async def test_two_copies_never_write_one_volume(two: TwoHosts) -> None:
-    """The host of the first is cut off, and back as it was before it is told that the guest is another's."""
+@pytest.mark.parametrize("fenced", [False, True])
+async def test_two_copies_never_write_one_volume(two: TwoHosts, fenced: bool) -> None:
+    """The host of the first is cut off, perhaps stated dead, and back as it was before it is told that the guest is another's."""
     cloud, far = two.cloud, two.second
     volume = cloud.volume()
     guest, log = await cloud.reach(cloud.boot("torn", availability_zone=f"nova:{FAR}")), Log(two, volume.id)
@@ -91,6 +92,8 @@ async def test_two_copies_never_write_one_volume(two: TwoHosts) -> None:
     port, run_id = log.port, two.far.run_id()
     with ExitStack() as until_told:
         with unplugged(cloud.machine, far.machine):
+            if fenced:
+                cloud.said_by("host", "fence", FAR)
             assert await comes_true(lambda: not usable(cloud)[FAR])
             evacuated(two, guest)
             assert await guest.is_reached(), guest.console()
@@ -105,6 +108,8 @@ async def test_two_copies_never_write_one_volume(two: TwoHosts) -> None:
             assert await comes_true(lambda: goes_on(two, guest) and is_knocked_at(listener))
         now = len(log.lines())
         assert await comes_true(lambda: goes_on(two, guest) and log.is_longer_than(now + 20))
+    if fenced:
+        cloud.said_by("host", "lift-fence", FAR)
     assert await comes_true(lambda: not far.runs(guest.id) and is_whole(cloud))
     assert runs_once(cloud, guest)
     acknowledged = int(guest.run("cat /tmp/acknowledged"))
@@ -136,32 +141,35 @@ def evacuated(two: TwoHosts, guest: Guest) -> None:
     assert guest.server.hypervisor_hostname != FAR
 
 
-@pytest.mark.parametrize("machine", ["first", "second"])
+@pytest.mark.parametrize("machine", ["first", "second", "both"])
 async def test_a_machine_that_lost_its_power_runs_again_what_it_ran(two: TwoHosts, machine: str) -> None:
-    """With volumes and ports. A guest of the other machine goes on, also one whose volume was away."""
+    """With volumes and ports, whoever is back first. A guest of the other goes on, also one whose volume was away."""
     cloud = two.cloud
     disks = {two.near.id: two.near_disk, two.far.id: two.disk}
     for guest in (two.near, two.far):
         guest.writes(disks[guest.id], machine)
         guest.run(f"echo {machine} >/root/kept; sync")
-    lost, other = (two.near, two.far) if machine == "first" else (two.far, two.near)
-    ran, runs = lost.run_id(), other.run_id()
-    if machine == "first":
+    run_ids = {guest.id: guest.run_id() for guest in (two.near, two.far)}
+    lost = {"first": [two.near], "second": [two.far], "both": [two.near, two.far]}[machine]
+    if two.near in lost:
         two.first.lose_power(cloud.state)
-        cloud.start_again()
-    else:
+    if two.far in lost:
         two.second.lose_power()
         two.second.start()
-    assert await comes_true(lambda: lost.does(f"! grep -q {ran} /proc/sys/kernel/random/boot_id"), BOOT_S)
+    if two.near in lost:
+        cloud.start_again()
+    for guest in lost:
+        again = f"! grep -q {run_ids[guest.id]} /proc/sys/kernel/random/boot_id"
+        assert await comes_true(lambda guest=guest, again=again: guest.does(again), BOOT_S)
     assert await comes_true(lambda: is_whole(cloud))
-    assert await comes_true(lambda: lost.server.task_state is None)
     for guest in (two.near, two.far):
+        assert await comes_true(lambda guest=guest: guest.server.task_state is None)
         assert guest.server.status == "ACTIVE"
         assert guest.reads(disks[guest.id]) == machine
         guest.writes(disks[guest.id], f"{machine} again")
         assert guest.run("cat /root/kept") == machine
         assert {port.status for port in cloud.sdk.network.ports(device_id=guest.id)} == {"ACTIVE"}
-    assert other.run_id() == runs
+        assert (guest.run_id() == run_ids[guest.id]) is (guest not in lost)
     address, *_ = cloud.addresses(two.far)
     assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 {address}"))
     cloud.said_by("verify")

@@ -177,8 +177,8 @@ def _hosts(commands: Any) -> None:
     _add(host, "list", "hosts:list_", "Every host, by name.")
     for name, run, words in (
         ("token", "token", "Print a token, good once and for 15 minutes, for `serve agent --join`."),
-        ("fence", "fence", "State a host dead: nothing on it runs any more."),
-        ("lift-fence", "lift_fence", "Let a host come back that holds nothing any more."),
+        ("fence", "fence", "State a host dead: nobody waits for it any more."),
+        ("lift-fence", "lift_fence", "Let a host come back; it first removes what it has lost."),
         ("delete", "delete", "Forget a host that was stated dead."),
     ):
         _add(host, name, f"hosts:{run}", words).add_argument("name", metavar="NAME")

@@ -46,7 +46,7 @@ hosts = sa.Table(
     sa.Column("beat", sa.BigInteger, nullable=False),
     sa.Column("renewed_at", sa.Double, nullable=False),  # a stamp for people
     sa.Column("usable", sa.Boolean, nullable=False),  # may get new guests
-    sa.Column("fenced", sa.Boolean, nullable=False),  # stated dead: nothing on it can come back
+    sa.Column("fenced", sa.Boolean, nullable=False),  # stated dead: nobody waits for it, nothing comes back by itself
     sa.Column("joined_at", sa.Double, nullable=False),
     sa.Column("facts", JSON, nullable=False),  # what its agent says of itself
 )
@@ -59,7 +59,7 @@ watch = sa.Table(
 )
 
 THE_WATCH = sa.select(watch.c.beat).where(watch.c.id == 1)
-ALL = sa.select(hosts.c.name, hosts.c.address, hosts.c.beat, hosts.c.fenced)
+ALL = sa.select(hosts.c.name, hosts.c.address, hosts.c.beat, hosts.c.fenced, hosts.c.usable)
 FIRST = sa.select(hosts.c.name).where(~hosts.c.fenced).order_by(hosts.c.joined_at, hosts.c.name).limit(1)
 BY_NAME = sa.select(hosts).where(hosts.c.name == sa.bindparam("name_"))
 
@@ -157,7 +157,10 @@ class Hosts:
         silent = {name: seen for name, seen in self._seen.items() if self.is_down(name) and not seen.fenced}
         if silent:
             await self._take_out_of_use(ctx, silent)
-        await forgive_the_dead(ctx)
+        await forgive_the_deleted(ctx)
+        for row in rows:
+            if row.address == LOCAL and not row.usable and not row.fenced:  # its fence was lifted, and it never renews
+                self._let_pay(ctx, row.name)
 
     async def _show_that_we_listen(self, ctx: Ctx) -> None:
         async with ctx.transaction() as tx:
@@ -201,7 +204,11 @@ class Hosts:
             await _report(tx, Host(**{**row._mapping, **said}))
         counted_already_s = self._clock.monotonic() - self._counted_until  # the next look will count it again
         self._seen[name] = Seen(address, row.beat + 1, row.fenced, -counted_already_s)
-        if owes and not row.fenced and name not in self._paying:
+        if owes and not row.fenced:
+            self._let_pay(ctx, name)
+
+    def _let_pay(self, ctx: Ctx, name: str) -> None:
+        if name not in self._paying:
             task = self._paying[name] = asyncio.create_task(self._pay(ctx, name), name=f"debts of {name}")
             task.add_done_callback(partial(self._paid, name))
 
@@ -244,15 +251,12 @@ async def owes_something(ctx: Ctx, name: str) -> bool:
     return (await ctx.execute(query)).first() is not None
 
 
-async def forgive_the_dead(ctx: Ctx) -> None:
-    """Settle the debts of fenced and deleted hosts: undo and delete go on writing some, and what they name must not stay
-    reserved."""
-    dead = sa.or_(
-        debts.c.host.in_(sa.select(hosts.c.name).where(hosts.c.fenced)), debts.c.host.not_in(sa.select(hosts.c.name))
-    )
+async def forgive_the_deleted(ctx: Ctx) -> None:
+    """Settle the debts of hosts that are forgotten: undo and delete go on writing some."""
+    deleted = debts.c.host.not_in(sa.select(hosts.c.name))
     async with ctx.read() as read:
         owing = (
-            (await read.execute(sa.select(debts.c.host).where(dead, debts.c.paid_at.is_(None)).distinct()))
+            (await read.execute(sa.select(debts.c.host).where(deleted, debts.c.paid_at.is_(None)).distinct()))
             .scalars()
             .all()
         )
@@ -332,18 +336,15 @@ def new_row(ctx: Ctx, name: str, *, serial: str | None, address: str, usable: bo
     return row | {"beat": 0, "renewed_at": now, "joined_at": now, "fenced": False, "facts": {}}
 
 
-async def fence(ctx: Ctx, name: str) -> int:
-    """An administrator states it dead: nothing on it runs, and nothing will come back by itself. Forgives its debts.
-
-    Returns how many debts that settled; later ones are settled by whoever looks. Raises NotFound.
-    """
+async def fence(ctx: Ctx, name: str) -> None:
+    """An administrator states it dead: nobody waits for it, and it does not come back by itself. It owes what it owes, as it may
+    only be cut off. Raises NotFound."""
     async with ctx.transaction() as tx:
         await change(tx, (await get(tx, name)).name, fenced=True, usable=False)
-        return await forgive(tx, name)
 
 
 async def lift_fence(ctx: Ctx, name: str) -> None:
-    """It was mended, and holds nothing of what it had: it may come back with its next renewal. Raises NotFound."""
+    """It may come back with its next renewal, once it has paid its debts. Raises NotFound."""
     async with ctx.transaction() as tx:
         await change(tx, (await get(tx, name)).name, fenced=False)
 

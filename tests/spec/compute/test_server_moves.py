@@ -240,13 +240,22 @@ async def test_a_server_is_evacuated(cloud: RunningCloud, version: str, status: 
     await is_whole(cloud)
 
 
-async def test_a_host_that_was_stated_dead_owes_nothing_later(cloud: RunningCloud) -> None:
-    server = await made(cloud)
+async def test_a_host_that_was_stated_dead_loses_the_guest_when_it_is_let_back(cloud: RunningCloud) -> None:
+    """It was not dead: the old copy runs there, and is gone before the host gets another."""
+    server, known = await made(cloud), cloud.world.hosts
     await hosts.fence(cloud.ctx(), "h1")
-    await cloud.world.hosts.look(cloud.ctx())
+    await known.look(cloud.ctx())
     assert (await act(cloud, server.id, "evacuate", {"onSharedStorage": False})).status_code == 200
     await cloud.settle()
     assert (await shown(cloud, server.id))["OS-EXT-SRV-ATTR:host"] == "h2"
+    await hosts.lift_fence(cloud.ctx(), "h1")
+    await known.look(cloud.ctx())
+    assert list(await guests(cloud, server.id)) == ["h1", "h2"]
+    assert not (await hosts.get(cloud.ctx(), "h1")).usable
+    await known.settled()
+    assert list(await guests(cloud, server.id)) == ["h2"]
+    assert (await hosts.get(cloud.ctx(), "h1")).usable
+    await is_whole(cloud)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,6 @@ async def pay(ctx: Ctx, host: str, engine: Callable[[str], Any]) -> bool:
 
 
 async def forgive(ctx: Ctx, host: str) -> int:
-    """The host was fenced or is gone for good: nothing on it can come back. Returns how many debts that settled."""
+    """The host is gone for good: nothing on it can come back. Returns how many debts that settled."""
     owed = sa.and_(debts.c.host == host, debts.c.paid_at.is_(None))
     return (await ctx.execute(debts.update().where(owed).values(paid_at=ctx.now()))).rowcount

@@ -29,12 +29,12 @@ async def create_token(ctx: Ctx, name: str) -> tuple[JoinToken, float]:
 
 
 async def fence(ctx: Ctx, name: str) -> None:
-    """State it dead: nothing on it runs, and nothing will come back by itself. Raises NotFound."""
+    """State it dead: nobody waits for it, and it does not come back by itself. Raises NotFound."""
     await hosts.fence(ctx, name)
 
 
 async def lift_fence(ctx: Ctx, name: str) -> None:
-    """It holds nothing any more and may come back. Raises NotFound."""
+    """It may come back, once it has removed what is others' by now. Raises NotFound."""
     await hosts.lift_fence(ctx, name)
 
 

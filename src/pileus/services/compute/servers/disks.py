@@ -85,6 +85,13 @@ async def open_all_beside(op: Op, host: str, now: str) -> Any:
     return found
 
 
+async def any_lives_on(op: Op, host: str) -> bool:
+    """Whether a volume of the server is that host's own: nobody but the host itself can keep a guest there from writing to it."""
+    ids = [device.volume_id for device in await volumes_of(op, op.subject_id) if device.volume_id is not None]
+    found = [await volumes.find(op.ctx, volume_id) for volume_id in ids]
+    return any(volume is not None and volume.host == host for volume in found)
+
+
 async def ensure_volume(op: Op, device: Device) -> Any:
     """Its volume, made if it is to be, and reserved. Wait while it is made."""
     volume_id = device.volume_id

@@ -12,7 +12,8 @@ import msgspec
 
 from pileus.engines.hypervisor import Domain
 from pileus.kernel.context import Ctx
-from pileus.kernel.operations import Op, Saga
+from pileus.kernel.errors import HostDown
+from pileus.kernel.operations import Op, Saga, Wait
 from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.scheduler import service as scheduler
 from pileus.services.compute.servers import carrying, disks, store, wiring, wish
@@ -35,6 +36,7 @@ from pileus.services.compute.servers.sagas_power import POWER_S
 from pileus.services.compute.servers.store import Server
 
 FENCE_S = 600.0
+SILENT_S = 5.0
 
 
 async def asked_elsewhere(ctx: Ctx, server: Server, host: str | None, *, forced: bool = False) -> scheduler.Asked:
@@ -283,8 +285,17 @@ async def remove_refugee(op: Op) -> Any:
 
 @evacuate_server.step(deadline_s=FENCE_S, point_of_no_return=True)
 async def fence_old_guest(op: Op) -> Any:
-    """The guest before is gone, or owed: its host pays that first, or was stated dead."""
-    return await gone_from(op, op.memo["claim_refuge"]["left"])
+    """The guest before is gone; or owed, by a host that can write to none of its volumes, and pays before it is used again.
+
+    A host that has fallen silent since it opened a volume of its own could: nothing runs before it answers.
+    """
+    left = op.memo["claim_refuge"]["left"]
+    if not await disks.any_lives_on(op, left):
+        return await gone_from(op, left)
+    try:
+        return await op.engine("hypervisor", left).ensure_gone(op.subject_id)
+    except HostDown as e:
+        return Wait(SILENT_S, note=e.message)
 
 
 @evacuate_server.step(deadline_s=POWER_S)
