@@ -1,0 +1,91 @@
+"""Every command of the docs, page by page, in one shell against the cloud that the page starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from shlex import quote
+
+import pytest
+
+from cli.conftest import CHEAP, PILEUS, environment
+from support.pages import Block, blocks, pages
+
+SERVER = Path(__file__).with_name("openstack_server.py")
+ENDS_WITHIN_S = 30
+MOST_S = 240
+PILEUS_HERE = """#!/bin/sh
+# As users have it, at a free port, and with passwords that cost nothing.
+if [ "$1" = up ]; then
+    shift
+    set -- up --listen 127.0.0.1:0 --config {options} "$@"
+fi
+exec {pileus} "$@"
+"""
+BEGINNING = """
+set -euo pipefail
+trap 'status=$?; [ $status = 0 ] || { echo "it ended at $at" >&2; tail -v -n 20 said.* >&2; }
+      kill $(jobs -p) 2>/dev/null || :; wait' EXIT
+has_said() { timeout 30 sh -ec 'until grep -sqF "$1" "$2"; do kill -0 $3; sleep 0.05; done' sh "$1" "$2" $!; }
+"""
+
+
+def shell_of(page: str) -> str:
+    """What a reader would type, block by block."""
+    run = [block for block in blocks(page) if block.is_run]
+    return BEGINNING + "\n".join(f"at={quote(str(block))}\n{typed(block)}" for block in run)
+
+
+def typed(block: Block) -> str:
+    words = block.facts.get("until")
+    if words is None:
+        return block.text
+    said = f"said.{block.line}"
+    return f"exec {block.text.strip()} >{said} 2>&1 &\nhas_said {quote(words)} {said}\n"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A directory like a checkout, in whose `.venv` there are the commands."""
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    (programs / "activate").write_text(f"PATH={quote(str(programs))}:$PATH\n")
+    options = tmp_path / ".venv/cheap.toml"
+    options.write_text(CHEAP)
+    (programs / "pileus").write_text(PILEUS_HERE.format(options=quote(str(options)), pileus=quote(str(PILEUS))))
+    (programs / "pileus").chmod(0o755)
+    command = [sys.executable, "-W", "ignore", SERVER, programs]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    assert server.stdout.readline()
+    yield tmp_path
+    server.communicate(timeout=ENDS_WITHIN_S)
+
+
+@pytest.mark.timeout(MOST_S + 30)
+@pytest.mark.parametrize("page", [page for page in pages() if any(block.is_run for block in blocks(page))])
+def test_the_commands_of_a_page_work_as_they_stand_there(place: Path, page: str) -> None:
+    programs = place / ".venv/bin"
+    outside = environment(HOME=str(place), PATH=f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8")
+    with (place / "all.said").open("w+") as said:
+        shell = subprocess.Popen(
+            ["bash", "-c", shell_of(page)],
+            cwd=place,
+            env=outside,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = shell.wait(MOST_S)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)  # what a page has started ends with it, whatever happened
+        said.seek(0)
+        assert status == 0, said.read()[-6000:]

@@ -1,0 +1,90 @@
+"""No command of the docs escapes the test that runs them (tests/clients/test_docs.py)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import entry_points
+
+import pytest
+
+from house.test_docs import check_named
+from pileus.cli.parser import parser
+from support.pages import FENCE, Block, blocks, pages
+from support.source import ROOT
+
+LANGUAGES = {"sh", "text", "toml", "python", "yaml"}
+FACTS: tuple[set[str], ...] = (set(), {"until"}, {"why", "test"})
+COMMAND = re.compile(r"^(?:pileus|openstack|script/|\.ci/|curl|ssh|systemctl|sudo|pip|git|\. |\$ )", re.MULTILINE)
+INLINE = re.compile(r"`(pileus|openstack) ([^`]+)`")
+WORD = re.compile(r"[a-z][a-z0-9-]*")
+BLOCKS = [block for page in pages() for block in blocks(page)]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_every_block_is_run_or_says_why_not(block: Block) -> None:
+    assert block.language in LANGUAGES, "say what it is: support/pages.py says how"
+    assert set(block.facts) in FACTS
+    if "why" in block.facts:
+        assert block.language == "sh"
+        check_stands_for(block.facts["test"])
+
+
+def check_stands_for(name: str) -> None:
+    """A test that exists, or a script of the checkout."""
+    if "::" in name:
+        check_named(f"`{name}`")
+    else:
+        assert os.access(ROOT / name, os.X_OK), name
+
+
+@pytest.mark.parametrize("page", pages())
+def test_there_is_no_block_but_a_fenced_one(page: str) -> None:
+    outside = FENCE.sub("", (ROOT / page).read_text())
+    assert "```" not in outside
+    assert not re.search(r"^(?: {4}|\t)(?![-*] )\S", outside, re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language in {"text", "toml"}], ids=str)
+def test_what_is_no_shell_holds_no_command(block: Block) -> None:
+    assert not COMMAND.search(block.text)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_commands_in_the_text_exist(page: str) -> None:
+    """`pileus op retry` and `openstack volume show`, as far as their words go."""
+    text = FENCE.sub("", (ROOT / page).read_text())
+    unknown = [found[0] for found in INLINE.finditer(text) if not is_known(found[1], found[2].split())]
+    assert not unknown
+
+
+def is_known(program: str, words: list[str]) -> bool:
+    if words[0].startswith("-") or words[0] == "...":
+        return True
+    names = known_pileus() if program == "pileus" else known_openstack()
+    plain = [word for word in words if WORD.fullmatch(word)]
+    if any(" ".join(plain[:count]) in names for count in range(1, len(plain) + 1)):
+        return True
+    return any(name.startswith(" ".join(plain) + " ") for name in names)  # a group of commands
+
+
+@cache
+def known_openstack() -> frozenset[str]:
+    groups = [group for group in entry_points().groups if group.startswith("openstack.")]
+    return frozenset(entry.name.replace("_", " ") for group in groups for entry in entry_points(group=group))
+
+
+@cache
+def known_pileus() -> frozenset[str]:
+    return frozenset(leaves(parser()))
+
+
+def leaves(said: argparse.ArgumentParser, before: str = "") -> Iterator[str]:
+    """Its commands; of a group of commands each."""
+    for action in said._actions:
+        for name, command in action.choices.items() if isinstance(action.choices, dict) else ():
+            below = list(leaves(command, f"{before}{name} "))
+            yield from below or [f"{before}{name}"]
