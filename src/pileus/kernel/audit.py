@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Connection, Text, metadata
+from pileus.kernel.db import Connection, Text, insert_if_new, metadata
 
 LONGEST_PATH = 512
 
@@ -79,8 +78,7 @@ class _Trail:
         if audit_id is None:
             return False
         row = self._row(self.ctx, audit_id, (None, None))
-        insert = (sqlite if self.ctx.world.db.dialect == "sqlite" else postgresql).insert(audits)
-        inserted = await connection.execute(insert.values(row).on_conflict_do_nothing())
+        inserted = await connection.execute(insert_if_new(audits), row)
         if inserted.rowcount == 0:
             return True
         await connection.execute(audits.delete().where(audits.c.id == audit_id))

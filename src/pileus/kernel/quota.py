@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -23,9 +24,10 @@ from pileus.kernel.errors import OverQuota
 from pileus.kernel.facts import facts
 
 UNLIMITED = -1
+COUNTS = 64
 
-Owners = Collection[str] | sa.Select[Any]
-"""Ids of owners, or a SELECT of them: what stands in an IN."""
+Owners = Collection[str] | sa.Select[Any] | sa.BindParameter[Any]
+"""Ids of owners, a SELECT of them, or a parameter for them: what stands in an IN."""
 
 Used = sa.Select[Any]
 """A SELECT of one number: how much some owners use now, together. NULL (the sum of nothing) is 0."""
@@ -147,6 +149,21 @@ async def claim(ctx: Ctx, kind: QuotaKind, owner: str, *, wanted: int, used: Cal
     await claim_all(ctx, owner, [Claim(kind, wanted, used)])
 
 
+async def _used(ctx: Ctx, asked: Sequence[tuple[Callable[[Owners], Used], Owners]]) -> sa.Row[Any]:
+    """What is in use, each number by its owners."""
+    if any(isinstance(owners, sa.Select) for _, owners in asked):
+        return (await ctx.execute(sa.select(*(used(owners).scalar_subquery() for used, owners in asked)))).one()
+    given = {f"owners_{n}": owners for n, (_, owners) in enumerate(asked)}
+    return (await ctx.execute(_counting(tuple(used for used, _ in asked)), given)).one()
+
+
+@lru_cache(COUNTS)
+def _counting(counts: tuple[Callable[[Owners], Used], ...]) -> sa.Select[Any]:
+    """Built once, for the owners that are given as `owners_0` and so on."""
+    owners = [sa.bindparam(f"owners_{n}", type_=sa.Text, expanding=True) for n in range(len(counts))]
+    return sa.select(*(used(whose).scalar_subquery() for used, whose in zip(counts, owners, strict=True)))
+
+
 async def claim_all(ctx: Ctx, owner: str, claims: Sequence[Claim]) -> None:
     """Claim several resources of one service at once: all or an OverQuota that names each that does not fit."""
     asked = [claim for claim in claims if claim.wanted > 0]
@@ -158,7 +175,7 @@ async def claim_all(ctx: Ctx, owner: str, claims: Sequence[Claim]) -> None:
     limited = [(c, bound) for c in asked for bound in bounds[c.kind.resource] if bound.limit != UNLIMITED]
     if not limited:
         return
-    row = (await ctx.execute(sa.select(*(c.used(bound.owners).scalar_subquery() for c, bound in limited)))).one()
+    row = await _used(ctx, [(c.used, bound.owners) for c, bound in limited])
     excesses: dict[str, Excess] = {}  # of each resource the first: the nearest limit
     for (c, bound), used in zip(limited, row, strict=True):
         if int(used or 0) + c.wanted > bound.limit:

@@ -90,7 +90,8 @@ class SqliteConnection:
             raise Unavailable(UNDONE)
         try:
             result = self._connection.execute(statement, params)
-            if result.returns_rows:  # all rows now: the cursor must not outlive the transaction
+            # all rows now, unless they have been fetched: the cursor must not outlive the transaction
+            if result.returns_rows and type(result.cursor_strategy) is not FullyBufferedCursorFetchStrategy:
                 rows = result.cursor.fetchall()
                 result.cursor_strategy = FullyBufferedCursorFetchStrategy(result.cursor, initial_buffer=rows)
         except (sa.exc.OperationalError, sqlite3.OperationalError) as e:

@@ -12,6 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Caller, Ctx
+from pileus.kernel.db import insert_if_new
 from pileus.kernel.errors import CloudError, HostDown, LeaseLost, Unavailable
 from pileus.kernel.operations import start
 from pileus.kernel.operations.saga import Saga, Wait, sagas
@@ -113,7 +114,7 @@ class Op:
         """In the commit of a step: what dead hosts owe from now on."""
         if self.owed:
             rows = [{**owed, "at": ctx.now()} for owed in self.owed.values()]
-            await ctx.execute(start.insert_for(ctx, debts).values(rows).on_conflict_do_nothing())
+            await ctx.execute(insert_if_new(debts), rows)
             ctx.after_commit(self.owed.clear)
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.db import among, insert_if_new
 from pileus.kernel.errors import Conflict
 from pileus.kernel.operations.tables import HELD, LIVE, debts, is_converging, is_due, log, operations, subjects
 
@@ -34,6 +35,7 @@ BUSY = (
 )
 ADD, CLAIM, NOTE = operations.insert(), subjects.insert(), log.insert()
 CHANGE = operations.update().where(operations.c.id == sa.bindparam("id_"))
+ADD_IF_NEW = insert_if_new(operations).returning(operations.c.subject_id)
 CANCEL = CHANGE.where(operations.c.state == "running")
 HOLDER_OF_LOCKED = HOLDER_OF.with_for_update()
 RELEASE = subjects.delete().where(subjects.c.operation_id == sa.bindparam("id_"))
@@ -209,23 +211,12 @@ async def wake_parent(ctx: Ctx, parent_id: uuid.UUID | None) -> None:
 
 def insert_for(ctx: Ctx, table: sa.Table) -> Any:
     """An INSERT that knows ON CONFLICT, in the dialect of this cloud's database."""
-    return insert_in(ctx.world.db.dialect, table)
-
-
-@cache
-def insert_in(dialect: str, table: sa.Table) -> Any:
-    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
-
-
-@cache
-def add_if_new(dialect: str) -> Any:
-    return insert_in(dialect, operations).on_conflict_do_nothing().returning(operations.c.subject_id)
+    return (sqlite if ctx.world.db.dialect == "sqlite" else postgresql).insert(table)
 
 
 @cache
 def raise_wanted(table: sa.Table) -> sa.Update:
-    ids: sa.BindParameter[Any] = sa.bindparam("ids_", expanding=True)
-    return table.update().where(table.c.id.in_(ids)).values(wanted_generation=table.c.wanted_generation + 1)
+    return table.update().where(among(table.c.id, "ids_")).values(wanted_generation=table.c.wanted_generation + 1)
 
 
 async def want(ctx: Ctx, saga: Converge, subject_ids: Sequence[uuid.UUID]) -> None:
@@ -236,7 +227,7 @@ async def want(ctx: Ctx, saga: Converge, subject_ids: Sequence[uuid.UUID]) -> No
     await ctx.execute(raise_wanted(saga.table), {"ids_": ids})
     new = [new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {}) for subject_id in ids]
     add = new if len(new) > 1 else new[0]  # a statement for many is written anew each time
-    begun = set((await ctx.execute(add_if_new(ctx.world.db.dialect), add)).scalars())
+    begun = set((await ctx.execute(ADD_IF_NEW, add)).scalars())
     if begun:
         said = {"at": ctx.now(), "event": "started", "took_ms": 0.0, "note": None}
         lines = [{**said, "operation_id": row["id"], "step": row["step"]} for row in new if row["subject_id"] in begun]

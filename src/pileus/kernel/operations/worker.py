@@ -22,8 +22,8 @@ import sqlalchemy as sa
 
 from pileus.kernel.clock import SteppingClock
 from pileus.kernel.context import Ctx
+from pileus.kernel.db import among, insert_if_new
 from pileus.kernel.errors import CloudError, TryAgain
-from pileus.kernel.operations import start
 from pileus.kernel.operations.carry import Carrier, Seam, SeamHook
 from pileus.kernel.operations.op import op_of
 from pileus.kernel.operations.saga import sagas
@@ -33,9 +33,8 @@ logger = logging.getLogger("pileus.operations")
 
 CLOCK_SLACK_S = 1.0
 SWEEP_S = 60.0
-LEASE = (
-    operations.update().where(operations.c.id.in_(sa.bindparam("ids_", expanding=True))).returning(*operations.columns)
-)
+LEASE = operations.update().where(among(operations.c.id, "ids_")).returning(*operations.columns)
+DRAW = fences.update().values(value=fences.c.value + 1).returning(fences.c.value)
 REGISTERED = sa.select(workers.c.id).where(workers.c.id == sa.bindparam("id_")).with_for_update(read=True)
 
 
@@ -261,14 +260,11 @@ def waited(row: Any, now: float) -> float:
 
 async def draw_fence(ctx: Ctx) -> int:
     """The next number of the one database-wide sequence of leases."""
-    return int((await ctx.execute(draw(ctx.world.db.dialect), {"id": 1, "value": 1})).scalar_one())
-
-
-@cache
-def draw(dialect: str) -> Any:
-    next_one = {"value": fences.c.value + 1}
-    first = start.insert_in(dialect, fences)
-    return first.on_conflict_do_update(index_elements=["id"], set_=next_one).returning(fences.c.value)
+    drawn = (await ctx.execute(DRAW)).scalar()
+    if drawn is None:
+        await ctx.execute(insert_if_new(fences), {"id": 1, "value": 0})
+        drawn = (await ctx.execute(DRAW)).scalar_one()
+    return int(drawn)
 
 
 async def free(ctx: Ctx, which: sa.ColumnElement[bool]) -> int:

@@ -10,7 +10,6 @@ from pileus.kernel.quota import Bound, Owners, default_limits, limit_hook
 from pileus.services.identity.limits import rules, store
 from pileus.services.identity.limits.rules import Row
 from pileus.services.identity.projects import service as projects
-from pileus.services.identity.services import service as services
 
 STRICT = "strict_two_level"
 
@@ -37,7 +36,7 @@ class UnifiedLimits:
         owners = await line(ctx, owner)
         rows = await store.rows_for(
             ctx,
-            services.ids_of_types(types_of(service)),
+            types_of(service),
             {name for both in names.values() for name in both},
             owners,
             ctx.world.config.api.region,

@@ -9,13 +9,14 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.filters import Condition
 from pileus.kernel.http import Query
 from pileus.kernel.quota import Owners
 from pileus.services.identity.limits.rules import Row
 from pileus.services.identity.lists import Field, Found, Listed
 from pileus.services.identity.registered_limits import service as registered_limits
+from pileus.services.identity.services import service as services
 
 limits = sa.Table(
     "identity_limit",
@@ -113,22 +114,33 @@ async def values(ctx: Ctx, registered_limit_id: str, owners: Owners) -> dict[str
     return {row[0]: row[1] for row in rows}
 
 
-async def rows_for(
-    ctx: Ctx, service_ids: sa.Select[Any], names: Collection[str], owners: Sequence[str], region_id: str
-) -> list[Row]:
-    """The registered limits of these resources in this region or in all, each beside the limits of these owners."""
-    columns = (_registered.c[name] for name in ("id", "resource_name", "region_id", "default_limit"))
-    own = sa.and_(limits.c.registered_limit_id == _registered.c.id, of_owners(owners))
-    query = (
-        sa.select(*columns, _owner, limits.c.resource_limit)
-        .outerjoin_from(_registered, limits, own)
-        .where(
-            _registered.c.service_id.in_(service_ids),
-            _registered.c.resource_name.in_(names),
-            sa.or_(_registered.c.region_id.is_(None), _registered.c.region_id == region_id),
-        )
+_own = sa.and_(
+    limits.c.registered_limit_id == _registered.c.id,
+    sa.or_(among(limits.c.project_id, "owners_"), among(limits.c.domain_id, "owners_")),
+)
+ROWS_FOR = (
+    sa.select(
+        *(_registered.c[name] for name in ("id", "resource_name", "region_id", "default_limit")),
+        _owner,
+        limits.c.resource_limit,
     )
-    return [Row(*row) for row in await ctx.execute(query)]
+    .outerjoin_from(_registered, limits, _own)
+    .where(
+        _registered.c.service_id.in_(services.ids_of_types("types_")),
+        among(_registered.c.resource_name, "names_"),
+        sa.or_(_registered.c.region_id.is_(None), _registered.c.region_id == sa.bindparam("region_")),
+    )
+)
+
+
+async def rows_for(
+    ctx: Ctx, types: Collection[str], names: Collection[str], owners: Sequence[str], region_id: str
+) -> list[Row]:
+    """The registered limits of these resources of the services of these types, in this region or in all, each beside the
+    limits of these owners.
+    """
+    asked = {"types_": types, "names_": names, "owners_": owners, "region_": region_id}
+    return [Row(*row) for row in await ctx.execute(ROWS_FOR, asked)]
 
 
 async def add(ctx: Ctx, rows: Sequence[Limit]) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, insert_if_new, metadata
 from pileus.kernel.http import Query
 from pileus.services.identity.lists import Found, Listed
 
@@ -163,6 +162,4 @@ async def forget_old(ctx: Ctx, *, now: float, nonces_before: float) -> None:
 
 async def is_new(ctx: Ctx, nonce_id: str, at: float) -> bool:
     """Whether this nonce was not there; now it is. Of many who ask at once one is told yes."""
-    insert = (sqlite if ctx.world.db.dialect == "sqlite" else postgresql).insert(nonces)
-    done = await ctx.execute(insert.values(id=nonce_id, at=at).on_conflict_do_nothing())
-    return done.rowcount == 1
+    return (await ctx.execute(insert_if_new(nonces), {"id": nonce_id, "at": at})).rowcount == 1

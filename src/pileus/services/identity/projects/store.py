@@ -244,10 +244,12 @@ async def lock(ctx: Ctx, ids: Sequence[str]) -> None:
     await ctx.execute(sa.select(projects.c.id).where(projects.c.id.in_(ids)).with_for_update())
 
 
+HOLD = sa.select(projects.c.enabled).where(projects.c.id == sa.bindparam("id_")).with_for_update(read=True)
+
+
 async def hold(ctx: Ctx, project_id: str) -> bool:
     """Let nobody disable or delete the project until this transaction ends. False when it is not there, or disabled."""
-    found = sa.select(projects.c.enabled).where(projects.c.id == project_id).with_for_update(read=True)
-    return bool((await ctx.execute(found)).scalar())
+    return bool((await ctx.execute(HOLD, {"id_": project_id})).scalar())
 
 
 async def disable(ctx: Ctx, ids: Sequence[str]) -> list[str]:

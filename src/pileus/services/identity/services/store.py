@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.http import Query
 from pileus.services.identity.lists import Field, Found, Listed
 
@@ -54,9 +54,9 @@ async def page(ctx: Ctx, query: Query) -> Found[CatalogService]:
     return await LISTED.page(ctx, query)
 
 
-def ids_of_types(types: Collection[str]) -> sa.Select[tuple[str]]:
-    """A SELECT of the ids of the services of these types, for an IN."""
-    return sa.select(services.c.id).where(services.c.type.in_(types))
+def ids_of_types(name: str) -> sa.Select[tuple[str]]:
+    """A SELECT of the ids of the services of the types that are given for `name`, for an IN."""
+    return sa.select(services.c.id).where(among(services.c.type, name))
 
 
 async def add(ctx: Ctx, service: CatalogService) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, insert_if_new, metadata
 
 uses = sa.Table(
     "identity_totp_use",
@@ -16,12 +15,12 @@ uses = sa.Table(
     sa.Column("passcode", Text, primary_key=True),
 )
 
+USE = insert_if_new(uses)
+
 
 async def use(ctx: Ctx, user_id: str, step: int, passcode: str) -> bool:
     """Whether this passcode was not used before; now it is. Of many who ask at once one is told yes."""
-    insert = (sqlite if ctx.world.db.dialect == "sqlite" else postgresql).insert(uses)
-    used = insert.values(user_id=user_id, step=step, passcode=passcode).on_conflict_do_nothing()
-    return (await ctx.execute(used)).rowcount == 1
+    return (await ctx.execute(USE, {"user_id": user_id, "step": step, "passcode": passcode})).rowcount == 1
 
 
 async def forget(ctx: Ctx, *, before: int) -> None:

@@ -10,9 +10,8 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, insert_if_new, metadata
 from pileus.kernel.http import Query
-from pileus.kernel.operations.start import insert_for
 from pileus.services.network.lists import Condition, Field, Found, Listed
 from pileus.services.network.security_group_rules.service import Match
 
@@ -92,7 +91,7 @@ async def is_untouched(ctx: Ctx) -> bool:
 async def begin(ctx: Ctx) -> None:
     """In the open transaction that is about to change them: there are rows."""
     if await is_untouched(ctx):
-        await ctx.execute(insert_for(ctx, rules).values([row_of(rule) for rule in FIRST]).on_conflict_do_nothing())
+        await ctx.execute(insert_if_new(rules), [row_of(rule) for rule in FIRST])
 
 
 async def all_(ctx: Ctx) -> Sequence[DefaultRule]:

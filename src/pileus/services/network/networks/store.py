@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.http import Query
 from pileus.kernel.quota import Owners, Used
 from pileus.services.network import standard
@@ -77,6 +77,15 @@ class Network(Standard, frozen=True, kw_only=True):
 
 
 ALL = sa.select(*(networks.c[name] for name in Network.__struct_fields__))
+BY_ID = ALL.where(networks.c.id == sa.bindparam("id_"))
+BY_IDS = ALL.where(among(networks.c.id, "ids_"), LIVE)
+LOCKED: dict[Hold, Any] = {how: BY_IDS.order_by(networks.c.id).with_for_update(**HOLDS[how]) for how in HOLDS}
+ADD, CHANGE = networks.insert(), networks.update().where(networks.c.id == sa.bindparam("id_"))
+TOUCH = CHANGE.values(revision=networks.c.revision + 1)
+REMOVE = networks.delete().where(networks.c.id == sa.bindparam("id_"), networks.c.deleted)
+LAST_SEGMENT = sa.select(sa.func.max(networks.c.segmentation_id)).where(
+    networks.c.network_type == sa.bindparam("kind_")
+)
 STATUS = sa.case((networks.c.cause.is_(None), "ACTIVE"), else_="ERROR")
 LISTED = Listed(
     "network",
@@ -102,25 +111,24 @@ LISTED = Listed(
 
 async def find(ctx: Ctx, network_id: UUID, *visible: Condition) -> Network | None:
     """One that is not deleted."""
-    row = (await ctx.execute(ALL.where(networks.c.id == network_id, LIVE, *visible))).one_or_none()
+    row = (await ctx.execute(BY_ID.where(LIVE, *visible), {"id_": network_id})).one_or_none()
     return None if row is None else Network(**row._mapping)
 
 
 async def hold(ctx: Ctx, ids: Collection[UUID], *visible: Condition, how: Hold) -> dict[UUID, Network]:
     """As `by_ids`, for those who rely on them until the transaction ends."""
-    query = ALL.where(networks.c.id.in_(list(ids)), LIVE, *visible).order_by(networks.c.id)
-    rows = await ctx.execute(query.with_for_update(**HOLDS[how]))
+    rows = await ctx.execute(LOCKED[how].where(*visible), {"ids_": ids})
     return {row.id: Network(**row._mapping) for row in rows}
 
 
 async def row_of(ctx: Ctx, network_id: UUID) -> Network | None:
     """One that may be deleted."""
-    row = (await ctx.execute(ALL.where(networks.c.id == network_id))).one_or_none()
+    row = (await ctx.execute(BY_ID, {"id_": network_id})).one_or_none()
     return None if row is None else Network(**row._mapping)
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID], *visible: Condition) -> dict[UUID, Network]:
-    rows = await ctx.execute(ALL.where(networks.c.id.in_(list(ids)), LIVE, *visible)) if ids else ()
+    rows = await ctx.execute(BY_IDS.where(*visible) if visible else BY_IDS, {"ids_": ids}) if ids else ()
     return {row.id: Network(**row._mapping) for row in rows}
 
 
@@ -129,20 +137,20 @@ async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Network]:
 
 
 async def add(ctx: Ctx, new: Sequence[Network]) -> None:
-    await ctx.execute(networks.insert(), [msgspec.structs.asdict(network) for network in new])
+    await ctx.execute(ADD, [msgspec.structs.asdict(network) for network in new])
 
 
 async def change(ctx: Ctx, network_id: UUID, **columns: Any) -> None:
     if columns:  # a request may change tags alone, or nothing
-        await ctx.execute(networks.update().where(networks.c.id == network_id).values(**columns))
+        await ctx.execute(CHANGE, {"id_": network_id, **columns})
 
 
 async def touch(ctx: Ctx, network_id: UUID) -> None:
-    await change(ctx, network_id, **standard.touched(ctx, networks))
+    await ctx.execute(TOUCH, {"id_": network_id, "updated_at": ctx.now()})
 
 
 async def remove(ctx: Ctx, network_id: UUID) -> None:
-    await ctx.execute(networks.delete().where(networks.c.id == network_id, networks.c.deleted))
+    await ctx.execute(REMOVE, {"id_": network_id})
 
 
 async def on_segment(ctx: Ctx, kind: str, physical_network: str | None, segmentation_id: int | None) -> UUID | None:
@@ -164,8 +172,7 @@ async def segments(ctx: Ctx, kind: str, physical_network: str | None, after: int
 
 
 async def last_segment(ctx: Ctx, kind: str) -> int:
-    query = sa.select(sa.func.max(networks.c.segmentation_id)).where(networks.c.network_type == kind)
-    return (await ctx.execute(query)).scalar() or 0
+    return (await ctx.execute(LAST_SEGMENT, {"kind_": kind})).scalar() or 0
 
 
 async def every_project(ctx: Ctx) -> dict[UUID, str]:

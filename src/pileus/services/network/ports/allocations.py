@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.services.network.addresses import place, read_address
 
 allocations = sa.Table(
@@ -34,6 +34,18 @@ allocations = sa.Table(
 
 NEVER = 2**62  # no generation comes to that
 HELD = allocations.c.released.is_(None)
+ADD = allocations.insert()
+RELEASE = allocations.update().where(among(allocations.c.port_id, "ids_"), HELD)
+FORGET = allocations.delete().where(
+    allocations.c.port_id == sa.bindparam("id_"), allocations.c.released <= sa.bindparam("generation_")
+)
+BETWEEN = sa.and_(
+    allocations.c.subnet_id == sa.bindparam("subnet_"),
+    allocations.c.place >= sa.bindparam("first_"),
+    allocations.c.place <= sa.bindparam("last_"),
+)
+TAKEN = sa.select(allocations.c.place).where(BETWEEN).distinct().order_by(allocations.c.place)
+TAKEN = TAKEN.limit(sa.bindparam("most_"))
 
 
 class Fixed(msgspec.Struct, frozen=True):
@@ -58,7 +70,7 @@ async def hold(ctx: Ctx, held: Iterable[tuple[UUID, Sequence[Fixed]]]) -> None:
         for ordinal, each in enumerate(fixed)
     ]
     if rows:
-        await ctx.execute(allocations.insert(), rows)
+        await ctx.execute(ADD, rows)
 
 
 async def rehold(ctx: Ctx, port_id: UUID, fixed: Sequence[Fixed], *, generation: int) -> None:
@@ -74,22 +86,18 @@ async def rehold(ctx: Ctx, port_id: UUID, fixed: Sequence[Fixed], *, generation:
 
 async def release(ctx: Ctx, port_ids: Collection[UUID]) -> None:
     """All addresses of ports that go: out of use until the overlay knows, and the rows go."""
-    mine = allocations.c.port_id.in_(list(port_ids))
-    await ctx.execute(allocations.update().where(mine, HELD).values(released=NEVER))
+    await ctx.execute(RELEASE, {"ids_": port_ids, "released": NEVER})
 
 
 async def forget_released(ctx: Ctx, port_id: UUID, generation: int) -> None:
     """The overlay has seen this generation: what was released by then is free."""
-    gone = sa.and_(allocations.c.port_id == port_id, allocations.c.released <= generation)
-    await ctx.execute(allocations.delete().where(gone))
+    await ctx.execute(FORGET, {"id_": port_id, "generation_": generation})
 
 
 async def taken(ctx: Ctx, subnet_id: UUID, first: str, last: str, most: int) -> list[str]:
     """The places in use between two, in order, also those that are about to be free."""
-    query = sa.select(allocations.c.place).where(
-        allocations.c.subnet_id == subnet_id, allocations.c.place >= first, allocations.c.place <= last
-    )
-    return list((await ctx.execute(query.distinct().order_by(allocations.c.place).limit(most))).scalars())
+    asked = {"subnet_": subnet_id, "first_": first, "last_": last, "most_": most}
+    return list((await ctx.execute(TAKEN, asked)).scalars())
 
 
 async def count_taken(ctx: Ctx, subnet_id: UUID, first: str, last: str) -> int:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.filters import contains
 from pileus.kernel.http import Query
 from pileus.kernel.paging import every_page
@@ -96,6 +96,23 @@ class Port(Standard, frozen=True, kw_only=True):
 
 COLUMNS = tuple(name for name in Port.__struct_fields__ if name not in ("fixed", "groups"))
 ALL = sa.select(*(ports.c[name] for name in COLUMNS))
+BY_ID = ALL.where(ports.c.id == sa.bindparam("id_"))
+FIXED = (
+    sa.select(allocations.c.port_id, allocations.c.subnet_id, allocations.c.address)
+    .where(HELD, among(allocations.c.port_id, "ids_"))
+    .order_by(allocations.c.ordinal)
+)
+GROUPS = sa.select(members).where(among(members.c.port_id, "ids_")).order_by(members.c.group_id)
+ADD, JOIN = ports.insert(), members.insert()
+CHANGE = ports.update().where(among(ports.c.id, "ids_"))
+TOUCH = CHANGE.values(revision=ports.c.revision + 1)
+LOCK = sa.select(ports.c.id).where(among(ports.c.id, "ids_")).order_by(ports.c.id).with_for_update()
+REMOVE = ports.delete().where(ports.c.id == sa.bindparam("id_"), ports.c.deleted)
+FREE = allocations.delete().where(allocations.c.port_id == sa.bindparam("id_"))
+LEAVE = members.delete().where(among(members.c.port_id, "ids_"))
+MACS = sa.select(ports.c.mac_address).where(
+    ports.c.network_id == sa.bindparam("network_"), among(ports.c.mac_address, "macs_"), ports.c.deleted.is_(False)
+)
 STATUS = sa.case(
     (ports.c.device_owner == FLOATING, "N/A"),
     (ports.c.cause.is_not(None), "ERROR"),
@@ -183,12 +200,10 @@ async def whole(ctx: Ctx, bare: Sequence[Port]) -> list[Port]:
     if not ids:
         return []
     fixed: dict[UUID, list[Fixed]] = {id_: [] for id_ in ids}
-    query = sa.select(allocations.c.port_id, allocations.c.subnet_id, allocations.c.address).where(HELD)
-    for row in await ctx.execute(query.where(allocations.c.port_id.in_(ids)).order_by(allocations.c.ordinal)):
+    for row in await ctx.execute(FIXED, {"ids_": ids}):
         fixed[row.port_id].append(Fixed(row.subnet_id, row.address))
     groups: dict[UUID, list[UUID]] = {id_: [] for id_ in ids}
-    listed = sa.select(members).where(members.c.port_id.in_(ids)).order_by(members.c.group_id)
-    for row in await ctx.execute(listed):
+    for row in await ctx.execute(GROUPS, {"ids_": ids}):
         groups[row.port_id].append(row.group_id)
     return [msgspec.structs.replace(port, fixed=fixed[port.id], groups=groups[port.id]) for port in bare]
 
@@ -206,7 +221,7 @@ async def find(ctx: Ctx, port_id: UUID, *visible: Condition) -> Port | None:
 
 async def row_of(ctx: Ctx, port_id: UUID) -> Port | None:
     """One that may be deleted."""
-    row = (await ctx.execute(ALL.where(ports.c.id == port_id))).one_or_none()
+    row = (await ctx.execute(BY_ID, {"id_": port_id})).one_or_none()
     return None if row is None else (await whole(ctx, [Port(**row._mapping)]))[0]
 
 
@@ -217,60 +232,65 @@ async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Port]:
 
 async def add(ctx: Ctx, new: Sequence[Port]) -> None:
     rows = [{name: getattr(port, name) for name in COLUMNS} for port in new]
-    await ctx.execute(ports.insert(), rows)
+    await ctx.execute(ADD, rows)
     await hold(ctx, [(port.id, port.fixed) for port in new])
     await join(ctx, [(port.id, group_id) for port in new for group_id in port.groups])
 
 
 async def change(ctx: Ctx, port_ids: Collection[UUID], **columns: Any) -> None:
-    await ctx.execute(ports.update().where(ports.c.id.in_(list(port_ids))).values(**columns))
+    await ctx.execute(CHANGE, {"ids_": port_ids, **columns})
 
 
 async def hold_rows(ctx: Ctx, port_ids: Collection[UUID]) -> None:
     """Nobody else changes these ports until the transaction ends."""
-    query = sa.select(ports.c.id).where(ports.c.id.in_(list(port_ids))).order_by(ports.c.id)
-    await ctx.execute(query.with_for_update())
+    await ctx.execute(LOCK, {"ids_": port_ids})
 
 
 async def touch(ctx: Ctx, port_id: UUID) -> None:
-    await change(ctx, [port_id], **standard.touched(ctx, ports))
+    await ctx.execute(TOUCH, {"ids_": [port_id], "updated_at": ctx.now()})
 
 
 async def remove(ctx: Ctx, port_id: UUID) -> None:
     """The row of one that is deleted, and all that it held."""
-    await ctx.execute(ports.delete().where(ports.c.id == port_id, ports.c.deleted))
-    await ctx.execute(allocations.delete().where(allocations.c.port_id == port_id))
+    await ctx.execute(REMOVE, {"id_": port_id})
+    await ctx.execute(FREE, {"id_": port_id})
+
+
+def _others_address() -> sa.Exists:
+    mine, theirs = allocations.alias(), allocations.alias()
+    me = sa.bindparam("id_", type_=sa.Uuid)
+    same = sa.and_(theirs.c.subnet_id == mine.c.subnet_id, theirs.c.place == mine.c.place)
+    held = sa.exists().where(mine.c.port_id == me, mine.c.released.is_(None))
+    return held.where(same, theirs.c.port_id != me, theirs.c.released.is_not(None))
+
+
+def _others_mac() -> sa.Exists:
+    mine, theirs = ports.alias(), ports.alias()
+    me = sa.bindparam("id_", type_=sa.Uuid)
+    same = sa.and_(theirs.c.network_id == mine.c.network_id, theirs.c.mac_address == mine.c.mac_address)
+    return sa.exists().where(mine.c.id == me, same, theirs.c.deleted, theirs.c.id != me)
+
+
+MUST_WAIT = sa.select(sa.or_(_others_address(), _others_mac()))
 
 
 async def must_wait(ctx: Ctx, port_id: UUID) -> bool:
     """Whether the overlay may still have an address of this port, or its MAC address, on a port that had it before."""
-    mine, theirs = allocations.alias(), allocations.alias()
-    same = sa.and_(theirs.c.subnet_id == mine.c.subnet_id, theirs.c.place == mine.c.place)
-    held = sa.select(sa.literal(1)).where(mine.c.port_id == port_id, mine.c.released.is_(None))
-    query = held.where(same, theirs.c.port_id != port_id, theirs.c.released.is_not(None)).limit(1)
-    if (await ctx.execute(query)).first() is not None:
-        return True
-    me, other = ports.alias(), ports.alias()
-    twin = sa.and_(other.c.network_id == me.c.network_id, other.c.mac_address == me.c.mac_address, other.c.deleted)
-    query = sa.select(sa.literal(1)).where(me.c.id == port_id, twin, other.c.id != port_id).limit(1)
-    return (await ctx.execute(query)).first() is not None
+    return bool((await ctx.execute(MUST_WAIT, {"id_": port_id})).scalar())
 
 
 async def macs_among(ctx: Ctx, network_id: UUID, macs: Collection[str]) -> set[str]:
     """Those of these that are in use on the network."""
-    query = sa.select(ports.c.mac_address).where(
-        ports.c.network_id == network_id, ports.c.mac_address.in_(list(macs)), LIVE
-    )
-    return set((await ctx.execute(query)).scalars())
+    return set((await ctx.execute(MACS, {"network_": network_id, "macs_": macs})).scalars())
 
 
 async def join(ctx: Ctx, rows: Sequence[tuple[UUID, UUID]]) -> None:
     if rows:
-        await ctx.execute(members.insert(), [{"port_id": port_id, "group_id": group_id} for port_id, group_id in rows])
+        await ctx.execute(JOIN, [{"port_id": port_id, "group_id": group_id} for port_id, group_id in rows])
 
 
 async def leave(ctx: Ctx, port_ids: Collection[UUID]) -> None:
-    await ctx.execute(members.delete().where(members.c.port_id.in_(list(port_ids))))
+    await ctx.execute(LEAVE, {"ids_": port_ids})
 
 
 def in_groups(group_ids: Collection[UUID]) -> Condition:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.http import Query
 from pileus.services.network.lists import Condition, Field, Found, Listed
 
@@ -43,6 +43,9 @@ class RbacPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 ALL = sa.select(*(policies.c[name] for name in RbacPolicy.__struct_fields__))
 BY_ID = ALL.where(policies.c.id == sa.bindparam("id_"))
+OF_OBJECTS = ALL.where(policies.c.object_type == sa.bindparam("type_"), among(policies.c.object_id, "ids_")).order_by(
+    policies.c.id
+)
 
 
 def policy_of(row: Any) -> RbacPolicy:
@@ -77,8 +80,7 @@ async def find(ctx: Ctx, policy_id: UUID, visible: Condition) -> RbacPolicy | No
 
 async def of_objects(ctx: Ctx, object_type: str, object_ids: Collection[UUID]) -> list[RbacPolicy]:
     """In the order of their ids."""
-    found = ALL.where(policies.c.object_type == object_type, policies.c.object_id.in_(list(object_ids)))
-    return [policy_of(row) for row in await ctx.execute(found.order_by(policies.c.id))]
+    return [policy_of(row) for row in await ctx.execute(OF_OBJECTS, {"type_": object_type, "ids_": object_ids})]
 
 
 async def same(ctx: Ctx, policy: RbacPolicy) -> UUID | None:

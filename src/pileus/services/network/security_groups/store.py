@@ -10,10 +10,9 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import metadata
+from pileus.kernel.db import insert_if_new, metadata
 from pileus.kernel.filters import Condition
 from pileus.kernel.http import Query
-from pileus.kernel.operations.start import insert_for
 from pileus.services.network import standard
 from pileus.services.network.lists import Field, Found, Listed
 from pileus.services.network.standard import Standard
@@ -112,10 +111,13 @@ async def add(ctx: Ctx, group: SecurityGroup) -> None:
     await ctx.execute(groups.insert(), row)
 
 
+CLAIM_DEFAULT = insert_if_new(groups)
+
+
 async def claim_default(ctx: Ctx, group: SecurityGroup) -> bool:
     """Add the default group of a project; False when it has one: of rivals one gets True, the others see its row."""
     row = {**msgspec.structs.asdict(group), "wanted_generation": 0, "done_generation": 0}
-    return bool((await ctx.execute(insert_for(ctx, groups).values(**row).on_conflict_do_nothing())).rowcount)
+    return bool((await ctx.execute(CLAIM_DEFAULT, row)).rowcount)
 
 
 async def change(ctx: Ctx, group_id: UUID, **columns: Any) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.http import Query
 from pileus.kernel.quota import Owners, Used
 from pileus.services.network import standard
@@ -75,6 +75,8 @@ class Subnet(Standard, frozen=True, kw_only=True, dict=True):
 
 
 ALL = sa.select(*(subnets.c[name] for name in Subnet.__struct_fields__))
+OF_NETWORKS = ALL.where(among(subnets.c.network_id, "ids_")).order_by(subnets.c.created_at, subnets.c.id)
+BY_IDS = ALL.where(among(subnets.c.id, "ids_"))
 LISTED = Listed(
     "subnet",
     Subnet,
@@ -101,7 +103,7 @@ async def find(ctx: Ctx, subnet_id: UUID, *visible: Condition) -> Subnet | None:
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Subnet]:
-    rows = await ctx.execute(ALL.where(subnets.c.id.in_(list(ids)))) if ids else ()
+    rows = await ctx.execute(BY_IDS, {"ids_": ids}) if ids else ()
     return {row.id: Subnet(**row._mapping) for row in rows}
 
 
@@ -109,8 +111,7 @@ async def of_networks(ctx: Ctx, network_ids: Collection[UUID]) -> dict[UUID, lis
     """The subnets of each, the oldest first; no entry for one without."""
     found: dict[UUID, list[Subnet]] = {}
     if network_ids:
-        query = ALL.where(subnets.c.network_id.in_(list(network_ids))).order_by(subnets.c.created_at, subnets.c.id)
-        for row in await ctx.execute(query):
+        for row in await ctx.execute(OF_NETWORKS, {"ids_": network_ids}):
             found.setdefault(row.network_id, []).append(Subnet(**row._mapping))
     return found
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.filters import Condition
 
 tags = sa.Table(
@@ -19,20 +19,23 @@ tags = sa.Table(
     sa.Index("network_tag_tag_ix", "tag"),
 )
 
+OF = sa.select(tags.c.thing_id, tags.c.tag).where(among(tags.c.thing_id, "ids_"))
+ADD = tags.insert()
+REMOVE_ALL = tags.delete().where(among(tags.c.thing_id, "ids_"))
+
 
 async def of(ctx: Ctx, thing_ids: Collection[UUID]) -> dict[UUID, set[str]]:
     """The tags of each; no entry for one without."""
     found: dict[UUID, set[str]] = {}
     if thing_ids:
-        query = sa.select(tags.c.thing_id, tags.c.tag).where(tags.c.thing_id.in_(list(thing_ids)))
-        for thing_id, tag in await ctx.execute(query):
+        for thing_id, tag in await ctx.execute(OF, {"ids_": thing_ids}):
             found.setdefault(thing_id, set()).add(tag)
     return found
 
 
 async def add(ctx: Ctx, rows: Sequence[tuple[UUID, str]]) -> None:
     if rows:
-        await ctx.execute(tags.insert(), [{"thing_id": thing_id, "tag": tag} for thing_id, tag in rows])
+        await ctx.execute(ADD, [{"thing_id": thing_id, "tag": tag} for thing_id, tag in rows])
 
 
 async def remove(ctx: Ctx, thing_id: UUID, words: Collection[str]) -> None:
@@ -40,7 +43,7 @@ async def remove(ctx: Ctx, thing_id: UUID, words: Collection[str]) -> None:
 
 
 async def remove_all(ctx: Ctx, thing_ids: Collection[UUID]) -> None:
-    await ctx.execute(tags.delete().where(tags.c.thing_id.in_(list(thing_ids))))
+    await ctx.execute(REMOVE_ALL, {"ids_": thing_ids})
 
 
 def having(id_: sa.ColumnElement[UUID], words: Sequence[str], *, every: bool) -> Condition:

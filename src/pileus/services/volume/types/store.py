@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, insert_if_new, metadata
 from pileus.kernel.filters import Condition, Field
 from pileus.kernel.operations.start import insert_for
 from pileus.services.volume.bags import Bag
@@ -141,7 +141,7 @@ async def hold(ctx: Ctx, type_id: UUID) -> None:
 
 async def ensure(ctx: Ctx, new: Type) -> None:
     """Add it, unless there is one of that id or name."""
-    await ctx.execute(insert_for(ctx, types).values(msgspec.structs.asdict(new)).on_conflict_do_nothing())
+    await ctx.execute(insert_if_new(types), msgspec.structs.asdict(new))
 
 
 async def add(ctx: Ctx, new: Type) -> None:
@@ -176,7 +176,7 @@ async def projects_of(ctx: Ctx, type_id: UUID) -> list[str]:
 async def grant(ctx: Ctx, type_id: UUID, project_id: str) -> bool:
     """False when it could use it before."""
     row = {"type_id": type_id, "project_id": project_id}
-    return bool((await ctx.execute(insert_for(ctx, access).values(row).on_conflict_do_nothing())).rowcount)
+    return bool((await ctx.execute(insert_if_new(access), row)).rowcount)
 
 
 async def revoke(ctx: Ctx, type_id: UUID, project_id: str) -> bool:
