@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
@@ -21,22 +21,6 @@ from pileus.services.network.subnets import service as subnets
 from pileus.services.network.subnets.service import Subnet
 
 SOME = 5
-
-
-@networks.made
-async def give_metadata_ports(ctx: Ctx, made: Sequence[Network]) -> None:
-    """Each network has a port where guests find their metadata."""
-    new = [
-        New(
-            project_id="",
-            network_id=network.id,
-            device_id=f"ovnmeta-{network.id}",
-            device_owner=rules.METADATA,
-            fixed=(),
-        )
-        for network in made
-    ]
-    await add(ctx, new, {network.id: network for network in made})
 
 
 @networks.parts
@@ -85,7 +69,7 @@ async def tell_ports(ctx: Ctx, network: Network, subnet: Subnet) -> None:
     if subnet.automatic:
         await _give_automatic(ctx, network, subnet)
     if subnet.enable_dhcp:
-        await _give_metadata(ctx, network.id, subnet)
+        await _give_metadata(ctx, network, subnet)
 
 
 async def _give_automatic(ctx: Ctx, network: Network, subnet: Subnet) -> None:
@@ -95,22 +79,30 @@ async def _give_automatic(ctx: Ctx, network: Network, subnet: Subnet) -> None:
             await refix(ctx, port, [*port.fixed, address])
 
 
-async def _give_metadata(ctx: Ctx, network_id: UUID, subnet: Subnet) -> None:
-    """If there is one to be had: a subnet may be full, or too small."""
+async def _give_metadata(ctx: Ctx, network: Network, subnet: Subnet) -> None:
+    """If there is an address to be had: a subnet may be full, or too small."""
     if subnet.ip_version == 6:
         return
-    for port in await inside.of_owners(ctx, [network_id], [rules.METADATA]):
-        asked = Asked(
-            network_id=network_id,
-            mac=port.mac_address,
-            device_owner=rules.METADATA,
-            wishes=[Wish(subnet_id=subnet.id)],
-        )
-        try:
-            ((address,),) = await allocate(ctx, [asked], {network_id: [subnet]})
-        except Conflict:
-            continue
-        await refix(ctx, port, [*port.fixed, address])
+    wishes = [Wish(subnet_id=subnet.id)]
+    there = await inside.of_owners(ctx, [network.id], [rules.METADATA])
+    with contextlib.suppress(Conflict):
+        for port in there:
+            asked = Asked(network_id=network.id, mac=port.mac_address, device_owner=rules.METADATA, wishes=wishes)
+            ((address,),) = await allocate(ctx, [asked], {network.id: [subnet]})
+            await refix(ctx, port, [*port.fixed, address])
+        if not there:
+            await add(ctx, [_metadata_port(network, wishes)], {network.id: network})
+
+
+def _metadata_port(network: Network, wishes: Sequence[Wish]) -> New:
+    """Where guests find their metadata: in a network whose guests get addresses by DHCP, and so know of it."""
+    return New(
+        project_id="",
+        network_id=network.id,
+        device_id=f"ovnmeta-{network.id}",
+        device_owner=rules.METADATA,
+        fixed=wishes,
+    )
 
 
 @subnets.changing
@@ -119,7 +111,8 @@ async def follow_dhcp(ctx: Ctx, before: Subnet, after: Subnet) -> None:
     if after.enable_dhcp == before.enable_dhcp:
         return
     if after.enable_dhcp:
-        await _give_metadata(ctx, after.network_id, after)
+        network = await networks.held(ctx, after.network_id)
+        await _give_metadata(ctx, network, after)
         return
     for port in await inside.of_owners(ctx, [after.network_id], [rules.METADATA]):
         await refix(ctx, port, [each for each in port.fixed if each.subnet_id != after.id])
