@@ -62,6 +62,7 @@ from pileus.services.identity.trusts import service as trusts
 from pileus.services.image.image_data.transfers import OwnTransfers
 from pileus.services.image.images import service as images
 from pileus.services.image.routes import api as image_api
+from pileus.services.network.ports import devices
 from pileus.services.network.routes import api as network_api
 from pileus.services.placement.routes import api as placement_api
 from pileus.services.volume.routes import api as volume_api
@@ -75,7 +76,7 @@ SITE_KEY = "site.key"
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge, servers.purge)
-CHORES = (keys.rotate_when_due, images.clean)
+CHORES = (keys.rotate_when_due, images.clean, devices.look_again)
 SERVICES: tuple[Service, ...] = (
     identity_api,
     placement_api,

@@ -49,7 +49,8 @@ class ControlPlane:
     changes: list[Change] = field(default_factory=list)
     observed: dict[str, dict[str, Any]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    refuses: int = 0  # so many posts of changes, as if the database were away
+    refuses: int = 0  # so many posts of changes,
+    why: Exception = field(default_factory=lambda: Unavailable("The database is away."))
 
     async def token(self, name: str) -> str:
         return str((await joins.create_token(self.ctx, name))[0])
@@ -57,7 +58,7 @@ class ControlPlane:
     async def hear(self, ctx: Ctx, changes: list[Change]) -> None:
         if changes and self.refuses:
             self.refuses -= 1
-            raise Unavailable("The database is away.")
+            raise self.why
         self.changes += changes
         await tell(ctx, changes)
         self.news.set()

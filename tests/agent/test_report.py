@@ -15,12 +15,17 @@ from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Change, Done, Going
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.db import Database
+from pileus.kernel.errors import TryAgain, Unavailable
 from pileus.kernel.operations.tables import operations
 
 pytestmark = pytest.mark.database("sqlite")
 
 
-async def test_what_could_not_be_told_is_told_later(plane: ControlPlane, tmp_path: Path) -> None:
+@pytest.mark.parametrize("why", [Unavailable("The database is away."), TryAgain("connection lost")])
+async def test_what_could_not_be_told_is_told_later(
+    plane: ControlPlane, tmp_path: Path, why: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane.why = why
     async with agent(plane, tmp_path, "one"):
         troubles = Troubles(tmp_path / "one" / "sim" / "hypervisor" / "troubles")
         troubles.add(Trouble(kind="delay", seconds=0.1), verb="ensure_disks")
@@ -31,6 +36,7 @@ async def test_what_could_not_be_told_is_told_later(plane: ControlPlane, tmp_pat
         change = Change("hypervisor", "ensure_disks", str(domain_id), Done())
         await plane.until(lambda: change in plane.changes)
         assert plane.refuses == 0
+    assert "the app failed" not in caplog.text
 
 
 async def test_a_deaf_engine_does_not_end_the_lease(database: Database, tmp_path: Path) -> None:

@@ -35,10 +35,12 @@ from support.people import add_tenant
 from support.waiting import pause
 
 HANDS = 2
+TASK = "OS-EXT-STS:task_state"
 SERVERS = 3  # of each tenant, at most: guests are emulated
 TROUBLES_AT_ONCE = 3
 LULL_S = 8.0  # at most, before the next trouble
-RESTS_WITHIN_S = 420.0
+RESTS_WITHIN_S = 300.0
+LOOK_S = 10.0
 Suffer = Callable[[], Awaitable[None]]
 Look = Callable[[], list[int | None]]
 
@@ -60,10 +62,11 @@ class Resident(Witness):
 
 async def migrate(of: Resident) -> None:
     """As the administrator does, mostly while it runs."""
-    if server := await of.one("server"):
+    steady = [each for each in await of.every("server") if each["status"] == "ACTIVE" and not each[TASK]]
+    if steady:
         live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
         body = live if of.maybe(0.7) else {"migrate": None}
-        answer = await of.admin.post(f"{COMPUTE}/servers/{server['id']}/action", json=body)
+        answer = await of.admin.post(f"{COMPUTE}/servers/{of.chance.choice(steady)['id']}/action", json=body)
         of.history.counted[f"migration {answer.status_code}"] += 1
 
 
@@ -154,13 +157,16 @@ class Fire:
 
     async def rest(self) -> list[str]:
         """What a cloud must not be found with, when it has had time to come to rest."""
-        until, found = time.monotonic() + RESTS_WITHIN_S, ["it was not looked at"]
+        began = time.monotonic()
         await comes_true(self.cloud.whole, within_s=RESTS_WITHIN_S)
-        while found and time.monotonic() < until:
-            await settled(self.admin, max(1.0, until - time.monotonic()))
-            found = await self.faults()
-            print(f"{time.strftime('%H:%M:%S')} {len(found)} faults", flush=True)
-        return found
+        while True:
+            await settled(self.admin, RESTS_WITHIN_S)
+            found, rested_s = await self.faults(), time.monotonic() - began
+            if not found or rested_s > RESTS_WITHIN_S:
+                print(f"{time.strftime('%H:%M:%S')} at rest after {rested_s:.0f} s", flush=True)
+                return found
+            print(f"{time.strftime('%H:%M:%S')} not yet: {found[0][:300]}", flush=True)
+            await pause(LOOK_S)
 
     async def faults(self) -> list[str]:
         found = list(self.tenants[0].history.wrong)

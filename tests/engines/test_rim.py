@@ -250,6 +250,37 @@ async def test_a_caller_that_goes_away_takes_the_call_along(bench: Bench) -> Non
     assert await rim.engine.ensure_fired("pot", fence=1) == Done()
 
 
+async def test_a_host_that_cannot_write_promises_nothing(bench: Bench) -> None:
+    """As when its disk is full: who asked comes again, and nothing goes on that nobody knows of."""
+    behind = Slow()
+    rim, jobs = kiln(bench, behind), bench.home / "kiln" / "jobs"
+    jobs.rename(bench.home / "elsewhere")
+    with pytest.raises(Unavailable, match="cannot write"):
+        await rim.engine.ensure_fired("pot", fence=1)
+    behind.fire.set()
+    await bench.elapse(rims.POLL_S)
+    assert (behind.said, rim.running(), bench.changes) == (["pot"], 0, [])
+    (bench.home / "elsewhere").rename(jobs)
+    assert await rim.engine.ensure_fired("pot", fence=1) == Done()
+
+
+async def test_a_job_ends_and_is_told_of_where_that_cannot_be_written(bench: Bench) -> None:
+    behind = Slow()
+    rim, jobs = kiln(bench, behind), bench.home / "kiln" / "jobs"
+    assert isinstance(await rim.engine.ensure_fired("pot", fence=1), Going)
+    jobs.rename(bench.home / "elsewhere")
+    behind.fire.set()
+    await until(lambda: bench.changes == [Change("kiln", "ensure_fired", "pot", Done())])
+    assert rim.running() == 0
+
+
+async def test_a_fence_that_cannot_be_written_lets_nobody_in(bench: Bench) -> None:
+    rim, fences = kiln(bench, Slow()), bench.home / "kiln" / "fences"
+    fences.rename(bench.home / "elsewhere")
+    with pytest.raises(Unavailable, match="cannot write"):
+        await rim.engine.ensure_fired("pot", fence=1)
+
+
 async def test_two_processes_on_one_host_share_its_fences_and_jobs(bench: Bench) -> None:
     one, two, domain_id = bench.rim(), bench.rim(), uuid4()
     assert isinstance(await one.engine.ensure_disks(copied(domain_id), fence=1), Going)

@@ -27,7 +27,15 @@ from pileus.engines.hearing import tell
 from pileus.engines.verbs import Change
 from pileus.kernel import hosts, joins
 from pileus.kernel.context import Ctx
-from pileus.kernel.errors import BadRequest, CloudError, MethodNotAllowed, NotFound, Unauthorized
+from pileus.kernel.errors import (
+    BadRequest,
+    CloudError,
+    MethodNotAllowed,
+    NotFound,
+    TryAgain,
+    Unauthorized,
+    Unavailable,
+)
 from pileus.kernel.hosts import Hosts
 from pileus.kernel.http.exchange import App
 from pileus.kernel.http.server import Listener, Server
@@ -124,6 +132,8 @@ class ControlApp:
         request = Request(scope, receive)
         try:
             response = await self._respond(request)
+        except TryAgain:
+            response = wire.refusal(Unavailable("The database undid it: say it again."))
         except CloudError as e:
             response = wire.refusal(e)
         await response(scope, receive, send)

@@ -34,7 +34,8 @@ class Fences:
     async def hold(self, subject: str, fence: int) -> AsyncIterator[None]:
         """Nobody else speaks about the subject inside this block.
 
-        Raises StaleFence when a newer one has spoken, Unavailable when another is speaking for longer than a second.
+        Raises StaleFence when a newer one has spoken, Unavailable when another is speaking for longer than a second, or when
+        the host cannot write down who speaks.
         """
         fd = await self._locked(self._home / f"{safe_name(subject)}.fence", subject)
         try:
@@ -50,7 +51,10 @@ class Fences:
     async def _locked(self, path: Path, subject: str) -> int:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as e:
+                raise Unavailable(f"The host cannot write down who speaks: {e.strerror}.", subject=subject) from e
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(fd).st_nlink:  # else `forget` removed it between our open and our lock
@@ -63,9 +67,13 @@ class Fences:
             await asyncio.sleep(PAUSE_S)
 
     async def _note(self, fd: int, fence: int) -> None:
-        os.pwrite(fd, b"%020d\n" % fence, 0)
-        if self._durable:
-            await asyncio.to_thread(self._sync, fd)
+        """Raises Unavailable when the host has no room for it, for one."""
+        try:
+            os.pwrite(fd, b"%020d\n" % fence, 0)
+            if self._durable:
+                await asyncio.to_thread(self._sync, fd)
+        except OSError as e:
+            raise Unavailable(f"The host cannot write down who speaks: {e.strerror}.") from e
 
     def _sync(self, fd: int) -> None:
         os.fsync(fd)

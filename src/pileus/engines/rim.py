@@ -8,6 +8,7 @@ to the end and tells `changed`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -20,6 +21,8 @@ from pileus.engines.reflect import Verb, arguments, facade, verbs_of
 from pileus.engines.verbs import Answer, Change, Failed, Going, StaleFence
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import CloudError, Unavailable
+
+logger = logging.getLogger("pileus.rim")
 
 E = TypeVar("E")
 
@@ -125,7 +128,11 @@ class Rim(Generic[E]):
             if not isinstance(answer, Going):
                 return answer
             job.answer = answer
-        await self._keep(job)
+        try:
+            await self._keep(job)
+        except Unavailable:
+            call.cancel()  # nobody would know of it
+            raise
         self._follow(job, call)
         return job.answer
 
@@ -182,7 +189,10 @@ class Rim(Generic[E]):
         if error is not None:  # whatever it was: a job may fail, it may not vanish
             job.answer = Failed(error.message if isinstance(error, CloudError) else f"{type(error).__name__}: {error}")
         job.ended_at = self._clock.now()
-        self._write(job)
+        try:
+            self._write(job)
+        except OSError as e:  # then it is said again after a restart
+            logger.warning("The end of a job cannot be written down: %s", e, extra={"facts": {"subject": job.subject}})
         self.changed(self._change(job))
 
     async def _drop(self, job: Job) -> None:
@@ -200,10 +210,14 @@ class Rim(Generic[E]):
         return self._home / f"{safe_name(job.subject)}.json"
 
     async def _keep(self, job: Job) -> None:
-        if self._durable:
-            await asyncio.to_thread(self._write, job)
-        else:
-            self._write(job)
+        """Raises Unavailable when the host has no room for it, for one."""
+        try:
+            if self._durable:
+                await asyncio.to_thread(self._write, job)
+            else:
+                self._write(job)
+        except OSError as e:
+            raise Unavailable(f"The host cannot write down that it will {job.verb.name}: {e.strerror}.") from e
 
     def _write(self, job: Job) -> None:
         body = msgspec.Raw(msgspec.json.encode(job.body))

@@ -8,8 +8,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from pileus.engines.hearing import hears
-from pileus.engines.verbs import Change
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.filters import contains
@@ -143,13 +141,3 @@ async def touch(ctx: Ctx, port_id: UUID) -> None:
 async def want(ctx: Ctx, port_ids: Collection[UUID]) -> None:
     """In the open transaction: what these ports are in the overlay has changed."""
     await sagas.converge_port.want_each(ctx, list(port_ids))
-
-
-@hears("overlay", "port_up", "port_down")
-async def device_changed(ctx: Ctx, change: Change) -> None:
-    """The overlay says that the device of a port works, or works no more."""
-    port_id, up = UUID(change.subject), change.verb == "port_up"
-    port = await store.find(ctx, port_id)
-    if port is not None and port.up != up and not (up and port.host is None):
-        await store.change(ctx, [port_id], up=up)
-        await changed(ctx, KIND, "updated", port_id, project_id=port.project_id or None)

@@ -32,7 +32,9 @@ async def apply(op: Op) -> Any:
     if await store.must_wait(op.ctx, port.id):
         return Wait(LOOK_AGAIN_S, note="an address of it is still on another port")
     answer = await engine.ensure_port(wished(port))
-    return {"gone": False, "up": bool(answer.facts.get("up"))} if isinstance(answer, Done) else answer
+    if not isinstance(answer, Done):
+        return answer
+    return {"gone": False, "up": works(port, bool(answer.facts.get("up"))), "was": port.up}
 
 
 @converge_port.rows
@@ -43,14 +45,23 @@ async def settle(op: Op) -> None:
         return
     before = await store.row_of(op.ctx, op.subject_id)
     await allocations.forget_released(op.ctx, op.subject_id, op.memo[GENERATION])
-    if before is not None and (before.up, before.cause) != (seen["up"], None):
-        await store.change(op.ctx, [op.subject_id], up=seen["up"], cause=None)
+    if before is None:
+        return
+    told_since = "was" in seen and before.up != seen["was"]  # by the overlay, which has changed since it was asked
+    up = before.up if told_since else seen["up"]
+    if (before.up, before.cause) != (up, None):
+        await store.change(op.ctx, [op.subject_id], up=up, cause=None)
         await changed(op.ctx, KIND, "updated", op.subject_id, project_id=before.project_id or None)
 
 
 @converge_port.parked
 async def mark_error(op: Op) -> None:
     await store.change(op.ctx, [op.subject_id], cause=op.cause, up=False)
+
+
+def works(port: Port, up: bool) -> bool:
+    """An overlay may be slow to notice that the device of a port which is bound no more is gone."""
+    return up and (port.host is not None or kind_of(port.device_owner) != "vif")
 
 
 def wished(port: Port) -> wish.Port:

@@ -13,7 +13,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.filters import contains
 from pileus.kernel.http import Query
-from pileus.kernel.paging import every_page
+from pileus.kernel.paging import every_page, one_by_one
 from pileus.kernel.quota import Owners, Used
 from pileus.services.network import standard
 from pileus.services.network.lists import Condition, Field, Found, Listed
@@ -306,6 +306,12 @@ async def in_pages(ctx: Ctx, *conditions: Condition) -> AsyncIterator[list[Port]
     query = sa.select(ports.c.id, *(ports.c[name] for name in COLUMNS if name != "id")).where(LIVE, *conditions)
     async for rows in every_page(ctx, query, ports.c.id):
         yield await whole(ctx, [Port(**row._mapping) for row in rows])
+
+
+async def devices(ctx: Ctx) -> dict[UUID, bool]:
+    """Of all that are not deleted: whether their device works, as the rows say."""
+    query = sa.select(ports.c.id, ports.c.up).where(LIVE)
+    return {port_id: up async for port_id, up in one_by_one(every_page(ctx, query, ports.c.id))}
 
 
 async def astray(ctx: Ctx, subnet_ids: sa.Select[Any]) -> AsyncIterator[Sequence[sa.Row[Any]]]:
