@@ -28,6 +28,7 @@ from uuid import uuid4
 import httpx
 
 from crash.datacentre import HOST_LEASE_S, Datacentre, Host, comes_true, datacentre, frozen, send
+from crash.diary import Diary, diary
 from crash.history import COMPUTE, DEEDS, IMAGE, NETWORK, Deed, History
 from crash.resting import differences, settled, unstable
 from crash.witness import Witness, broken_promises
@@ -81,6 +82,7 @@ class Fire:
     admin: httpx.AsyncClient
     tenants: list[Resident]
     chance: random.Random
+    diary: Diary
     counted: Counter[str] = field(default_factory=Counter)
 
     def victims(self) -> Iterator[tuple[str, Look]]:
@@ -164,7 +166,7 @@ class Fire:
             found, rested_s = await self.faults(), time.monotonic() - began
             if not found or rested_s > RESTS_WITHIN_S:
                 print(f"{time.strftime('%H:%M:%S')} at rest after {rested_s:.0f} s", flush=True)
-                return found
+                return found + await self.diary.faults()
             print(f"{time.strftime('%H:%M:%S')} not yet: {found[0][:300]}", flush=True)
             await pause(LOOK_S)
 
@@ -183,7 +185,7 @@ async def fire(home: Path, tiny: Path, seed: int, tenants: int) -> AsyncIterator
         admin = await stack.enter_async_context(await cloud.client())
         history = History(sys.maxsize, asyncio.Event(), *await furnished(admin, tiny))
         residents = [await resident(stack, cloud, admin, history, seed + n) for n in range(tenants)]
-        yield Fire(cloud, admin, residents, random.Random(seed))
+        yield Fire(cloud, admin, residents, random.Random(seed), await diary(cloud, admin, history))
 
 
 async def furnished(admin: httpx.AsyncClient, tiny: Path) -> tuple[str, str]:
