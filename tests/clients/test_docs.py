@@ -15,10 +15,13 @@ import pytest
 
 from cli.conftest import CHEAP, PILEUS, environment
 from support.pages import Block, blocks, pages
+from support.postgres import free_port
 
 SERVER = Path(__file__).with_name("openstack_server.py")
 ENDS_WITHIN_S = 30
 MOST_S = 240
+DATABASE = "postgresql://pileus@127.0.0.1/pileus"  # as pages have them; here those of the test
+PORTS = ("127.0.0.1:9999", "127.0.0.1:9998")
 PILEUS_HERE = """#!/bin/sh
 # As users have it, at a free port, and with passwords that cost nothing.
 if [ "$1" = up ]; then
@@ -37,8 +40,11 @@ has_said() { timeout 30 sh -ec 'until grep -sqF "$1" "$2"; do kill -0 $3; sleep 
 
 def shell_of(page: str) -> str:
     """What a reader would type, block by block."""
-    run = [block for block in blocks(page) if block.is_run]
-    return BEGINNING + "\n".join(f"at={quote(str(block))}\n{typed(block)}" for block in run)
+    kept = [block for block in blocks(page) if block.is_run]
+    text = BEGINNING + "\n".join(f"at={quote(str(block))}\n{typed(block)}" for block in kept)
+    for address in PORTS:
+        text = text.replace(address, f"127.0.0.1:{free_port()}")
+    return text
 
 
 def typed(block: Block) -> str:
@@ -69,12 +75,24 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.timeout(MOST_S + 30)
 @pytest.mark.parametrize("page", [page for page in pages() if any(block.is_run for block in blocks(page))])
-def test_the_commands_of_a_page_work_as_they_stand_there(place: Path, page: str) -> None:
+def test_the_commands_of_a_page_work_as_they_stand_there(
+    place: Path, page: str, request: pytest.FixtureRequest
+) -> None:
+    shell = shell_of(page)
+    if DATABASE not in shell:
+        run(place, shell)
+        return
+    with request.getfixturevalue("postgres_server").database() as url:
+        run(place, shell.replace(DATABASE, url))
+
+
+def run(place: Path, script: str) -> None:
+    """Raises AssertionError with what was said last."""
     programs = place / ".venv/bin"
     outside = environment(HOME=str(place), PATH=f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8")
     with (place / "all.said").open("w+") as said:
         shell = subprocess.Popen(
-            ["bash", "-c", shell_of(page)],
+            ["bash", "-c", script],
             cwd=place,
             env=outside,
             stdin=subprocess.DEVNULL,
