@@ -43,7 +43,7 @@ READER = (
 
 @pytest.fixture(scope="module")
 def two(workshop: Path, tiny: Path) -> Iterator[TwoHosts]:
-    with two_hosts(workshop, tiny) as made:
+    with two_hosts(workshop, tiny, on_postgres=True) as made:
         yield made
 
 
@@ -91,11 +91,14 @@ async def test_a_guest_goes_to_the_other_host_and_back_with_what_it_wrote(two: T
 
 
 async def test_everything_is_killed_in_any_order_and_guests_run_on_with_pings_and_disks(two: TwoHosts) -> None:
-    """One after the other, while it is written to volumes: of the second machine too, whose agent alone is started by hand."""
-    cloud, seed = two.cloud, random.randrange(2**32)
+    """One after the other, while it is written to volumes. What systemd would start again is: the database, and the agent of
+    the second machine."""
+    assert two.database is not None
+    cloud, database, seed = two.cloud, two.database, random.randrange(2**32)
+    units = {"2 agent": two.second.start, "postgres": database.start}
     looks = {f"1 {name}": partial(two.first.pid_of, name) for name in (*DAEMONS, *CENTRAL)}
     looks |= {f"2 {name}": partial(two.second.pid_of, name) for name in DAEMONS}
-    looks["control"] = lambda: control(cloud.process).pid
+    looks |= {"control": lambda: control(cloud.process).pid, "postgres": lambda: database.pid}
     random.Random(seed).shuffle(order := list(looks))
     print(f"\nseed {seed}: {', '.join(order)}")
     run_ids = [guest.run_id() for guest in (two.near, two.far)]
@@ -106,8 +109,8 @@ async def test_everything_is_killed_in_any_order_and_guests_run_on_with_pings_an
         os.kill(killed := looks[name](), signal.SIGKILL)
         for guest, disk in ((two.near, two.near_disk), (two.far, two.disk)):
             guest.writes(disk, name)
-        if name == "2 agent":
-            two.second.start()
+        if name in units:
+            units[name]()
         assert await comes_true(lambda killed=killed, look=looks[name]: is_another(look, killed)), name
         assert [two.near.reads(two.near_disk), two.far.reads(two.disk)] == [name, name]
     assert await comes_true(lambda: is_whole(cloud))

@@ -6,8 +6,9 @@ import asyncio
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import psutil
 from agent.namespaces import inside
 from cli.conftest import Process, pileus, started
 from real.test_up import started_on
-from real.whole_cloud import Guest, Machine, WholeCloud, comes_true, machines, whole_cloud
+from real.whole_cloud import PATIENCE_S, Guest, Machine, WholeCloud, comes_true, machines, whole_cloud
+from support.postgres import initialised
 from support.units import AGENT, with_rights_of
 
-AGENTS, OVERLAY = 8790, 6642
+AGENTS, OVERLAY, POSTGRES = 8790, 6642, 5432
 FAR = "far"
 
 
@@ -84,6 +86,50 @@ class Far(Host):
 
 
 @dataclass
+class Postgres:
+    """The database of the control process, on its machine."""
+
+    home: Path
+    machine: Machine
+    words: list[str]
+    running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.running is not None
+        return self.running.pid
+
+    def start(self) -> None:
+        """It serves; those who served a server that was killed may still be about."""
+        until = time.monotonic() + PATIENCE_S
+        with inside(self.machine.netns), (self.home / "log").open("ab") as log:
+            while time.monotonic() < until:
+                if self.running is None or self.running.poll() is not None:
+                    self.running = subprocess.Popen(self.words, stdout=log, stderr=log, cwd="/")
+                if not self.said("SELECT 1").returncode:
+                    return
+        raise AssertionError((self.home / "log").read_text())
+
+    def said(self, statement: str) -> subprocess.CompletedProcess[bytes]:
+        words = ("psql", "-h", "127.0.0.1", "-p", str(POSTGRES), "-U", "postgres", "-c", statement)
+        return subprocess.run(words, capture_output=True, check=False)
+
+
+@contextmanager
+def postgres(machine: Machine, home: Path) -> Iterator[Postgres]:
+    with inside(machine.netns):
+        made = Postgres(home, machine, initialised(home, POSTGRES))
+        made.start()
+        assert not made.said("CREATE DATABASE pileus").returncode
+    try:
+        yield made
+    finally:
+        assert made.running is not None
+        made.running.kill()
+        made.running.wait()
+
+
+@dataclass
 class TwoHosts:
     """`near` is a guest on the first machine, `far` one on the second; their disks are volumes of the first."""
 
@@ -94,18 +140,24 @@ class TwoHosts:
     far: Guest
     near_disk: str
     disk: str
+    database: Postgres | None = None
 
 
 @contextmanager
-def two_hosts(workshop: Path, tiny: Path, options: str = "") -> Iterator[TwoHosts]:
+def two_hosts(workshop: Path, tiny: Path, options: str = "", *, on_postgres: bool = False) -> Iterator[TwoHosts]:
     """It runs inside the block, and at its end engines hold what rows say."""
-    with machines("near", FAR) as [one, other]:
+    with machines("near", FAR) as [one, other], ExitStack() as stack:
+        database = stack.enter_context(postgres(one, workshop / "p")) if on_postgres else None
+        if database is not None:
+            options += f'\n[database]\nurl = "postgresql://postgres@127.0.0.1:{POSTGRES}/pileus"'
         agents = f'{options}\n[agents]\nlisten = "{one.ip}:{AGENTS}"'
         network = f'overlay_listen = "{one.ip}:{OVERLAY}"\ntunnel = "{one.tunnel}"'
-        with whole_cloud(workshop / "h", one, tiny, agents=agents, network=network) as cloud:
-            with second_host(cloud, workshop / "f", other) as second:
-                yield asyncio.run(furnished(cloud, second))
-                cloud.said_by("verify")
+        cloud = stack.enter_context(whole_cloud(workshop / "h", one, tiny, agents=agents, network=network))
+        second = stack.enter_context(second_host(cloud, workshop / "f", other))
+        made = asyncio.run(furnished(cloud, second))
+        made.database = database
+        yield made
+        cloud.said_by("verify")
 
 
 @contextmanager
