@@ -34,7 +34,7 @@ BEGINNING = """
 set -euo pipefail
 trap 'status=$?; [ $status = 0 ] || { echo "it ended at $at" >&2; tail -v -n 20 said.* >&2; }
       kill $(jobs -p) 2>/dev/null || :; wait' EXIT
-has_said() { timeout 30 sh -ec 'until grep -sqF "$1" "$2"; do kill -0 $3; sleep 0.05; done' sh "$1" "$2" $!; }
+has_said() { timeout 60 sh -ec 'until grep -sqF "$1" "$2"; do kill -0 $3; sleep 0.05; done' sh "$1" "$2" $!; }
 """
 
 

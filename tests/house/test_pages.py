@@ -61,6 +61,12 @@ def test_commands_in_the_text_exist(page: str) -> None:
     assert not unknown
 
 
+@pytest.mark.parametrize("command", ["pileus oops", "pileus op mend", "openstack servers", "openstack volume grow"])
+def test_a_command_that_does_not_exist_is_told(command: str) -> None:
+    program, *words = command.split()
+    assert not is_known(program, words)
+
+
 def is_known(program: str, words: list[str]) -> bool:
     if words[0].startswith("-") or words[0] == "...":
         return True
@@ -73,7 +79,8 @@ def is_known(program: str, words: list[str]) -> bool:
 
 @cache
 def known_openstack() -> frozenset[str]:
-    groups = [group for group in entry_points().groups if group.startswith("openstack.")]
+    plugins = ("openstack.cli.base", "openstack.cli.extension")
+    groups = [group for group in entry_points().groups if group.startswith("openstack.") and group not in plugins]
     return frozenset(entry.name.replace("_", " ") for group in groups for entry in entry_points(group=group))
 
 
