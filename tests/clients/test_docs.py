@@ -24,11 +24,10 @@ DATABASE = "postgresql://pileus@127.0.0.1/pileus"  # as pages have them; here th
 PORTS = ("127.0.0.1:9999", "127.0.0.1:9998")
 PILEUS_HERE = """#!/bin/sh
 # As users have it, at a free port, and with passwords that cost nothing.
-if [ "$1" = up ]; then
-    shift
-    set -- up --listen 127.0.0.1:0 --config {options} "$@"
-fi
-exec {pileus} "$@"
+command="$1"
+shift
+case "$command" in up | doctor) set -- --config {options} "$@" ;; esac
+exec {pileus} "$command" "$@"
 """
 BEGINNING = """
 set -euo pipefail
@@ -62,7 +61,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     programs.mkdir(parents=True)
     (programs / "activate").write_text(f"PATH={quote(str(programs))}:$PATH\n")
     options = tmp_path / ".venv/cheap.toml"
-    options.write_text(CHEAP)
+    options.write_text(f'{CHEAP}[api]\nlisten = "127.0.0.1:0"\n')
     (programs / "pileus").write_text(PILEUS_HERE.format(options=quote(str(options)), pileus=quote(str(PILEUS))))
     (programs / "pileus").chmod(0o755)
     command = [sys.executable, "-W", "ignore", SERVER, programs]
