@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -68,6 +69,7 @@ class SteppingClock:
                 future.set_result(None)
 
 
+@lru_cache(4096)  # a list shows the same times again and again
 def iso(seconds: float, *, microseconds: bool = False) -> str:
     """ISO 8601 in UTC with a Z, as the APIs show time: 2026-01-31T12:00:00Z, or with six decimals."""
     stamp = datetime.fromtimestamp(seconds, UTC)  # isoformat costs a third of strftime

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -27,6 +28,7 @@ Reach = Callable[[Collection[str], str, Sequence[str]], bool]
 """Whether a request may be sent: the types of the service it goes to, its method, the segments of its path below the prefix."""
 
 
+@lru_cache(1024)  # a list asks for some twenty of them about each of its rows
 def version(text: str) -> Version:
     """(2, 93) for "2.93". Raises ValueError for anything else."""
     major, _, minor = text.partition(".")

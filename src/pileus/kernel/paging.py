@@ -60,7 +60,9 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows, in the list's order whichever way they were asked for. `more`: others follow in that way."""
+    """Some rows, in the list's order whichever way they were asked for. `more`: others follow in that way. `ids`: of the
+    first and of the last.
+    """
 
     rows: Sequence[sa.Row[Any]]
     ask: Ask
@@ -157,7 +159,11 @@ class Listing:
         shown = found[: ask.limit]
         if ask.reverse:
             shown = shown[::-1]
-        return Page(shown, ask, len(found) > len(shown), [str(row._mapping[self.id]) for row in shown])
+        return Page(shown, ask, len(found) > len(shown), self._ends(shown))
+
+    def _ends(self, rows: Sequence[sa.Row[Any]]) -> list[str]:
+        """The ids of the first and of the last: what a marker may have to name."""
+        return [str(row._mapping[self.id]) for row in (*rows[:1], *rows[1:][-1:])]
 
     async def _place(self, ctx: Ctx, steps: Sequence[Step], visible: Condition, marker: str) -> Sequence[Any]:
         """What stands in the order's columns of the marker's row."""

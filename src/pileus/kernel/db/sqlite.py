@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID, SafeUUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
@@ -49,10 +50,28 @@ PRAGMAS = (
 )
 
 
+class ReadyUuid(sa.Uuid[Any]):
+    """Ids as this process itself has written them: 32 hexadecimal digits, which need no check."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
+        return id_of
+
+
+def id_of(digits: str | None) -> UUID | None:
+    """`UUID(digits)` in half the time: a list of servers has thousands."""
+    if digits is None:
+        return None
+    made = UUID.__new__(UUID)
+    object.__setattr__(made, "int", int(digits, 16))
+    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    return made
+
+
 @cache
 def template() -> sa.Engine:
     """What all databases of this process have in common: the dialect, and with it the statements compiled so far."""
     engine = sa.create_engine("sqlite://", json_serializer=to_json, json_deserializer=from_json)
+    engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Uuid: ReadyUuid}
     engine.connect().close()
     return engine.execution_options(compiled_cache=LRUCache(COMPILED_STATEMENTS))
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")  # what needs no quoting
 FORWARDED = re.compile(r'(?:^|;)\s*(host|proto)\s*=\s*"?([^";,\s]+)', re.I)
 
 
@@ -81,7 +82,7 @@ class Here:
 
     def url(self, path: str) -> str:
         """The URL of another path of the same service."""
-        return f"{self.base}{quote(path)}"
+        return f"{self.base}{path if PLAIN.fullmatch(path) else quote(path)}"
 
     def again(self, **changed: str | None) -> str:
         """The path and query of this request with some parameters changed; None takes one away."""

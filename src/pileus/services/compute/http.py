@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 from msgspec import Meta
 
+from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError, NotFound
 from pileus.kernel.facts import versions
@@ -131,7 +132,12 @@ async def show_version_2_1(ctx: Ctx, here: Here) -> dict[str, Any]:
 
 def root(here: Here) -> str:
     """What stands before the noun in this request's path: `/v2.1`, and the project if it was named there."""
-    first, *rest = here.path.strip("/").split("/")
+    return _root(here.path)
+
+
+@lru_cache(256)
+def _root(path: str) -> str:
+    first, *rest = path.strip("/").split("/")
     named = located([first, *rest])[1]
     return f"/{first}/{named}" if named else f"/{first}"
 
@@ -197,9 +203,9 @@ def own(ctx: Ctx) -> dict[str, Any]:
 
 def stamp(at: float | None) -> str | None:
     """2026-11-28T13:30:00Z, as servers and actions have it."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else iso(at)
 
 
 def long_stamp(at: float | None) -> str | None:
     """2026-11-28T13:30:00.000000, as most else has it."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return None if at is None else iso(at, microseconds=True)[:-1]

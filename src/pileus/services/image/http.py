@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from pileus.kernel.clock import iso
 from pileus.kernel.errors import CloudError, NotFound
 from pileus.kernel.facts import facts
 from pileus.kernel.http import Answer, ApiVersion, Service, VersionDocument
@@ -87,4 +87,4 @@ VersionDocument(
 
 def stamp(at: float) -> str:
     """2026-11-28T13:30:00Z."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(at)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from pileus.kernel.clock import iso
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError, NotFound
 from pileus.kernel.http import Answer, ApiVersion, Here, Query, Service, VersionDocument
@@ -145,7 +145,7 @@ def hidden(ctx: Ctx, rule: str, target: Target, attributes: Iterable[str]) -> li
 
 def stamped(at: float) -> str:
     """A time as it is shown."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(at)
 
 
 def owned(project_id: str) -> dict[str, str]:

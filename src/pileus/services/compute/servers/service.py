@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
@@ -123,10 +124,17 @@ async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
         devices = await store.devices_of(ctx, ids)
         tags = await store.tags_of(ctx, ids)
         places = await neighbours.places(ctx, {server.host for server in servers if server.host})
+    wires_of: dict[UUID, list[Wire]] = defaultdict(list)
+    for nic in nics:
+        if nic.port_id in wires:
+            wires_of[nic.server_id].append(wires[nic.port_id])
+    devices_of: dict[UUID, list[Device]] = defaultdict(list)
+    for device in devices:
+        devices_of[device.server_id].append(device)
     return {
         server.id: Beside(
-            wires=[wires[nic.port_id] for nic in nics if nic.server_id == server.id and nic.port_id in wires],
-            devices=[device for device in devices if device.server_id == server.id],
+            wires=wires_of[server.id],
+            devices=devices_of[server.id],
             tags=tags.get(server.id, []),
             zone=places[server.host][0] if server.host else server.zone or "",
             host_status=places[server.host][1] if server.host else "",

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.paging import every_page
 from pileus.services.compute.servers.rules import Fault, Flavor, ImageFacts, Key
 
@@ -192,6 +192,17 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 ALL = sa.select(*(servers.c[name] for name in Server.__struct_fields__))
 ONE = ALL.where(servers.c.id == sa.bindparam("id_"))
+THERE = ONE.where(not_deleted)
+HELD = THERE.with_for_update()
+BY_IDS = ALL.where(among(servers.c.id, "ids_"), not_deleted)
+ADD, CHANGE = servers.insert(), servers.update().where(servers.c.id == sa.bindparam("id_"))
+TAGS = sa.select(tags.c.server_id, tags.c.tag).where(among(tags.c.server_id, "ids_")).order_by(tags.c.tag)
+NICS = sa.select(nics).where(among(nics.c.server_id, "ids_"))
+NICS = NICS.order_by(nics.c.server_id, nics.c.position, nics.c.port_id)
+DEVICES = sa.select(devices).where(among(devices.c.server_id, "ids_"))
+DEVICES = DEVICES.order_by(devices.c.server_id, devices.c.position, devices.c.id)
+TAKEN = sa.select(nics.c.port_id).where(among(nics.c.port_id, "ids_"))
+NICS_AT = sa.select(nics).where(among(nics.c.port_id, "ids_")).order_by(nics.c.id)
 JSONS = {
     "flavor": Flavor,
     "old_flavor": Flavor | None,
@@ -212,13 +223,13 @@ def read(row: sa.Row[Any]) -> Server:
 
 async def find(ctx: Ctx, server_id: UUID) -> Server | None:
     """A server that is not deleted."""
-    row = (await ctx.execute(ONE.where(not_deleted), {"id_": server_id})).one_or_none()
+    row = (await ctx.execute(THERE, {"id_": server_id})).one_or_none()
     return None if row is None else read(row)
 
 
 async def hold(ctx: Ctx, server_id: UUID) -> Server | None:
     """As `find`, and nobody changes the row until this transaction ends."""
-    row = (await ctx.execute(ONE.where(not_deleted).with_for_update(), {"id_": server_id})).one_or_none()
+    row = (await ctx.execute(HELD, {"id_": server_id})).one_or_none()
     return None if row is None else read(row)
 
 
@@ -229,7 +240,7 @@ async def find_any(ctx: Ctx, server_id: UUID) -> Server | None:
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Server]:
-    rows = await ctx.execute(ALL.where(servers.c.id.in_(ids), not_deleted))
+    rows = await ctx.execute(BY_IDS, {"ids_": ids})
     return {row.id: read(row) for row in rows}
 
 
@@ -240,7 +251,7 @@ async def in_pages(ctx: Ctx) -> AsyncIterator[list[Server]]:
 
 
 async def add(ctx: Ctx, rows: Sequence[Server]) -> None:
-    await ctx.execute(servers.insert(), [columns_of(row) for row in rows])
+    await ctx.execute(ADD, [columns_of(row) for row in rows])
 
 
 def columns_of(server: Server) -> dict[str, Any]:
@@ -252,7 +263,10 @@ async def change(ctx: Ctx, server_id: UUID, **columns: Any) -> None:
     """Write these columns, and when."""
     values = {name: msgspec.to_builtins(value) if name in JSONS else value for name, value in columns.items()}
     values = {name: sa.null() if name in JSONS and value is None else value for name, value in values.items()}
-    await ctx.execute(servers.update().where(servers.c.id == server_id).values(updated_at=ctx.now(), **values))
+    if any(isinstance(value, sa.ClauseElement) for value in values.values()):
+        await ctx.execute(CHANGE.values(**values), {"id_": server_id, "updated_at": ctx.now()})
+    else:
+        await ctx.execute(CHANGE, {"id_": server_id, "updated_at": ctx.now(), **values})
 
 
 async def take_shape(ctx: Ctx, server_id: UUID, operation_id: UUID) -> bool:
@@ -272,8 +286,7 @@ async def leave_shape(ctx: Ctx, server_id: UUID, operation_id: UUID) -> None:
 
 async def tags_of(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, list[str]]:
     found: dict[UUID, list[str]] = {}
-    query = sa.select(tags.c.server_id, tags.c.tag).where(tags.c.server_id.in_(ids)).order_by(tags.c.tag)
-    for server_id, tag in await ctx.execute(query):
+    for server_id, tag in await ctx.execute(TAGS, {"ids_": ids}):
         found.setdefault(server_id, []).append(tag)
     return found
 
@@ -294,8 +307,7 @@ async def drop_tags(ctx: Ctx, server_id: UUID, *names: str) -> int:
 
 
 async def nics_of(ctx: Ctx, ids: Collection[UUID]) -> list[NicRow]:
-    query = sa.select(nics).where(nics.c.server_id.in_(ids)).order_by(nics.c.server_id, nics.c.position, nics.c.port_id)
-    return [NicRow(**row._mapping) for row in await ctx.execute(query)]
+    return [NicRow(**row._mapping) for row in await ctx.execute(NICS, {"ids_": ids})]
 
 
 def with_a_port_in(port_ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
@@ -305,7 +317,7 @@ def with_a_port_in(port_ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
 
 async def ports_taken(ctx: Ctx, port_ids: Collection[UUID]) -> list[UUID]:
     """Those of these ports that are a server's."""
-    return list((await ctx.execute(sa.select(nics.c.port_id).where(nics.c.port_id.in_(port_ids)))).scalars())
+    return list((await ctx.execute(TAKEN, {"ids_": port_ids})).scalars())
 
 
 async def owner_of_port(ctx: Ctx, port_id: UUID) -> UUID | None:
@@ -314,8 +326,7 @@ async def owner_of_port(ctx: Ctx, port_id: UUID) -> UUID | None:
 
 async def nics_at(ctx: Ctx, port_ids: Collection[UUID]) -> list[NicRow]:
     """The interfaces that these ports are, in the order in which subjects are locked."""
-    query = sa.select(nics).where(nics.c.port_id.in_(port_ids)).order_by(nics.c.id)
-    return [NicRow(**row._mapping) for row in await ctx.execute(query)]
+    return [NicRow(**row._mapping) for row in await ctx.execute(NICS_AT, {"ids_": port_ids})]
 
 
 async def add_nics(ctx: Ctx, rows: Sequence[NicRow]) -> None:
@@ -344,9 +355,7 @@ async def drop_nics(ctx: Ctx, server_id: UUID) -> None:
 
 
 async def devices_of(ctx: Ctx, ids: Collection[UUID]) -> list[Device]:
-    order = (devices.c.server_id, devices.c.position, devices.c.id)
-    rows = await ctx.execute(sa.select(devices).where(devices.c.server_id.in_(ids)).order_by(*order))
-    return [Device(**row._mapping) for row in rows]
+    return [Device(**row._mapping) for row in await ctx.execute(DEVICES, {"ids_": ids})]
 
 
 async def device(ctx: Ctx, device_id: UUID) -> Device | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -176,7 +177,12 @@ def attributes(ctx: Ctx, server: Server) -> dict[str, Any]:
 
 def host_id(server: Server) -> str:
     """The same for all of a project's servers on one host, and telling nothing of it."""
-    return hashlib.sha224(f"{server.project_id}{server.host}".encode()).hexdigest() if server.host else ""
+    return _host_id(server.project_id, server.host) if server.host else ""
+
+
+@lru_cache(1024)
+def _host_id(project_id: str, host: str) -> str:
+    return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest()
 
 
 def bookmark(here: Here, noun: str, id_: str) -> list[dict[str, str]]:

@@ -35,7 +35,8 @@ def import_of(image: Image) -> dict[str, str]:
 
 def shown(image: Image) -> dict[str, Any]:
     """What was found out of staged bytes is told when they are the image's."""
-    path, whole = f"{LIST}/{image.id}", image.status in rules.WHOLE
+    id_ = str(image.id)
+    path, whole = f"{LIST}/{id_}", image.status in rules.WHOLE
     stores = {"stores": STORE} if image.blob_id else {}
     return {
         **image.properties,
@@ -55,7 +56,7 @@ def shown(image: Image) -> dict[str, Any]:
         "os_hidden": image.hidden,
         "os_hash_algo": image.hash_algo if whole else None,
         "os_hash_value": image.hash_value if whole else None,
-        "id": image.id,
+        "id": id_,
         "created_at": stamp(image.created_at),
         "updated_at": stamp(image.updated_at),
         "tags": image.tags,

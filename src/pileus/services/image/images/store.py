@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata, one_of
 from pileus.kernel.paging import Condition, Listing, Page, Sort, Step
 from pileus.services.image.images.rules import BUSY, Image
 from pileus.services.image.quotas import MIB
@@ -71,6 +71,9 @@ members = sa.Table(
 
 COLUMNS = [name for name in Image.__struct_fields__ if name in images.c]
 ALL = sa.select(*(images.c[name] for name in COLUMNS))
+BY_ID = ALL.where(images.c.id == sa.bindparam("id_"))
+PROPERTIES = sa.select(properties).where(among(properties.c.image_id, "ids_")).order_by(properties.c.name)
+TAGS = sa.select(tags).where(among(tags.c.image_id, "ids_")).order_by(tags.c.tag)
 SORTS = ("name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at")
 LISTING = Listing(
     images.c.id,
@@ -116,12 +119,12 @@ def has_property(name: str, value: str) -> Condition:
 
 
 async def find(ctx: Ctx, image_id: UUID, *seen: Condition) -> Image | None:
-    found = await complete(ctx, await ctx.execute(ALL.where(images.c.id == image_id, *seen)))
+    found = await complete(ctx, await ctx.execute(BY_ID.where(*seen), {"id_": image_id}))
     return found[0] if found else None
 
 
 async def by_ids(ctx: Ctx, image_ids: Collection[UUID], *seen: Condition) -> dict[UUID, Image]:
-    rows = await ctx.execute(ALL.where(images.c.id.in_(image_ids), *seen))
+    rows = await ctx.execute(ALL.where(one_of(images.c.id, image_ids), *seen))
     return {image.id: image for image in await complete(ctx, rows)}
 
 
@@ -142,19 +145,18 @@ async def page(
 
 async def complete(ctx: Ctx, rows: Iterable[Any]) -> list[Image]:
     """The images of these rows with their properties and tags: two statements, however many there are."""
-    found = [row._mapping for row in rows]
-    ids = [row["id"] for row in found]
-    if not ids:
+    found = {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows}
+    if not found:
         return []
-    own: dict[UUID, dict[str, str]] = {id_: {} for id_ in ids}
-    named: dict[UUID, list[str]] = {id_: [] for id_ in ids}
-    for row in await ctx.execute(
-        sa.select(properties).where(properties.c.image_id.in_(ids)).order_by(properties.c.name)
-    ):
-        own[row.image_id][row.name] = row.value
-    for row in await ctx.execute(sa.select(tags).where(tags.c.image_id.in_(ids)).order_by(tags.c.tag)):
-        named[row.image_id].append(row.tag)
-    return [Image(**row, properties=own[row["id"]], tags=tuple(named[row["id"]])) for row in found]
+    own: dict[UUID, dict[str, str]] = {}
+    named: dict[UUID, list[str]] = {}
+    for image_id, name, value in await ctx.execute(PROPERTIES, {"ids_": found}):
+        own.setdefault(image_id, {})[name] = value
+    for image_id, tag in await ctx.execute(TAGS, {"ids_": found}):
+        named.setdefault(image_id, []).append(tag)
+    for id_, row in found.items():
+        row["properties"], row["tags"] = own.get(id_, {}), tuple(named.get(id_, ()))
+    return [Image(**row) for row in found.values()]
 
 
 # writing

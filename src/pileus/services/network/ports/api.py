@@ -94,7 +94,15 @@ async def shown(ctx: Ctx, items: Sequence[Port]) -> list[dict[str, Any]]:
     async with ctx.read() as reading:
         words = await tags.of(reading, [port.id for port in items])
         about = await service.targets(reading, items)
-    return [document(ctx, port, words.get(port.id, ()), about[port.id]) for port in items if port.id in about]
+    documents, hides = [], dict[tuple[Any, ...], list[str]]()  # to the rules most ports of a list are alike
+    for port in items:
+        if port.id in about:
+            target = about[port.id]
+            key = tuple(target.values())
+            if key not in hides:
+                hides[key] = hidden(ctx, "get_port", target, BINDING)
+            documents.append(document(ctx, port, words.get(port.id, ()), hides[key]))
+    return documents
 
 
 async def one_shown(ctx: Ctx, port: Port) -> dict[str, Any]:
@@ -104,7 +112,7 @@ async def one_shown(ctx: Ctx, port: Port) -> dict[str, Any]:
     raise no_such("port", port.id)
 
 
-def document(ctx: Ctx, port: Port, words: Collection[str], target: dict[str, Any]) -> dict[str, Any]:
+def document(ctx: Ctx, port: Port, words: Collection[str], hides: Collection[str]) -> dict[str, Any]:
     whole = {
         "id": port.id,
         "name": port.name,
@@ -132,7 +140,7 @@ def document(ctx: Ctx, port: Port, words: Collection[str], target: dict[str, Any
         "dns_assignment": assignments(port, ctx.world.config.network.dns_domain),
         **ending(port, words),
     }
-    for name in hidden(ctx, "get_port", target, BINDING):
+    for name in hides:
         del whole[name]
     return whole
 

@@ -200,11 +200,11 @@ async def whole(ctx: Ctx, bare: Sequence[Port]) -> list[Port]:
     if not ids:
         return []
     fixed: dict[UUID, list[Fixed]] = {id_: [] for id_ in ids}
-    for row in await ctx.execute(FIXED, {"ids_": ids}):
-        fixed[row.port_id].append(Fixed(row.subnet_id, row.address))
+    for port_id, subnet_id, address in await ctx.execute(FIXED, {"ids_": ids}):
+        fixed[port_id].append(Fixed(subnet_id, address))
     groups: dict[UUID, list[UUID]] = {id_: [] for id_ in ids}
-    for row in await ctx.execute(GROUPS, {"ids_": ids}):
-        groups[row.port_id].append(row.group_id)
+    for port_id, group_id in await ctx.execute(GROUPS, {"ids_": ids}):
+        groups[port_id].append(group_id)
     return [msgspec.structs.replace(port, fixed=fixed[port.id], groups=groups[port.id]) for port in bare]
 
 
