@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, SafeUUID
 
+import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
@@ -67,11 +69,19 @@ def id_of(digits: str | None) -> UUID | None:
     return made
 
 
+class ReadyJson(sqlite.JSON):
+    """Documents, decoded in one call."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
+        decode = msgspec.json.Decoder().decode
+        return lambda text: None if text is None else decode(text)
+
+
 @cache
 def template() -> sa.Engine:
     """What all databases of this process have in common: the dialect, and with it the statements compiled so far."""
     engine = sa.create_engine("sqlite://", json_serializer=to_json, json_deserializer=from_json)
-    engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Uuid: ReadyUuid}
+    engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Uuid: ReadyUuid, sa.JSON: ReadyJson}
     engine.connect().close()
     return engine.execution_options(compiled_cache=LRUCache(COMPILED_STATEMENTS))
 

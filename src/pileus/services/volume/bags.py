@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.filters import Condition
 
 
@@ -30,6 +30,10 @@ class Bag:
             sa.Column("value", Text, nullable=False),
             sa.Index(f"{name}_key_ix", "key", "value", "owner_id"),
         )
+        columns, self._add = self.table.c, self.table.insert()
+        self._of = self.table.select().where(among(columns.owner_id, "ids_")).order_by(columns.key)
+        self._drop = self.table.delete().where(columns.owner_id == sa.bindparam("id_"))
+        self._drop_some = self._drop.where(among(columns.key, "keys_"))
 
     async def of(self, ctx: Ctx, owner_id: UUID) -> dict[str, str]:
         """What one thing has, in the order of keys."""
@@ -39,27 +43,25 @@ class Bag:
         """What each of these has, by one query."""
         found: dict[UUID, dict[str, str]] = {owner_id: {} for owner_id in owner_ids}
         if found:
-            named = self.table.select().where(self.table.c.owner_id.in_(found)).order_by(self.table.c.key)
-            for owner_id, key, value in await ctx.execute(named):
+            for owner_id, key, value in await ctx.execute(self._of, {"ids_": found}):
                 found[owner_id][key] = value
         return found
 
     async def put(self, ctx: Ctx, owner_id: UUID, pairs: Mapping[str, str], *, replace: bool = False) -> None:
         """Set these; with `replace` all others go."""
-        gone = self.table.delete().where(self.table.c.owner_id == owner_id)
-        if not replace:
-            gone = gone.where(self.table.c.key.in_(pairs))
-        await ctx.execute(gone)
+        if replace:
+            await ctx.execute(self._drop, {"id_": owner_id})
+        elif pairs:
+            await ctx.execute(self._drop_some, {"id_": owner_id, "keys_": pairs})
         if pairs:
             rows = [{"owner_id": owner_id, "key": key, "value": value} for key, value in pairs.items()]
-            await ctx.execute(self.table.insert(), rows)
+            await ctx.execute(self._add, rows)
 
     async def drop(self, ctx: Ctx, owner_id: UUID, key: str | None = None) -> bool:
         """Take one away, or all. Whether there was any."""
-        gone = self.table.delete().where(self.table.c.owner_id == owner_id)
-        if key is not None:
-            gone = gone.where(self.table.c.key == key)
-        return bool((await ctx.execute(gone)).rowcount)
+        if key is None:
+            return bool((await ctx.execute(self._drop, {"id_": owner_id})).rowcount)
+        return bool((await ctx.execute(self._drop_some, {"id_": owner_id, "keys_": [key]})).rowcount)
 
     def having(self, owner: sa.ColumnElement[Any], pairs: Mapping[str, str]) -> Condition:
         """Of things that have all of these."""

@@ -31,7 +31,7 @@ Given = dict[str, Any]
 
 async def by_ids(ctx: Ctx, port_ids: Collection[UUID]) -> dict[UUID, Port]:
     """Those that are there."""
-    return {port.id: port for port in await store.listed(ctx, store.ports.c.id.in_(list(port_ids)))} if port_ids else {}
+    return {port.id: port for port in await store.by_ids(ctx, port_ids)} if port_ids else {}
 
 
 async def of_devices(ctx: Ctx, device_ids: Collection[str]) -> dict[str, list[Port]]:

@@ -97,6 +97,8 @@ class Port(Standard, frozen=True, kw_only=True):
 COLUMNS = tuple(name for name in Port.__struct_fields__ if name not in ("fixed", "groups"))
 ALL = sa.select(*(ports.c[name] for name in COLUMNS))
 BY_ID = ALL.where(ports.c.id == sa.bindparam("id_"))
+BY_IDS = ALL.where(among(ports.c.id, "ids_"), ports.c.deleted.is_(False)).order_by(ports.c.created_at, ports.c.id)
+THERE = BY_ID.where(ports.c.deleted.is_(False))
 FIXED = (
     sa.select(allocations.c.port_id, allocations.c.subnet_id, allocations.c.address)
     .where(HELD, among(allocations.c.port_id, "ids_"))
@@ -195,17 +197,14 @@ LISTED = Listed(
 
 
 async def whole(ctx: Ctx, bare: Sequence[Port]) -> list[Port]:
-    """These ports with their addresses and groups."""
-    ids = [port.id for port in bare]
-    if not ids:
-        return []
-    fixed: dict[UUID, list[Fixed]] = {id_: [] for id_ in ids}
-    for port_id, subnet_id, address in await ctx.execute(FIXED, {"ids_": ids}):
-        fixed[port_id].append(Fixed(subnet_id, address))
-    groups: dict[UUID, list[UUID]] = {id_: [] for id_ in ids}
-    for port_id, group_id in await ctx.execute(GROUPS, {"ids_": ids}):
-        groups[port_id].append(group_id)
-    return [msgspec.structs.replace(port, fixed=fixed[port.id], groups=groups[port.id]) for port in bare]
+    """These ports, just read, with their addresses and groups."""
+    found = {port.id: port for port in bare}
+    if found:
+        for port_id, subnet_id, address in await ctx.execute(FIXED, {"ids_": found}):
+            found[port_id].fixed.append(Fixed(subnet_id, address))
+        for port_id, group_id in await ctx.execute(GROUPS, {"ids_": found}):
+            found[port_id].groups.append(group_id)
+    return list(found.values())
 
 
 async def listed(ctx: Ctx, *conditions: Condition, most: int | None = None) -> list[Port]:
@@ -214,8 +213,14 @@ async def listed(ctx: Ctx, *conditions: Condition, most: int | None = None) -> l
     return await whole(ctx, [Port(**row._mapping) for row in await ctx.execute(query)])
 
 
+async def by_ids(ctx: Ctx, port_ids: Collection[UUID]) -> list[Port]:
+    """Those of these that are not deleted, the oldest first."""
+    return await whole(ctx, [Port(**row._mapping) for row in await ctx.execute(BY_IDS, {"ids_": port_ids})])
+
+
 async def find(ctx: Ctx, port_id: UUID, *visible: Condition) -> Port | None:
-    found = await listed(ctx, ports.c.id == port_id, *visible)
+    rows = await ctx.execute(THERE.where(*visible) if visible else THERE, {"id_": port_id})
+    found = await whole(ctx, [Port(**row._mapping) for row in rows])
     return found[0] if found else None
 
 

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.filters import Condition, Field
 from pileus.kernel.paging import every_page
 from pileus.services.volume.lists import Asked, Found, Listed
@@ -52,6 +52,9 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ALL = sa.select(*(attachments.c[name] for name in Attachment.__struct_fields__))
+OF_VOLUMES = ALL.where(among(attachments.c.volume_id, "ids_"))
+OF_VOLUMES = OF_VOLUMES.order_by(attachments.c.created_at, attachments.c.id)
+REMOVE_OF = attachments.delete().where(attachments.c.volume_id == sa.bindparam("id_"))
 
 LISTED = Listed(
     Attachment,
@@ -96,8 +99,7 @@ async def of_volumes(ctx: Ctx, volume_ids: Collection[UUID]) -> dict[UUID, list[
     """Those of each of these volumes, oldest first."""
     found: dict[UUID, list[Attachment]] = {volume_id: [] for volume_id in volume_ids}
     if found:
-        query = ALL.where(attachments.c.volume_id.in_(list(found)))
-        for row in await ctx.execute(query.order_by(attachments.c.created_at, attachments.c.id)):
+        for row in await ctx.execute(OF_VOLUMES, {"ids_": found}):
             found[row.volume_id].append(Attachment(**row._mapping))
     return found
 
@@ -125,4 +127,4 @@ async def remove(ctx: Ctx, attachment_id: UUID) -> None:
 
 
 async def remove_of(ctx: Ctx, volume_id: UUID) -> None:
-    await ctx.execute(attachments.delete().where(attachments.c.volume_id == volume_id))
+    await ctx.execute(REMOVE_OF, {"id_": volume_id})

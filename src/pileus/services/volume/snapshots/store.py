@@ -64,6 +64,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 ALL = sa.select(*(snapshots.c[name] for name in Snapshot.__struct_fields__))
 ONE = ALL.where(snapshots.c.id == sa.bindparam("id_"))
+OF_VOLUME = ALL.where(snapshots.c.volume_id == sa.bindparam("id_"))
+OF_VOLUME = OF_VOLUME.order_by(snapshots.c.created_at.desc(), snapshots.c.id)
 
 LISTED = Listed(
     Snapshot,
@@ -120,8 +122,7 @@ async def hold(ctx: Ctx, snapshot_id: UUID) -> Snapshot | None:
 
 async def of_volume(ctx: Ctx, volume_id: UUID) -> list[Snapshot]:
     """Those of one volume, the newest first."""
-    query = ALL.where(snapshots.c.volume_id == volume_id).order_by(snapshots.c.created_at.desc(), snapshots.c.id)
-    return [Snapshot(**row._mapping) for row in await ctx.execute(query)]
+    return [Snapshot(**row._mapping) for row in await ctx.execute(OF_VOLUME, {"id_": volume_id})]
 
 
 async def add(ctx: Ctx, snapshot: Snapshot) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, insert_if_new, metadata
+from pileus.kernel.db import Text, among, insert_if_new, metadata
 from pileus.kernel.filters import Condition, Field
 from pileus.kernel.operations.start import insert_for
 from pileus.services.volume.bags import Bag
@@ -85,7 +85,11 @@ class Encryption(msgspec.Struct, frozen=True, kw_only=True):
 
 COLUMNS = [types.c[name] for name in Type.__struct_fields__]
 ALL = sa.select(*COLUMNS)
-BY_IDS = ALL.where(types.c.id.in_(sa.bindparam("ids", expanding=True)))
+BY_IDS = ALL.where(among(types.c.id, "ids_"))
+HOLD = sa.select(types.c.id).where(types.c.id == sa.bindparam("id_")).with_for_update(read=True)
+ENCRYPTION_OF = sa.select(*(encryption.c[name] for name in Encryption.__struct_fields__))
+ENCRYPTION_OF = ENCRYPTION_OF.where(encryption.c.type_id == sa.bindparam("id_"))
+DEFAULT_OF = sa.select(defaults.c.type_id).where(defaults.c.project_id == sa.bindparam("project_"))
 NAMED = ALL.where(types.c.name == sa.bindparam("name_"))
 
 LISTED = Listed(
@@ -109,7 +113,7 @@ async def page(ctx: Ctx, asked: Asked, visible: Condition) -> Found[Type]:
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Type]:
-    return {row[0]: Type(**row._mapping) for row in await ctx.execute(BY_IDS, {"ids": list(ids)})} if ids else {}
+    return {row[0]: Type(**row._mapping) for row in await ctx.execute(BY_IDS, {"ids_": ids})} if ids else {}
 
 
 async def every(ctx: Ctx) -> list[Type]:
@@ -136,7 +140,7 @@ async def of_qos(ctx: Ctx, qos_id: UUID) -> list[Type]:
 
 async def hold(ctx: Ctx, type_id: UUID) -> None:
     """Let nobody change or delete the type until this transaction ends."""
-    await ctx.execute(sa.select(types.c.id).where(types.c.id == type_id).with_for_update(read=True))
+    await ctx.execute(HOLD, {"id_": type_id})
 
 
 async def ensure(ctx: Ctx, new: Type) -> None:
@@ -189,8 +193,7 @@ async def revoke(ctx: Ctx, type_id: UUID, project_id: str) -> bool:
 
 
 async def encryption_of(ctx: Ctx, type_id: UUID) -> Encryption | None:
-    columns = [encryption.c[name] for name in Encryption.__struct_fields__]
-    row = (await ctx.execute(sa.select(*columns).where(encryption.c.type_id == type_id))).one_or_none()
+    row = (await ctx.execute(ENCRYPTION_OF, {"id_": type_id})).one_or_none()
     return None if row is None else Encryption(**row._mapping)
 
 
@@ -210,8 +213,7 @@ async def remove_encryption(ctx: Ctx, type_id: UUID) -> None:
 
 
 async def default_of(ctx: Ctx, project_id: str | None) -> UUID | None:
-    found = sa.select(defaults.c.type_id).where(defaults.c.project_id == (project_id or ""))
-    return (await ctx.execute(found)).scalar()
+    return (await ctx.execute(DEFAULT_OF, {"project_": project_id or ""})).scalar()
 
 
 async def default_ids(ctx: Ctx) -> dict[str, UUID]:

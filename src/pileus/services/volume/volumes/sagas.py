@@ -196,7 +196,7 @@ async def grow(op: Op) -> Any:
 
 @extend_volume.rows
 async def mark_grown(op: Op) -> None:
-    await store.change(op.ctx, op.subject_id, size_gib=store.volumes.c.target_gib)
+    await store.take_target_size(op.ctx, op.subject_id)
 
 
 @mark_grown.undo

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.filters import Condition, Field
 from pileus.kernel.paging import every_page
 from pileus.kernel.quota import Owners
@@ -80,6 +80,11 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 COLUMNS = [volumes.c[name] for name in Volume.__struct_fields__]
 ALL = sa.select(*COLUMNS)
 ONE = ALL.where(volumes.c.id == sa.bindparam("id_"))
+HELD = ONE.with_for_update()
+BY_IDS = ALL.where(among(volumes.c.id, "ids_"))
+ADD, CHANGE = volumes.insert(), volumes.update().where(volumes.c.id == sa.bindparam("id_"))
+GROWN = CHANGE.values(size_gib=volumes.c.target_gib)
+REMOVE = volumes.delete().where(volumes.c.id == sa.bindparam("id_"))
 
 LISTED = Listed(
     Volume,
@@ -155,11 +160,7 @@ async def find(ctx: Ctx, volume_id: UUID) -> Volume | None:
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Volume]:
-    return (
-        {row[0]: Volume(**row._mapping) for row in await ctx.execute(ALL.where(volumes.c.id.in_(list(ids))))}
-        if ids
-        else {}
-    )
+    return {row[0]: Volume(**row._mapping) for row in await ctx.execute(BY_IDS, {"ids_": ids})} if ids else {}
 
 
 async def in_pages(ctx: Ctx) -> AsyncIterator[list[Volume]]:
@@ -171,23 +172,28 @@ async def in_pages(ctx: Ctx) -> AsyncIterator[list[Volume]]:
 
 async def hold(ctx: Ctx, volume_id: UUID) -> Volume | None:
     """The row as it is now, which nobody changes until this transaction ends."""
-    row = (await ctx.execute(ONE.with_for_update(), {"id_": volume_id})).one_or_none()
+    row = (await ctx.execute(HELD, {"id_": volume_id})).one_or_none()
     return None if row is None else Volume(**row._mapping)
 
 
 async def add(ctx: Ctx, volume: Volume) -> None:
-    await ctx.execute(volumes.insert(), msgspec.structs.asdict(volume))
+    await ctx.execute(ADD, msgspec.structs.asdict(volume))
 
 
 async def change(ctx: Ctx, volume_id: UUID, **columns: Any) -> None:
-    await ctx.execute(volumes.update().where(volumes.c.id == volume_id).values(**columns))
+    await ctx.execute(CHANGE, {"id_": volume_id, **columns})
+
+
+async def take_target_size(ctx: Ctx, volume_id: UUID) -> None:
+    """It is as large as it was to become."""
+    await ctx.execute(GROWN, {"id_": volume_id})
 
 
 async def remove(ctx: Ctx, volume_id: UUID) -> None:
     """With all that it carries."""
     for bag in (METADATA, IMAGE):
         await bag.drop(ctx, volume_id)
-    await ctx.execute(volumes.delete().where(volumes.c.id == volume_id))
+    await ctx.execute(REMOVE, {"id_": volume_id})
 
 
 async def made_of(ctx: Ctx, column: str, origin_id: UUID) -> bool:
