@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
+from sqlalchemy.util import LRUCache
 
 from pileus.kernel.db.base import LockOrder, Params, Probe, from_json, lock_number, metadata, to_json
 from pileus.kernel.errors import TryAgain, Unavailable
@@ -22,6 +23,8 @@ WAITS_MS = {"statement_timeout": "30000", "lock_timeout": "10000", "idle_in_tran
 END_BACKEND = sa.text(
     "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE pid = :pid AND usename = current_user"
 )
+COMPILED_STATEMENTS = 1_000
+_known: dict[str, tuple[sa.Dialect, LRUCache[Any, Any]]] = {}
 SLOW = "The database took too long to answer this; narrow the query or ask again."
 UNREACHABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
@@ -92,6 +95,18 @@ class PostgresDatabase:
         self._reading = self._pool(readers, isolation_level="AUTOCOMMIT")
         async with self.read() as connection:
             await connection.execute(sa.select(1))
+        self._share()
+
+    def _share(self) -> None:
+        """Let all connections of this process to this server find the statements compiled that one of them has compiled.
+
+        SQLAlchemy keeps them by dialect, and makes one for each pool; what it knows of the server it has learnt by now.
+        """
+        server = self.url.set(username=None, password=None, database=None).render_as_string()
+        dialect, compiled = _known.setdefault(server, (self._reading.dialect, LRUCache(COMPILED_STATEMENTS)))
+        for engine in (self._reading.sync_engine, self._writing.sync_engine):
+            engine.dialect = dialect
+            engine._compiled_cache = compiled
 
     def _pool(self, size: int, **options: Any) -> AsyncEngine:
         return create_async_engine(
