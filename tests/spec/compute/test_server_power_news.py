@@ -121,3 +121,23 @@ async def test_what_is_rescued_runs_again_so(cloud: RunningCloud) -> None:
     await lost(cloud, server.id)
     await cloud.settle()
     assert await shown(cloud, server.id) == ("RESCUE", 1)
+
+
+async def test_what_is_stopped_or_deleted_while_it_is_lost_stays_so(cloud: RunningCloud) -> None:
+    stopped, deleted = await made(cloud), await made(cloud)
+    await cloud.post(f"{SERVERS}/{stopped.id}/action", json={"os-stop": None})
+    await cloud.delete(f"{SERVERS}/{deleted.id}")
+    for server in (stopped, deleted):
+        await lost(cloud, server.id)
+    await cloud.settle()
+    assert await shown(cloud, stopped.id) == ("SHUTOFF", 4)
+    assert (await cloud.get(f"{SERVERS}/{deleted.id}")).status_code == 404
+
+
+async def test_what_was_evacuated_is_not_started_by_the_host_that_lost_it(cloud: RunningCloud) -> None:
+    """It tells so when it is back, before it pays."""
+    server = await made(cloud)
+    await tell(cloud.ctx(), [news(server.id, lost=True)])  # the guest that runs is another
+    await cloud.settle()
+    found = (await cloud.get(f"{SERVERS}/{server.id}")).json()["server"]
+    assert (found["status"], found["OS-EXT-STS:task_state"]) == ("ACTIVE", None)
