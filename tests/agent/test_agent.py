@@ -157,11 +157,13 @@ async def test_an_agent_answers_what_it_understands(
 async def test_what_an_engine_raises_arrives_as_what_it_is(plane: ControlPlane, tmp_path: Path) -> None:
     async with agent(plane, tmp_path, "one") as running:
         engine: Hypervisor = plane.world.engine("hypervisor", "one")
-        (tmp_path / "one" / "sim" / "hypervisor" / "domains").rename(tmp_path / "away")
-        with pytest.raises(CloudError, match="FileNotFoundError") as raised:
+        domains = tmp_path / "one" / "sim" / "hypervisor" / "domains"
+        domains.parent.mkdir(parents=True, exist_ok=True)
+        domains.touch()  # no folder
+        with pytest.raises(CloudError, match="NotADirectoryError") as raised:
             await engine.ensure_defined(guest(), fence=1)
         assert not isinstance(raised.value, Unavailable)  # it fails the step, and is not tried again
-        (tmp_path / "away").rename(tmp_path / "one" / "sim" / "hypervisor" / "domains")
+        domains.unlink()
         client = Agent("one", running.address, plane.context)
         with pytest.raises(NotFound):
             await client.engine(Unknown).observe()  # type: ignore[type-abstract]

@@ -50,7 +50,9 @@ async def test_a_deaf_engine_does_not_end_the_lease(database: Database, tmp_path
 async def test_an_engine_that_breaks_does_not_end_the_lease(database: Database, tmp_path: Path) -> None:
     async with control_plane(database, tmp_path / "control", SystemClock(), lease_s=0.3) as plane:
         async with agent(plane, tmp_path, "one"):
-            (tmp_path / "one" / "sim" / "hypervisor" / "domains" / f"{uuid4()}.json").write_text("no JSON")
+            domains = tmp_path / "one" / "sim" / "hypervisor" / "domains"
+            domains.mkdir(parents=True)
+            (domains / f"{uuid4()}.json").write_text("no JSON")
             await plane.until(lambda: "hypervisor" not in plane.observed["one"])
             assert not plane.hosts.is_down("one")
 

@@ -254,13 +254,14 @@ async def test_a_host_that_cannot_write_promises_nothing(bench: Bench) -> None:
     """As when its disk is full: who asked comes again, and nothing goes on that nobody knows of."""
     behind = Slow()
     rim, jobs = kiln(bench, behind), bench.home / "kiln" / "jobs"
-    jobs.rename(bench.home / "elsewhere")
+    jobs.parent.mkdir()
+    jobs.touch()  # no folder
     with pytest.raises(Unavailable, match="cannot write"):
         await rim.engine.ensure_fired("pot", fence=1)
     behind.fire.set()
     await bench.elapse(rims.POLL_S)
     assert (behind.said, rim.running(), bench.changes) == (["pot"], 0, [])
-    (bench.home / "elsewhere").rename(jobs)
+    jobs.unlink()
     assert await rim.engine.ensure_fired("pot", fence=1) == Done()
 
 
@@ -269,6 +270,7 @@ async def test_a_job_ends_and_is_told_of_where_that_cannot_be_written(bench: Ben
     rim, jobs = kiln(bench, behind), bench.home / "kiln" / "jobs"
     assert isinstance(await rim.engine.ensure_fired("pot", fence=1), Going)
     jobs.rename(bench.home / "elsewhere")
+    jobs.touch()
     behind.fire.set()
     await until(lambda: bench.changes == [Change("kiln", "ensure_fired", "pot", Done())])
     assert rim.running() == 0
@@ -276,7 +278,8 @@ async def test_a_job_ends_and_is_told_of_where_that_cannot_be_written(bench: Ben
 
 async def test_a_fence_that_cannot_be_written_lets_nobody_in(bench: Bench) -> None:
     rim, fences = kiln(bench, Slow()), bench.home / "kiln" / "fences"
-    fences.rename(bench.home / "elsewhere")
+    fences.parent.mkdir()
+    fences.touch()  # no folder
     with pytest.raises(Unavailable, match="cannot write"):
         await rim.engine.ensure_fired("pot", fence=1)
 

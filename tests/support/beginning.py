@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import sqlite3
+import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from pileus.kernel.db import Database, metadata
+from pileus.kernel.db import Database, metadata, open_database
+from pileus.kernel.db.sqlite import SqliteDatabase
 
 UNORDERED = {"sqlite": "PRAGMA defer_foreign_keys = ON", "postgresql": "SET LOCAL session_replication_role = replica"}
 COUNTED = sa.text("SELECT sequencename AS name, last_value AS value FROM pg_sequences WHERE last_value IS NOT NULL")
@@ -44,6 +51,58 @@ class Rows:
                 connection.execute(COUNT_ON, self.sequences)
 
         await database.run_sync(write)
+
+
+class Kept(Protocol):
+    """What a database was."""
+
+    async def put(self, database_url: str) -> None:
+        """Make a database that has the schema and no rows be so."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """By its rows."""
+
+    rows: Rows
+
+    async def put(self, database_url: str) -> None:
+        database = open_database(database_url)
+        await database.start()
+        try:
+            await self.rows.put(database)
+        finally:
+            await database.close()
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """By its file: to write the rows would cost a test more than all the rest of its beginning."""
+
+    file: Path
+
+    async def put(self, database_url: str) -> None:
+        shutil.copyfile(self.file, file_of(database_url))
+
+
+async def kept_of(database: Database) -> Kept:
+    if not isinstance(database, SqliteDatabase):
+        return KeptRows(await Rows.of(database))
+    folder = Path(tempfile.mkdtemp(prefix="pileus-begun-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = folder / "kept.sqlite"
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(file),))
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    return KeptFile(file)
+
+
+def file_of(database_url: str) -> str:
+    path = sa.make_url(database_url).database
+    assert path is not None
+    return path
 
 
 _made: dict[tuple[str, str, int], Rows] = {}

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pileus.beginnings import offer_services
 from pileus.kernel import config
 from pileus.kernel.context import PILEUS, Ctx
-from pileus.kernel.db import Database, metadata, open_database
+from pileus.kernel.db import Database, metadata
 from pileus.kernel.operations import Worker
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import Assignment
@@ -32,7 +32,7 @@ from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
 from pileus.world import Cloud, open_cloud
-from support.beginning import Rows
+from support.beginning import Kept, kept_of
 
 ROLES = ("manager", "member", "reader", "service")
 BASE = "http://cloud.test"
@@ -163,9 +163,9 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True)
 class Beginning:
-    """The rows and files of a cloud with its people."""
+    """The database and files of a cloud with its people."""
 
-    rows: Rows
+    database: Kept
     state: Path
     people: dict[str, Person]
 
@@ -174,16 +174,11 @@ class Beginning:
         kept = Path(tempfile.mkdtemp(prefix="pileus-begun-"))
         atexit.register(shutil.rmtree, kept, ignore_errors=True)
         shutil.copytree(world.state, kept, dirs_exist_ok=True)
-        return cls(await Rows.of(world.db), kept, people)
+        return cls(await kept_of(world.db), kept, people)
 
     async def put(self, database_url: str, state: Path) -> None:
         shutil.copytree(self.state, state)
-        database = open_database(database_url)
-        await database.start()
-        try:
-            await self.rows.put(database)
-        finally:
-            await database.close()
+        await self.database.put(database_url)
 
 
 beginnings: dict[tuple[str, int], Beginning] = {}

@@ -25,7 +25,7 @@ class Fences:
     """The fences of one host. `durable`: a number is on the disk before anybody acts on it."""
 
     def __init__(self, home: Path, *, durable: bool = False) -> None:
-        self._home = make_directory(home)
+        self._home = make_directory(home) if durable else home
         self._durable = durable
         self._floor_file = home / "floor"
         self._floor = int(read_or_none(self._floor_file) or 0)
@@ -53,6 +53,9 @@ class Fences:
         while True:
             try:
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except FileNotFoundError:  # the first of a simulated host
+                make_directory(path.parent)
+                continue
             except OSError as e:
                 raise Unavailable(f"The host cannot write down who speaks: {e.strerror}.", subject=subject) from e
             try:

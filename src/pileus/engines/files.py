@@ -28,6 +28,15 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         sync_directory(path.parent)
 
 
+def write_at_home(path: Path, data: bytes) -> None:
+    """The same, in a directory that is made when it is not there: a simulated host has thirty, and most stay empty."""
+    try:
+        write_whole(path, data)
+    except FileNotFoundError:
+        make_directory(path.parent)
+        write_whole(path, data)
+
+
 def read_or_none(path: Path) -> bytes | None:
     """The bytes, or None when there is no such file."""
     try:

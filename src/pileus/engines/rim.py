@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from pileus.engines.fences import Fences
-from pileus.engines.files import make_directory, safe_name, sweep, write_whole
+from pileus.engines.files import make_directory, safe_name, sweep, write_at_home, write_whole
 from pileus.engines.reflect import Verb, arguments, facade, verbs_of
 from pileus.engines.verbs import Answer, Change, Failed, Going, StaleFence
 from pileus.kernel.clock import Clock
@@ -87,7 +87,7 @@ class Rim(Generic[E]):
         self.changed = changed or (lambda change: None)
         self.engine = cast(E, facade(protocol, self.say))
         self._behind, self._clock, self._durable = behind, clock, durable
-        self._home = make_directory(home / "jobs")
+        self._home = make_directory(home / "jobs") if durable else home / "jobs"
         self.fences = Fences(home / "fences", durable=durable)
         self._jobs: dict[str, Job] = {}  # by subject
 
@@ -223,7 +223,10 @@ class Rim(Generic[E]):
         body = msgspec.Raw(msgspec.json.encode(job.body))
         answer = None if job.ended_at is None else job.answer
         kept = Kept(job.verb.name, job.subject, self.version, body, answer, job.ended_at)
-        write_whole(self._file(job), msgspec.json.encode(kept), durable=self._durable)
+        if self._durable:
+            write_whole(self._file(job), msgspec.json.encode(kept), durable=True)
+        else:
+            write_at_home(self._file(job), msgspec.json.encode(kept))
 
     def _change(self, job: Job) -> Change:
         return Change(self.kind, job.verb.name, job.subject, job.answer)

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.engines.files import make_directory, read_or_none, write_whole
+from pileus.engines.files import read_or_none, write_at_home
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Answer, Done, Failed, Going
 from pileus.kernel.clock import Clock
@@ -47,7 +47,7 @@ class Simulation:
         delays_s: Mapping[str, float] | None = None,
         takes_space: Collection[str] = (),
     ) -> None:
-        self._jobs = make_directory(home / "jobs")
+        self._jobs = home / "jobs"
         self.troubles = Troubles(home / "troubles")
         self.delays_s = dict(delays_s or {})
         self._clock, self._takes_space = clock, takes_space
@@ -93,7 +93,7 @@ class Simulation:
             takes_s = trouble.seconds if trouble and trouble.kind == "delay" else self.delays_s.get(verb, 0.0)
             job = Begun(now, takes_s, wish)
             if takes_s > 0:
-                write_whole(file, msgspec.json.encode(job))
+                write_at_home(file, msgspec.json.encode(job))
         passed_s = now - job.at
         return None if passed_s >= job.takes_s else Going(int(100 * passed_s / job.takes_s), f"{verb} is at work")
 

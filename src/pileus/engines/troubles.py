@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from pileus.engines.files import make_directory, safe_name, write_whole
+from pileus.engines.files import safe_name, write_at_home
 
 ANY = "any"
 _turn = itertools.count()
@@ -37,13 +37,13 @@ class Troubles:
     """The troubles of one simulator, oldest first. Several processes may set, suffer and clear them."""
 
     def __init__(self, home: Path) -> None:
-        self._home = make_directory(home)
+        self._home = home
 
     def add(self, trouble: Trouble, *, verb: str = ANY, subject: str = ANY) -> str:
         """From now on that verb (of that subject) suffers. The name is for `clear`."""
         # the counter of this process after the boot clock: later is greater, and no two are equal
         name = f"{verb}@{safe_name(subject)}@{_stamp()}.json"
-        write_whole(self._home / name, msgspec.json.encode(trouble))
+        write_at_home(self._home / name, msgspec.json.encode(trouble))
         return name
 
     def clear(self, name: str | None = None) -> None:
@@ -68,7 +68,10 @@ class Troubles:
         return None
 
     def _files(self) -> Iterator[Path]:
-        names = [entry.name for entry in os.scandir(self._home) if entry.name.endswith(".json")]
+        try:
+            names = [name for name in os.listdir(self._home) if name.endswith(".json")]
+        except FileNotFoundError:  # there was none yet
+            return iter(())
         return (self._home / name for name in sorted(names, key=lambda name: name.rpartition("@")[2]))
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from pileus.engines import blank
 from pileus.engines.blocks import Connection, DiskFormat, Export, Seen, Snapshot, Source, Volume, VolumeFacts
-from pileus.engines.files import make_directory, read_or_none, write_whole
+from pileus.engines.files import read_or_none, write_at_home
 from pileus.engines.simulation import FULL, Simulation, structs
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Done, Failed
@@ -55,7 +55,7 @@ class SimBlocks:
         total_gib: float = TOTAL_GIB,
     ) -> None:
         names = ("volumes", "snapshots", "exports", "uploads")
-        self._volumes, self._snapshots, self._exports, self._uploads = (make_directory(home / n) for n in names)
+        self._volumes, self._snapshots, self._exports, self._uploads = (home / name for name in names)
         self._simulation = Simulation(home, clock, delays_s=delays_s, takes_space=("ensure_volume", "ensure_snapshot"))
         self.troubles, self.delays_s = self._simulation.troubles, self._simulation.delays_s
         self._transfers, self._total_gib = transfers, total_gib
@@ -74,7 +74,7 @@ class SimBlocks:
             if volume.size_gib - (held.size_gib if held else 0) > self._free_gib():
                 return FULL
             origin = volume.source if held is None else held.origin
-            write_whole(file, msgspec.json.encode(HeldVolume(volume.size_gib, origin)))
+            write_at_home(file, msgspec.json.encode(HeldVolume(volume.size_gib, origin)))
             return Done()
 
         wish = msgspec.json.encode(volume).decode()
@@ -117,7 +117,7 @@ class SimBlocks:
             volume = read(self._volumes / f"{snapshot.volume_id}.json", HeldVolume)
             if volume is None:
                 return Failed(f"There is no volume {snapshot.volume_id} on this host.")
-            write_whole(file, msgspec.json.encode(HeldSnapshot(snapshot.volume_id, volume.size_gib)))
+            write_at_home(file, msgspec.json.encode(HeldSnapshot(snapshot.volume_id, volume.size_gib)))
             return Done()
 
         return await self._simulation.say(
@@ -131,7 +131,7 @@ class SimBlocks:
         def make_so() -> Answer:
             if not (self._volumes / f"{export.volume_id}.json").exists():
                 return Failed(f"There is no volume {export.volume_id} on this host.")
-            write_whole(self._exports / f"{export.id}.json", msgspec.json.encode(export))
+            write_at_home(self._exports / f"{export.id}.json", msgspec.json.encode(export))
             connection = Connection(driver="sim", export=str(export.id))
             return Done(facts=msgspec.to_builtins(connection))
 
@@ -153,13 +153,13 @@ class SimBlocks:
             if not (self._volumes / f"{volume_id}.json").exists():
                 return Failed(f"There is no volume {volume_id} on this host.")
             if self._transfers is None:
-                write_whole(file, sent)
+                write_at_home(file, sent)
             return Done()
 
         answer = await self._simulation.say("ensure_uploaded", volume_id, url, is_so=is_so, make_so=make_so)
         if isinstance(answer, Done) and self._transfers is not None and is_so() is None:
             await self._transfers.put(url, self._bytes(volume_id, disk_format))
-            write_whole(file, sent)
+            write_at_home(file, sent)
         return answer
 
     async def _bytes(self, volume_id: UUID, disk_format: DiskFormat) -> AsyncIterator[bytes]:

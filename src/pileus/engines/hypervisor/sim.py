@@ -19,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 
-from pileus.engines.files import make_directory, read_or_none, write_whole
+from pileus.engines.files import read_or_none, write_at_home
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen
 from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, progress, snapshot, volumes_of
 from pileus.engines.simulation import Simulation
@@ -61,7 +61,7 @@ class SimHypervisor:
         transfers: Transfers | None = None,
         size: HostFacts = SIZE,
     ) -> None:
-        self._domains = make_directory(home / "domains")
+        self._domains = home / "domains"
         self._simulation = Simulation(home, clock, delays_s=delays_s, takes_space=TAKES_SPACE)
         self.troubles, self.delays_s = self._simulation.troubles, self._simulation.delays_s
         self._clock, self._transfers, self._size = clock, transfers, size
@@ -87,7 +87,7 @@ class SimHypervisor:
             domain.id,
             wanted.decode(),
             is_so=lambda: lacking if missing else read_or_none(file) == wanted,
-            make_so=lambda: write_whole(file, wanted),
+            make_so=lambda: write_at_home(file, wanted),
         )
 
     async def ensure_power(self, domain_id: UUID, power: Power, *, fence: int, soft_s: float = 0) -> Answer:
@@ -129,7 +129,7 @@ class SimHypervisor:
             domain_id,
             f"{attachment_id} {size_gib}",
             is_so=is_so,
-            make_so=lambda: write_whole(
+            make_so=lambda: write_at_home(
                 self._file(domain_id, "sizes"), msgspec.json.encode({**sizes, attachment_id: size_gib})
             ),
         )
@@ -181,7 +181,7 @@ class SimHypervisor:
 
         def make_so() -> None:
             self._write(self._disks_file(domain.id), self._disks(domain.id).made(wanted))
-            write_whole(file, data)
+            write_at_home(file, data)
 
         def is_so() -> bool:
             return read_or_none(file) == data or not self._missing(domain.id)
@@ -218,7 +218,7 @@ class SimHypervisor:
         for suffix in ("boots", "sizes", "power"):
             data = read_or_none(self._file(domain_id, suffix))
             if data is not None:
-                write_whole(there / f"{domain_id}.{suffix}", data)
+                write_at_home(there / f"{domain_id}.{suffix}", data)
         awaited = there / f"{domain_id}.awaited"
         awaited.rename(awaited.with_suffix(".json"))
         for suffix in ("json", "power", "boots", "sizes", "hurried"):
@@ -231,7 +231,7 @@ class SimHypervisor:
             domain_id,
             "",
             is_so=lambda: file.exists() or self._missing(domain_id),
-            make_so=lambda: write_whole(file, b""),
+            make_so=lambda: write_at_home(file, b""),
         )
 
     async def local_disks(self, domain_id: UUID) -> dict[str, int]:
@@ -336,7 +336,7 @@ class SimHypervisor:
         if power is Power.ON and self._power(domain_id) is Power.OFF:
             boots = self._boots(domain_id).another(self._clock.now(), restart_id)
             self._write(self._file(domain_id, "boots"), boots)
-        write_whole(self._file(domain_id, "power"), power.encode())
+        write_at_home(self._file(domain_id, "power"), power.encode())
 
     def _boots(self, domain_id: UUID) -> Boots:
         data = read_or_none(self._file(domain_id, "boots"))
@@ -347,7 +347,7 @@ class SimHypervisor:
         return Disks() if data is None else msgspec.json.decode(data, type=Disks)
 
     def _write(self, file: Path, what: msgspec.Struct) -> None:
-        write_whole(file, msgspec.json.encode(what))
+        write_at_home(file, msgspec.json.encode(what))
 
     def _ids(self) -> set[UUID]:
         return {UUID(file.stem) for file in self._domains.glob("*") if not file.name.startswith(".")}

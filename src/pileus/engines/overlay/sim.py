@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from pileus.engines.files import make_directory, read_or_none, write_whole
+from pileus.engines.files import read_or_none, write_at_home
 from pileus.engines.overlay import Group, Network, Place, Port, Router, Seen
 from pileus.engines.simulation import Simulation, structs
 from pileus.engines.verbs import Answer, Change, Done
@@ -42,7 +42,7 @@ class SimOverlay:
         changed: Callable[[Change], None] | None = None,
     ) -> None:
         names = ("networks", "ports", "groups", "routers")
-        self._networks, self._ports, self._groups, self._routers = (make_directory(home / name) for name in names)
+        self._networks, self._ports, self._groups, self._routers = (home / name for name in names)
         self._simulation = Simulation(home, clock, delays_s=delays_s, takes_space=TAKES_SPACE)
         self.troubles, self.delays_s = self._simulation.troubles, self._simulation.delays_s
         self._changed = changed or (lambda change: None)
@@ -106,7 +106,7 @@ class SimOverlay:
         file, wanted = folder / f"{wish.id}.json", msgspec.json.encode(wish)
 
         def make_so() -> Answer:
-            write_whole(file, wanted)
+            write_at_home(file, wanted)
             return Done()
 
         return await self._simulation.say(
