@@ -226,7 +226,8 @@ async def main(asked: argparse.Namespace) -> int:
             found = await fire_of.rest()
             print("\n".join(found) or "nothing is under way, lost, seen by others, or other than its row")
             if found and asked.keep:
-                input("as it is; press Enter to end it")
+                print(f"{name} is as it is; SIGTERM ends it", flush=True)
+                await asyncio.Event().wait()
             return 1 if found else 0
 
 

@@ -26,8 +26,8 @@ class Witness(Tenant):
 
     async def ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
         """Whoever deletes something and is not told how that went knows nothing of it any more."""
-        deleted = path.partition("?")[0].rpartition("/")[2] if method == "DELETE" else ""
-        known = self.made.pop(deleted, None)
+        deleted = next((id_ for id_, its in self.made.items() if its == path.partition("?")[0]), "")
+        known = self.made.pop(deleted) if method == "DELETE" and deleted else None
         answer = await super().ask(method, path, **sent)
         self.told.append(f"{self.name} {method} {path} {answer.status_code}")
         if method == "POST" and answer.is_success and answer.content:
@@ -51,7 +51,10 @@ async def broken_promises(witnesses: Sequence[Witness]) -> list[str]:
     found = []
     for each in witnesses:
         found += [f"lost: {path}" for path in each.made.values() if not await each.sees(path)]
-        found += [f"deleted and there: {path}" for path in each.gone if await each.sees(path)]
+        for path in each.gone:
+            if await each.sees(path):
+                asked = [line for line in each.told if path.rpartition("/")[2] in line]
+                found.append(f"deleted and there: {path} {(await each.http.get(path)).text} {asked}")
         others = [path for other in witnesses if other is not each for path in other.made.values()]
         found += [f"seen by a stranger: {path}" for path in others if await each.sees(path)]
         found += [f"not what was written: {path}" for path in each.written if not await intact(each, path)]

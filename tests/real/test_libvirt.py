@@ -154,6 +154,16 @@ async def test_a_guest_runs_on_when_libvirtd_and_its_agent_are_killed(host: Worl
         assert await engine.ensure_gone(guest.id, fence=1) == Done()
 
 
+async def test_whoever_starts_a_guest_beside_another_has_started_it(engine: LibvirtHypervisor, host: World) -> None:
+    """As an agent does that comes while libvirtd is at what it told the one before."""
+    guest = host.guest()
+    assert await engine.ensure_disks(guest, fence=1) == Done()
+    assert await engine.ensure_defined(guest, fence=1) == Done()
+    async with host.engine() as other:
+        starts = [each.ensure_power(guest.id, Power.ON, fence=1) for each in (engine, other, engine, other)]
+        assert await asyncio.gather(*starts) == [Done()] * 4
+
+
 async def test_who_lost_its_power_unheard_is_told_from_who_switched_itself_off(host: World) -> None:
     lost, off = host.guest(), host.guest()
     async with host.engine() as engine:

@@ -27,6 +27,7 @@ from pileus.engines.hypervisor.libvirt.drive import write_drive
 from pileus.engines.hypervisor.libvirt.guest import PASS_THROUGH, Guest, Restart
 from pileus.engines.hypervisor.libvirt.images import Images, virtual_bytes
 from pileus.engines.hypervisor.libvirt.plugging import places, plug, show_size
+from pileus.engines.hypervisor.libvirt.power import remove, start, stop
 from pileus.engines.hypervisor.libvirt.refusal import Refusal
 from pileus.engines.hypervisor.libvirt.road import Road
 from pileus.engines.hypervisor.libvirt.sending import Place, Sending
@@ -355,38 +356,3 @@ def is_socket(path: Path) -> bool:
     with suppress(FileNotFoundError):
         return stat.S_ISSOCK(path.lstat().st_mode)
     return False
-
-
-def start(domain: Any) -> None:
-    """It runs. What was saved of its memory comes back with it."""
-    if not domain.isActive():
-        domain.create()
-    if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
-        domain.resume()
-
-
-def stop(domain: Any) -> None:
-    """It does not run, and nothing of its memory is kept."""
-    if domain.isActive():
-        with suppress_invalid():
-            domain.destroyFlags(0)
-    if domain.hasManagedSaveImage():
-        domain.managedSaveRemove()
-
-
-def remove(connection: Any, guest_id: UUID) -> None:
-    domain = domain_of(connection, guest_id)
-    if domain is not None:
-        stop(domain)
-        with suppress_invalid():
-            domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM)
-
-
-class suppress_invalid:
-    """What cannot be done because it is so already is done."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
-        codes = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
-        return isinstance(error, libvirt.libvirtError) and error.get_error_code() in codes

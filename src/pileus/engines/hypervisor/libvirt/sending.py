@@ -96,6 +96,7 @@ class Sending:
         await self._connection.call(check_runs, guest.id)
         async with self._road.leading(guest.id, place.way):
             work = asyncio.create_task(asyncio.to_thread(migrate, self._connection.now, guest, place))
+            work.add_done_callback(lambda work: work.cancelled() or work.exception())  # who calls it off does not ask
             watch = asyncio.create_task(self._watch(guest.id))
             try:
                 await asyncio.shield(work)
