@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pileus.engines.hypervisor import Power
+from pileus.services.compute.servers import store
 from support.backed import NEWEST, SNAPSHOTS, VOLUMES, Backed, from_an_image, snapshots, trouble
 from support.cloud import RunningCloud
 from support.imaged import uploaded
@@ -141,3 +142,13 @@ async def test_a_server_goes_while_it_is_rebuilt(cloud: RunningCloud) -> None:
     await cloud.settle()
     assert (await server.client.get(f"{SERVERS}/{server.id}")).status_code == 404
     assert (await server.client.get(VOLUMES)).json()["volumes"] == []
+
+
+async def test_a_server_without_a_disk_is_not_rebuilt(cloud: RunningCloud) -> None:
+    """One that is going may have lost its last by the time at which it is looked at."""
+    server, image_id = await from_an_image(cloud)
+    async with cloud.ctx().transaction() as ctx:
+        for device in await store.devices_of(ctx, [UUID(server.id)]):
+            await store.drop_device(ctx, device.id)
+    answer = await server.act("rebuild", {"imageRef": image_id})
+    assert answer.status_code == 409, answer.text

@@ -47,6 +47,8 @@ async def rebuild(ctx: Ctx, server: Server, wanted: Rebuild) -> Server:
         image = await neighbours.image(reading, wanted.image_id)
         devices = await store.devices_of(reading, [server.id])
         key = await building.key_of(reading, wanted.key_name) if wanted.new_key else server.key
+        if not devices:  # it is going
+            raise rules.WrongState(f"Instance {server.id} is not ready: it has no disk any more.")
         root = devices[0]
         snapshot_id = await _check(reading, server, image, root, wanted)
     vault = msgspec.structs.replace(guest_data.opened(ctx, server), admin_pass=wanted.admin_pass, files=wanted.files)
