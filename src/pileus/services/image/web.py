@@ -11,13 +11,14 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager, closing
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urljoin, urlsplit
-
-import httpx
 
 from pileus.kernel.config import Image as Options
 from pileus.kernel.errors import BadRequest
+
+if TYPE_CHECKING:
+    import httpx  # costs a start 0.1 s, which only who downloads need pay
 
 REDIRECTS = 5
 CONNECT_S, READ_S = 10.0, 30.0
@@ -110,6 +111,8 @@ async def find(text: str, options: Options) -> Place:
 
 def pinned(place: Place) -> httpx.Request:
     """The request, to the address, in the name of the host."""
+    import httpx
+
     host = f"[{place.address}]" if place.address.version == 6 else str(place.address)
     name = f"[{place.host}]" if ":" in place.host else place.host.encode("idna").decode()
     path = place.url.path or "/"
@@ -123,6 +126,8 @@ TIMES = {"connect": CONNECT_S, "read": READ_S, "write": READ_S, "pool": READ_S}
 
 async def download(text: str, options: Options) -> AsyncGenerator[bytes, None]:
     """The bytes at a URL, within the time that the options leave. Raises DownloadFailed."""
+    import httpx
+
     async with patience(text, options), httpx.AsyncClient(trust_env=False) as client:
         async with aclosing(answered(client, text, options)) as pieces:
             async for piece in pieces:
@@ -132,6 +137,8 @@ async def download(text: str, options: Options) -> AsyncGenerator[bytes, None]:
 @asynccontextmanager
 async def patience(text: str, options: Options) -> AsyncIterator[None]:
     """A block that ends in time, and says in our words what went wrong."""
+    import httpx
+
     try:
         async with asyncio.timeout(options.download_timeout_s):
             yield
