@@ -250,7 +250,8 @@ def test_it_listens_on_a_classic_port(up: Up) -> None:
 
 def test_hosts_are_simulated(up: Up) -> None:
     cloud = up("--simulate-hosts", "3")
-    assert sorted(path.name for path in (cloud.state / "hosts").glob("h*")) == ["h1", "h2", "h3"]
+    listed = json.loads(pileus("host", "list", "--json", "--state", cloud.state).stdout)
+    assert [host["name"] for host in listed] == ["h1", "h2", "h3"]
 
 
 def test_metrics_are_for_this_machine_and_for_administrators(up: Up) -> None:
