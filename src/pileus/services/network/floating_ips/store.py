@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.http import Query
 from pileus.services.network import standard
 from pileus.services.network.lists import Condition, Field, Found, Listed
@@ -86,8 +87,12 @@ async def hold(ctx: Ctx, ids: Collection[UUID]) -> None:
 
 async def by(ctx: Ctx, column: str, ids: Collection[UUID]) -> list[FloatingIp]:
     """Those with one of these in that column, by id."""
-    query = ALL.where(floating_ips.c[column].in_(list(ids))).order_by(floating_ips.c.id)
-    return [FloatingIp(**row._mapping) for row in await ctx.execute(query)]
+    return [FloatingIp(**row._mapping) for row in await ctx.execute(_by(column), {"ids_": ids})]
+
+
+@cache
+def _by(column: str) -> sa.Select[Any]:
+    return ALL.where(among(floating_ips.c[column], "ids_")).order_by(floating_ips.c.id)
 
 
 async def stands_for(ctx: Ctx, network_id: UUID, port_id: UUID, address: str) -> UUID | None:

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import insert_if_new, metadata
+from pileus.kernel.db import among, insert_if_new, metadata
 from pileus.kernel.filters import Condition
 from pileus.kernel.http import Query
 from pileus.services.network import standard
@@ -50,6 +50,7 @@ class SecurityGroup(Standard, frozen=True, kw_only=True):
 
 ALL = sa.select(*(groups.c[name] for name in SecurityGroup.__struct_fields__))
 THERE = ALL.where(is_there)
+BY_IDS = THERE.where(among(groups.c.id, "ids_"))
 BY_ID = ALL.where(groups.c.id == sa.bindparam("id_"))
 DEFAULT_OF = sa.select(groups.c.id).where(groups.c.project_id == sa.bindparam("project_"), is_the_default)
 
@@ -91,8 +92,8 @@ async def find(ctx: Ctx, group_id: UUID, visible: Condition = is_there) -> Secur
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID], visible: Condition = is_there) -> dict[UUID, SecurityGroup]:
     """Those that are there, and not deleted."""
-    query = THERE.where(groups.c.id.in_(list(ids)), visible)
-    return {row[0]: group_of(row) for row in await ctx.execute(query)}
+    query = BY_IDS if visible is is_there else BY_IDS.where(visible)
+    return {row[0]: group_of(row) for row in await ctx.execute(query, {"ids_": ids})}
 
 
 async def hold(ctx: Ctx, ids: Collection[UUID]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 
 members = sa.Table(
     "placement_provider_aggregate",
@@ -19,11 +19,14 @@ members = sa.Table(
 
 ROWS = sa.select(members.c.provider_id, members.c.aggregate_id).order_by(members.c.provider_id, members.c.aggregate_id)
 
+ROWS_OF = ROWS.where(among(members.c.provider_id, "ids_"))
+
 
 async def rows(ctx: Ctx, provider_ids: Collection[str] | None) -> Sequence[sa.Row[Any]]:
     """(provider, aggregate), in order; of everybody, if None."""
-    query = ROWS if provider_ids is None else ROWS.where(members.c.provider_id.in_(list(provider_ids)))
-    return (await ctx.execute(query)).all()
+    if provider_ids is None:
+        return (await ctx.execute(ROWS)).all()
+    return (await ctx.execute(ROWS_OF, {"ids_": provider_ids})).all()
 
 
 async def replace(ctx: Ctx, provider_id: str, aggregate_ids: Collection[str]) -> None:

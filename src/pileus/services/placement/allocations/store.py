@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata, one_of
 
 consumers = sa.Table(
     "placement_consumer",
@@ -58,18 +58,24 @@ CONSUMERS = sa.select(*(consumers.c[name] for name in Consumer.__struct_fields__
 ALLOCATIONS = sa.select(*(allocations.c[name] for name in Allocation.__struct_fields__)).order_by(
     allocations.c.consumer_id, allocations.c.provider_id, allocations.c.resource_class
 )
+CONSUMERS_BY_IDS = CONSUMERS.where(among(consumers.c.id, "ids_"))
+OF_CONSUMERS = ALLOCATIONS.where(among(allocations.c.consumer_id, "ids_"))
+CLEAR = allocations.delete().where(among(allocations.c.consumer_id, "ids_"))
+REMOVE = consumers.delete().where(among(consumers.c.id, "ids_"))
+ADD, ADD_CONSUMER = allocations.insert(), consumers.insert()
+CHANGE_CONSUMER = consumers.update().where(consumers.c.id == sa.bindparam("id_"))
 USED = sa.select(
     allocations.c.provider_id, allocations.c.resource_class, sa.func.sum(allocations.c.used).label("used")
 ).group_by(allocations.c.provider_id, allocations.c.resource_class)
 
 
 async def by_ids(ctx: Ctx, ids: Collection[str]) -> dict[str, Consumer]:
-    found = await ctx.execute(CONSUMERS.where(consumers.c.id.in_(list(ids))))
+    found = await ctx.execute(CONSUMERS_BY_IDS, {"ids_": ids})
     return {row[0]: Consumer(*row) for row in found}
 
 
 async def of_consumers(ctx: Ctx, ids: Collection[str]) -> list[Allocation]:
-    found = await ctx.execute(ALLOCATIONS.where(allocations.c.consumer_id.in_(list(ids))))
+    found = await ctx.execute(OF_CONSUMERS, {"ids_": ids})
     return [Allocation(*row) for row in found]
 
 
@@ -84,9 +90,9 @@ async def consumers_of(ctx: Ctx, provider_id: str) -> dict[str, Consumer]:
 
 async def used(ctx: Ctx, provider_ids: Collection[str] | None, without: Collection[str] = ()) -> Sequence[sa.Row[Any]]:
     """(provider, class, how much is used of it), where something is; of everybody, if None. `without`: by others than these."""
-    query = USED if provider_ids is None else USED.where(allocations.c.provider_id.in_(list(provider_ids)))
+    query = USED if provider_ids is None else USED.where(one_of(allocations.c.provider_id, provider_ids))
     if without:
-        query = query.where(allocations.c.consumer_id.not_in(list(without)))
+        query = query.where(~one_of(allocations.c.consumer_id, without))
     return (await ctx.execute(query)).all()
 
 
@@ -116,20 +122,20 @@ def _owned(project_id: str, user_id: str | None) -> list[sa.ColumnElement[bool]]
 async def save(ctx: Ctx, consumer: Consumer, *, new: bool) -> None:
     values = msgspec.structs.asdict(consumer)
     if new:
-        await ctx.execute(consumers.insert().values(**values))
+        await ctx.execute(ADD_CONSUMER, values)
     else:
-        await ctx.execute(consumers.update().where(consumers.c.id == consumer.id).values(**values))
+        await ctx.execute(CHANGE_CONSUMER, {"id_": consumer.id, **values})
 
 
 async def clear(ctx: Ctx, ids: Collection[str]) -> None:
     """What these use is free again."""
-    await ctx.execute(allocations.delete().where(allocations.c.consumer_id.in_(list(ids))))
+    await ctx.execute(CLEAR, {"ids_": ids})
 
 
 async def remove(ctx: Ctx, ids: Collection[str]) -> None:
     """These are no consumers any more."""
-    await ctx.execute(consumers.delete().where(consumers.c.id.in_(list(ids))))
+    await ctx.execute(REMOVE, {"ids_": ids})
 
 
 async def add(ctx: Ctx, rows: Iterable[Allocation]) -> None:
-    await ctx.execute(allocations.insert(), [msgspec.structs.asdict(each) for each in rows])
+    await ctx.execute(ADD, [msgspec.structs.asdict(each) for each in rows])

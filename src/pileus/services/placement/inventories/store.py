@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.services.placement.inventories.rules import Inventory
 
 inventories = sa.Table(
@@ -42,10 +42,14 @@ class Held(msgspec.Struct, frozen=True):
     updated_at: float
 
 
+ROWS_OF = ROWS.where(among(inventories.c.provider_id, "ids_"))
+
+
 async def rows(ctx: Ctx, provider_ids: Collection[str] | None) -> Sequence[sa.Row[Any]]:
     """(provider, class, changed at, and the fields of an Inventory), in order; of everybody, if None."""
-    query = ROWS if provider_ids is None else ROWS.where(inventories.c.provider_id.in_(list(provider_ids)))
-    return (await ctx.execute(query)).all()
+    if provider_ids is None:
+        return (await ctx.execute(ROWS)).all()
+    return (await ctx.execute(ROWS_OF, {"ids_": provider_ids})).all()
 
 
 def inventory(row: sa.Row[Any]) -> Inventory:

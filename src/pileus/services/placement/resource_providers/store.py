@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 
 providers = sa.Table(
     "placement_provider",
@@ -34,7 +34,12 @@ class Provider(msgspec.Struct, frozen=True):
 
 
 ALL = sa.select(*(providers.c[name] for name in Provider.__struct_fields__))
-BY_IDS = ALL.where(providers.c.id.in_(sa.bindparam("ids", expanding=True)))
+BY_IDS = ALL.where(among(providers.c.id, "ids_"))
+RENEW = (
+    providers.update()
+    .where(among(providers.c.id, "ids_"))
+    .values(generation=providers.c.generation + sa.bindparam("steps_"))
+)
 NAMED = ALL.where(providers.c.name == sa.bindparam("name"))
 EDITIONS = sa.select(providers.c.id, providers.c.edition).order_by(providers.c.id)
 CHILD = sa.select(providers.c.id).where(providers.c.parent_id == sa.bindparam("id_")).limit(1)
@@ -46,7 +51,7 @@ SUBTREE = sa.select(_down.c.id)
 
 
 async def by_ids(ctx: Ctx, ids: Collection[str]) -> dict[str, Provider]:
-    return {row[0]: Provider(*row) for row in await ctx.execute(BY_IDS, {"ids": list(ids)})}
+    return {row[0]: Provider(*row) for row in await ctx.execute(BY_IDS, {"ids_": ids})}
 
 
 async def named(ctx: Ctx, name: str) -> Provider | None:
@@ -84,8 +89,7 @@ async def change(ctx: Ctx, ids: Collection[str], **columns: Any) -> None:
 
 async def renew(ctx: Ctx, ids: Collection[str], edition: str, steps: int) -> None:
     """A new edition of some providers, and `steps` generations on."""
-    values = {"edition": edition, "generation": providers.c.generation + steps, "updated_at": ctx.now()}
-    await ctx.execute(providers.update().where(providers.c.id.in_(list(ids))).values(**values))
+    await ctx.execute(RENEW, {"ids_": ids, "steps_": steps, "edition": edition, "updated_at": ctx.now()})
 
 
 async def delete(ctx: Ctx, provider_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.facts import facts
 from pileus.services.placement.names import Vocabulary
 
@@ -27,13 +27,15 @@ provider_traits = sa.Table(
 ROWS = sa.select(provider_traits.c.provider_id, provider_traits.c.trait).order_by(
     provider_traits.c.provider_id, provider_traits.c.trait
 )
+ROWS_OF = ROWS.where(among(provider_traits.c.provider_id, "ids_"))
 IN_USE = sa.select(provider_traits.c.trait).distinct()
 
 
 async def rows(ctx: Ctx, provider_ids: Collection[str] | None) -> Sequence[sa.Row[Any]]:
     """(provider, trait), in order; of everybody, if None."""
-    query = ROWS if provider_ids is None else ROWS.where(provider_traits.c.provider_id.in_(list(provider_ids)))
-    return (await ctx.execute(query)).all()
+    if provider_ids is None:
+        return (await ctx.execute(ROWS)).all()
+    return (await ctx.execute(ROWS_OF, {"ids_": provider_ids})).all()
 
 
 async def in_use(ctx: Ctx) -> set[str]:
