@@ -17,7 +17,7 @@ from engines.blocks_contract import BlocksContract, Rig
 from pileus.agent import certificates
 from pileus.engines.blocks import Blocks, Connection, Export, Snapshot, Source, Volume
 from pileus.engines.blocks.files import FilesBlocks
-from pileus.engines.blocks.files.exports import Site
+from pileus.engines.blocks.files.exports import Exports, Site
 from pileus.engines.rim import Rim
 from pileus.engines.verbs import Done, Failed
 from pileus.kernel import tls
@@ -295,3 +295,15 @@ async def test_without_an_authority_nothing_is_exported(tmp_path: Path, kept: Ke
     export = Export(id=uuid4(), volume_id=await a_volume(files), host="h2")
     with pytest.raises(Unavailable, match="certificate"):
         await files.ensure_exported(export, fence=1)
+
+
+async def test_an_attachment_that_goes_while_its_volume_grows_is_gone(tmp_path: Path) -> None:
+    """Else the host that it was open to could still write."""
+    exports, attachment_id, volume_id = Exports(tmp_path / "exports", tmp_path, Site("here")), uuid4(), uuid4()
+    volume = tmp_path / str(volume_id)
+    volume.write_bytes(bytes(1 << 20))
+    await exports.ensure(Export(id=attachment_id, volume_id=volume_id, host="there"))
+    volume.write_bytes(bytes(2 << 20))
+    await asyncio.gather(exports.grown(volume_id), exports.ensure_gone(attachment_id))
+    assert exports.all() == {}
+    assert list((tmp_path / "exports").glob("*.pid")) == []

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -57,6 +58,11 @@ class Exports:
 
     def __init__(self, home: Path, volumes: Path, site: Site) -> None:
         self._home, self._volumes, self._site = make_directory(home), volumes, site
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def _alone(self, attachment_id: object) -> asyncio.Lock:
+        """Held by who opens, closes or renews its exports: a volume grows while one of its attachments goes."""
+        return self._changing.setdefault(str(attachment_id), asyncio.Lock())
 
     def all(self) -> dict[str, Held]:
         """By their names: the id of the attachment, and the slot."""
@@ -69,6 +75,10 @@ class Exports:
 
     async def ensure(self, export: Export) -> Connection:
         """Raises Unavailable when the daemon does not come up."""
+        async with self._alone(export.id):
+            return await self._open(export)
+
+    async def _open(self, export: Export) -> Connection:
         held = await self._place(export)
         export = msgspec.structs.replace(export, also=None)
         if export.host == self._site.name:
@@ -113,8 +123,9 @@ class Exports:
         write_whole(self._file(held, "json"), msgspec.json.encode(held), durable=True)
 
     async def ensure_gone(self, attachment_id: object) -> None:
-        for held in self._slots(attachment_id):
-            await self._forget(held)
+        async with self._alone(attachment_id):
+            for held in self._slots(attachment_id):
+                await self._forget(held)
 
     async def resume(self) -> None:
         """After a restart of the host or of a daemon: what is exported is served again, at the same port."""
@@ -127,7 +138,12 @@ class Exports:
         """The daemons that serve a volume serve all of it: those that began before it grew begin anew, at the same port.
         Whoever uses it waits for a moment, and connects again. Raises Unavailable."""
         size_bytes = (self._volumes / str(volume_id)).stat().st_size
-        for held in self.of(volume_id):
+        for attachment_id in {held.export.id for held in self.of(volume_id)}:
+            async with self._alone(attachment_id):
+                await self._renew(attachment_id, size_bytes)
+
+    async def _renew(self, attachment_id: object, size_bytes: int) -> None:
+        for held in self._slots(attachment_id):
             if held.port is not None and (held.size_bytes < size_bytes or not self.serves(held)):
                 await self._end(held)
                 await asyncio.to_thread(self._start, held)
