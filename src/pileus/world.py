@@ -21,7 +21,7 @@ from pileus.engines.blobs.sim import SimBlobs
 from pileus.engines.blocks import Blocks
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.consoles import Console, SimConsole
-from pileus.engines.files import read_or_none, write_whole
+from pileus.engines.files import make_directory, read_or_none, write_whole
 from pileus.engines.hearing import tell
 from pileus.engines.hypervisor import Hypervisor
 from pileus.engines.hypervisor.sim import SimHypervisor
@@ -342,6 +342,7 @@ async def add_simulated_hosts(cloud: Cloud) -> None:
     """Hosts that are folders: h1, h2, ..."""
     cloud.own[Blobs.KIND] = blobs(cloud)
     said: dict[str, dict[str, Any]] = {}
+    make_directory(cloud.state / "hosts")  # which a checkpoint copies, also before there is anything in it
     for name in [f"h{n}" for n in range(1, cloud.simulate_hosts + 1)]:
         home = cloud.state / "hosts" / name
         transfers = OwnTransfers(lambda: cloud.ctx)

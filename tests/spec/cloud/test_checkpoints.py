@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.cloud import RunningCloud
+from support.cloud import RunningCloud, running_cloud
 
 
 async def names(cloud: RunningCloud) -> set[str]:
@@ -37,6 +37,14 @@ async def test_everything_is_as_it_was_at_the_checkpoint(cloud: RunningCloud) ->
     assert (done.status_code, done.content) == (204, b"")
     assert await names(cloud) == before
     await add(cloud, "late")  # and goes on from there
+
+
+@pytest.mark.database("sqlite")
+async def test_it_is_kept_before_any_host_holds_anything(database_url: str, tmp_path: Path) -> None:
+    elsewhere = {"image.store": str(tmp_path / "images")}
+    async with running_cloud(database_url, tmp_path / "state", elsewhere) as cloud:
+        await save(cloud, "one")
+        assert (await cloud.post("/pileus/v1/checkpoints/one/action", json={"restore": None})).status_code == 204
 
 
 async def test_a_checkpoint_may_be_put_back_more_than_once(cloud: RunningCloud) -> None:
