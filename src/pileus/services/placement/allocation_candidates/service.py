@@ -47,9 +47,11 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Remembered(msgspec.Struct):
-    """Each provider as it was at an edition."""
+    """Each provider as it was at an edition, and all of them as they were at these `editions`."""
 
     offers: dict[str, tuple[str, Offer]] = {}
+    editions: str = ""
+    known: dict[str, Offer] = {}
 
 
 async def find(ctx: Ctx, request: Request) -> Found:
@@ -96,16 +98,20 @@ async def _check_names(ctx: Ctx, groups: Collection[Group], more: frozenset[str]
 async def offers(ctx: Ctx) -> dict[str, Offer]:
     """What every provider has and gives away now, in the order of their ids."""
     async with ctx.read() as ctx:
-        editions = await providers.editions(ctx)
-        remembered = ctx.world.memory.setdefault(Remembered, Remembered()).offers
-        changed = {id_: edition for id_, edition in editions if remembered.get(id_, ("",))[0] != edition}
+        said = await providers.editions(ctx)
+        remembered: Remembered = ctx.world.memory.setdefault(Remembered, Remembered())
+        if said == remembered.editions:
+            return remembered.known
+        editions = dict(line.split(" ") for line in said.splitlines())
+        kept = remembered.offers
+        changed = {id_: edition for id_, edition in editions.items() if kept.get(id_, ("",))[0] != edition}
         fresh = await _read(ctx, changed) if changed else {}
-    for id_, offer in fresh.items():
-        remembered[id_] = changed[id_], offer
-    known = {id_: kept[1] for id_, _ in editions if (kept := remembered.get(id_)) is not None}
-    if len(remembered) > len(known):
-        for gone in remembered.keys() - known.keys():
-            del remembered[gone]
+    kept.update({id_: (changed[id_], offer) for id_, offer in fresh.items()})
+    for gone in kept.keys() - editions.keys():
+        del kept[gone]
+    known = {id_: kept[id_][1] for id_ in editions if id_ in kept}
+    if len(known) == len(editions):  # else one has gone since its edition was read
+        remembered.editions, remembered.known = said, known
     return known
 
 
