@@ -89,6 +89,16 @@ async def test_json_and_text_come_back_and_sort_by_code_point(database: Database
     assert [row.facts for row in rows] == [{"word": [row.text, None, 2**53]} for row in rows]
 
 
+async def test_any_document_comes_back_as_it_was(database: Database) -> None:
+    said = [5, -1.5, "5", "word", True, None, [], [1, "1"], {"a": {"b": None}}]
+    async with database.transaction() as connection:
+        for number, each in enumerate(said):
+            await add(connection, number, "", each)
+    async with database.read() as connection:
+        found = (await connection.execute(sa.select(notes.c.facts).order_by(notes.c.id))).scalars().all()
+    assert [(each, type(each)) for each in found] == [(each, type(each)) for each in said]
+
+
 async def test_a_plain_connection_changes_the_schema_whole_or_not_at_all(database: Database) -> None:
     def drop(connection: sa.Connection) -> None:
         notes.drop(connection)

@@ -282,6 +282,21 @@ async def test_a_fenced_host_is_down_and_pays_when_it_is_let_back(site: Site) ->
     assert await site.usable("one")
 
 
+async def test_a_local_host_which_never_renews_pays_when_it_is_let_back(site: Site) -> None:
+    sim, guest = site.world.hypervisor("one"), Domain(id=uuid4(), vcpus=1, memory_mib=64)
+    await sim.ensure_defined(guest, fence=1)
+    process = site.process()
+    await hosts.ensure_local(site.ctx, {"one": {}})
+    await site.owe("one", guest.id)
+    await hosts.fence(site.ctx, "one")
+    await process.look(site.ctx)
+    assert (process.is_down("one"), await site.unpaid()) == (True, 1)
+    await hosts.lift_fence(site.ctx, "one")
+    await process.look(site.ctx)
+    await process.settled()
+    assert (await sim.observe(), await site.usable("one"), await site.unpaid()) == ({}, True, 0)
+
+
 async def test_a_host_is_forgotten_once_it_is_stated_dead(site: Site) -> None:
     await site.join("one")
     with pytest.raises(Conflict, match="fence"):

@@ -70,11 +70,11 @@ def id_of(digits: str | None) -> UUID | None:
 
 
 class ReadyJson(sqlite.JSON):
-    """Documents, decoded in one call."""
+    """Documents, decoded in one call. One that is a number SQLite has made a number of."""
 
     def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
         decode = msgspec.json.Decoder().decode
-        return lambda text: None if text is None else decode(text)
+        return lambda value: decode(value) if isinstance(value, str) else value
 
 
 @cache
