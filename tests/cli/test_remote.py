@@ -84,6 +84,7 @@ def test_a_cloud_goes_back_to_a_checkpoint_and_to_its_beginning(up: Up) -> None:
 def test_a_checkpoint_holds_what_the_simulated_hosts_hold(up: Up) -> None:
     cloud = up()
     domains = cloud.state / "hosts" / "h1" / "domains"
+    domains.mkdir(parents=True)
     (domains / "kept.json").write_text("{}")
     assert cloud.ask("POST", "/pileus/v1/checkpoints", json={"checkpoint": {"name": "one"}}).status_code == 201
     (domains / "kept.json").unlink()

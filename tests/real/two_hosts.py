@@ -146,14 +146,15 @@ class TwoHosts:
 @contextmanager
 def two_hosts(workshop: Path, tiny: Path, options: str = "", *, on_postgres: bool = False) -> Iterator[TwoHosts]:
     """It runs inside the block, and at its end engines hold what rows say."""
+    number = len(list(workshop.iterdir()))  # others were here before; paths of sockets must be short
     with machines("near", FAR) as [one, other], ExitStack() as stack:
-        database = stack.enter_context(postgres(one, workshop / "p")) if on_postgres else None
+        database = stack.enter_context(postgres(one, workshop / f"p{number}")) if on_postgres else None
         if database is not None:
             options += f'\n[database]\nurl = "postgresql://postgres@127.0.0.1:{POSTGRES}/pileus"'
         agents = f'{options}\n[agents]\nlisten = "{one.ip}:{AGENTS}"'
         network = f'overlay_listen = "{one.ip}:{OVERLAY}"\ntunnel = "{one.tunnel}"'
-        cloud = stack.enter_context(whole_cloud(workshop / "h", one, tiny, agents=agents, network=network))
-        second = stack.enter_context(second_host(cloud, workshop / "f", other))
+        cloud = stack.enter_context(whole_cloud(workshop / f"h{number}", one, tiny, agents=agents, network=network))
+        second = stack.enter_context(second_host(cloud, workshop / f"f{number}", other))
         made = asyncio.run(furnished(cloud, second))
         made.database = database
         yield made

@@ -23,7 +23,7 @@ from pileus.services.network.subnets import service as subnets
 from sagas.scenario import Scenario, Snapshot
 from sagas.volume_scenarios import member
 
-NETWORK: Snapshot = {"overlay": "1 networks, 1 ports", "wire": "ACTIVE", "port": "DOWN"}
+NETWORK: Snapshot = {"overlay": "1 networks", "wire": "ACTIVE"}
 GROUP: Snapshot = {"group": "default", "carried": "1 groups"}  # which comes with a project's first port
 PORT: Snapshot = {"overlay": "1 networks, 2 ports", "wire": "ACTIVE", "port": "DOWN, UP", "addresses": "2", **GROUP}
 
