@@ -23,14 +23,16 @@ from support.databases import postgres_database, sqlite_database
 
 KINDS = {"sqlite": ("sqlite",), "postgresql": ("postgresql",), "both": ("sqlite", "postgresql"), "none": ()}
 WANTED = pytest.StashKey[tuple[tuple[Path, tuple[str, ...]], ...]]()
-SPECS = Path(__file__).with_name("spec")
+SPECS, SAGAS = Path(__file__).with_name("spec"), Path(__file__).with_name("sagas")
 DRAWN = 3
 RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", action="append", default=[], help=f"[PATH=]{'|'.join(KINDS)} (default: both)")
-    parser.addoption("--short", action="store_true", help="on PostgreSQL, draw a third of the specifications")
+    parser.addoption(
+        "--short", action="store_true", help="draw a third of the sagas' seams, and of the specifications on PostgreSQL"
+    )
     parser.addoption("--long", action="store_true", help="run what takes minutes, too")
     parser.addoption("--real", action="store_true", help="run what needs real engines, too")
 
@@ -83,14 +85,17 @@ def on_wanted_database(item: pytest.Item) -> bool:
     only = item.get_closest_marker("database")
     if kind is None or kind not in asked_for(item.path, item.config.stash[WANTED]):
         return kind is None
+    may_be_left_out = item.path.is_relative_to(SAGAS) or (only is None and kind != "sqlite")
+    if may_be_left_out and not is_drawn(item):
+        return False
     if only is None:
-        return kind == "sqlite" or is_drawn(item)
+        return True
     return kind in only.args or (kind == only.kwargs.get("long") and bool(item.config.getoption("long")))
 
 
 def is_drawn(item: pytest.Item) -> bool:
-    """In a short run a third of the specifications are, by its seed: the next one draws others."""
-    if not item.config.getoption("short") or not item.path.is_relative_to(SPECS):
+    """In a short run a third of the specifications and sagas' seams are, by its seed: the next one draws others."""
+    if not item.config.getoption("short") or not any(map(item.path.is_relative_to, (SPECS, SAGAS))):
         return True
     seed = item.config.getoption("randomly_seed")
     return crc32(f"{seed} {item.nodeid}".encode()) % DRAWN == 0
