@@ -173,6 +173,7 @@ async def test_a_caller_that_left_while_the_disk_was_written_does_not_disturb_th
 ) -> None:
     inserted: list[str] = []
     database.on_statement.append(inserted.append)
+    database.fill_s = 60.0  # one COMMIT for all of them, however slow this machine is
     tasks = [asyncio.create_task(write(database, n)) for n in range(3)]
     while len(inserted) < len(tasks):
         await asyncio.sleep(0)
