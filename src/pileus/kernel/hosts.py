@@ -61,6 +61,7 @@ watch = sa.Table(
 THE_WATCH = sa.select(watch.c.beat).where(watch.c.id == 1)
 ALL = sa.select(hosts.c.name, hosts.c.address, hosts.c.beat, hosts.c.fenced, hosts.c.usable)
 FIRST = sa.select(hosts.c.name).where(~hosts.c.fenced).order_by(hosts.c.joined_at, hosts.c.name).limit(1)
+USABLE = sa.select(hosts.c.name).where(hosts.c.usable).order_by(hosts.c.name)
 BY_NAME = sa.select(hosts).where(hosts.c.name == sa.bindparam("name_"))
 
 
@@ -283,6 +284,11 @@ async def by_serial(ctx: Ctx, serial: str) -> Host | None:
 async def first(ctx: Ctx) -> str | None:
     """The host that joined first, of those that are not fenced."""
     return (await ctx.execute(FIRST)).scalar()
+
+
+async def usable(ctx: Ctx) -> list[str]:
+    """The names of those that may get something new, without what they say of themselves, which is much."""
+    return list((await ctx.execute(USABLE)).scalars())
 
 
 async def list_all(ctx: Ctx) -> list[Host]:

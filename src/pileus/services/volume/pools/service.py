@@ -61,8 +61,10 @@ async def look(ctx: Ctx) -> None:
     """Outside a transaction: see how much room the hosts have of which that is not known, or not any more."""
     now = ctx.now()
     known = await rows(ctx)
-    usable = [host.name for host in await hosts.list_all(ctx) if host.usable]
+    usable = await hosts.usable(ctx)
     stale = [name for name in usable if name not in known or not 0 <= now - known[name].seen_at < FRESH_S]
+    if not stale:
+        return
     gate = asyncio.Semaphore(AT_ONCE)
     observed = await asyncio.gather(*(_observed(ctx, name, gate) for name in stale))
     async with ctx.transaction() as ctx:
@@ -85,7 +87,7 @@ async def _observed(ctx: Ctx, host: str, gate: asyncio.Semaphore) -> tuple[float
 
 async def pools(ctx: Ctx) -> list[Pool]:
     """The hosts that hold volumes and may get new ones."""
-    usable = {host.name for host in await hosts.list_all(ctx) if host.usable}
+    usable = set(await hosts.usable(ctx))
     return [pool for pool in await everything(ctx) if pool.host in usable]
 
 
