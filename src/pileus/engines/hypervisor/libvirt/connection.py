@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -33,6 +34,7 @@ GONE = frozenset(
 """What says nothing about the guest: the daemon is away, or too busy."""
 
 WAITS = (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR)
+SETTLED_S = (2.0, 10.0)
 UNHEARD = (libvirt.VIR_DOMAIN_EVENT_STOPPED, -1)
 """It is off, perhaps since a time in which nobody listened."""
 Lifecycle = Callable[[UUID, int, int], None]
@@ -64,6 +66,8 @@ class Connection:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
         self._opening = asyncio.Lock()
         self._connection: Any = None
+        self._looking: asyncio.Future[None] | None = None
+        self._closed = False
 
     @property
     def now(self) -> Any:
@@ -90,19 +94,34 @@ class Connection:
                     self._connection = await self._in_thread(self._open, loop)
                 except libvirt.libvirtError as e:
                     raise Unavailable(f"libvirtd does not answer: {e}") from e
+                for seconds in SETTLED_S:
+                    loop.call_later(seconds, self._look_again, self._connection)
             return self._connection
+
+    def _look_again(self, connection: Any) -> None:
+        """A libvirtd that begins sees only after a while who has gone while it was away, and tells nobody of that."""
+        if connection is self._connection and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.run_in_executor(self._threads, self._tell_who_is_off, connection, loop)
+
+    def _tell_who_is_off(self, connection: Any, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(libvirt.libvirtError):  # then it is opened again, and looked at again
+            for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
+                self._hear(loop, domain, *UNHEARD)
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, domain: Any, event: int, detail: int) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._lifecycle, UUID(domain.UUIDString()), event, detail)
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> Any:
         connection = libvirt.open(self._daemon.uri)
         connection.setKeepAlive(KEEPALIVE_S, KEEPALIVES)
 
         def heard(_: Any, domain: Any, event: int, detail: int, opaque: Any) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._lifecycle, UUID(domain.UUIDString()), event, detail)
+            self._hear(loop, domain, event, detail)
 
         connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, heard, None)
-        for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
-            heard(connection, domain, *UNHEARD, None)
+        self._tell_who_is_off(connection, loop)
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED):
             if waits_for_disk(domain):
                 heard(connection, domain, *WAITS, None)
@@ -117,6 +136,7 @@ class Connection:
             raise Unavailable(f"libvirtd has not answered for {CALL_S:.0f} s.") from e
 
     async def close(self) -> None:
+        self._closed = True
         if self._connection is not None:
             await asyncio.to_thread(close, self._connection)
         self._threads.shutdown(wait=False, cancel_futures=True)

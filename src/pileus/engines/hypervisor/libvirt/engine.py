@@ -331,7 +331,7 @@ class LibvirtHypervisor(Hypervisor):
             await self._call(guest_id, lambda domain: domain.resume() if waits_for_disk(domain) else None)
 
     async def _tell(self, guest_id: UUID, *, unheard: bool) -> None:
-        with suppress(Refusal, libvirt.libvirtError):
+        with suppress(Refusal, libvirt.libvirtError, Unavailable):
             told: dict[str, Any] = {"power": str(await self._power(guest_id))}
             if unheard and await self._call(guest_id, facts.is_lost):
                 told["lost"] = True
