@@ -184,6 +184,7 @@ async def test_deleting_what_is_parked_begins_at_once(world: DemoWorld, play: An
     assert await play.state(first) == "parked"
     operation = await play.supersede(delete, subject)
     assert await play.state(first) == "undone"
+    assert (await play.show(first)).cause is None  # its log keeps why it was parked
     assert "act superseded" in await play.events(first)
     await play.drain()
     assert await play.state(operation) == "done"

@@ -190,7 +190,8 @@ async def end(
     """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor. `values`:
     more columns of its row.
     """
-    stop = {"state": state, "ended_at": ctx.now(), "holder": None, "secrets": None, "progress": None, **values}
+    empty = dict.fromkeys(("holder", "secrets", "progress", "cause"))
+    stop = {"state": state, "ended_at": ctx.now(), **empty, **values}
     await ctx.execute(CHANGE, {"id_": operation_id, **stop})
     await ctx.execute(RELEASE, {"id_": operation_id})
     await wake_parent(ctx, parent_id)
