@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pileus.engines.files import make_directory, read_or_none, safe_name, sync_directory, write_whole
+from pileus.engines.files import at_home, make_directory, read_or_none, safe_name, sync_directory, write_whole
 from pileus.engines.verbs import StaleFence
 from pileus.kernel.errors import Unavailable
 
@@ -52,10 +52,7 @@ class Fences:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except FileNotFoundError:  # the first of a simulated host
-                make_directory(path.parent)
-                continue
+                fd = at_home(path, lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             except OSError as e:
                 raise Unavailable(f"The host cannot write down who speaks: {e.strerror}.", subject=subject) from e
             try:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
+
+T = TypeVar("T")
 
 _turn = itertools.count()
 UNFINISHED = ".unfinished"
@@ -28,13 +31,19 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         sync_directory(path.parent)
 
 
-def write_at_home(path: Path, data: bytes) -> None:
-    """The same, in a directory that is made when it is not there: a simulated host has thirty, and most stay empty."""
+def at_home(path: Path, act: Callable[[], T]) -> T:
+    """Do what makes this file, in a directory that is made when it is not there: a simulated host has thirty, and most stay
+    empty."""
     try:
-        write_whole(path, data)
+        return act()
     except FileNotFoundError:
         make_directory(path.parent)
-        write_whole(path, data)
+        return act()
+
+
+def write_at_home(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """As `write_whole`."""
+    at_home(path, lambda: write_whole(path, data, durable=durable))
 
 
 def read_or_none(path: Path) -> bytes | None:

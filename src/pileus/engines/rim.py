@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from pileus.engines.fences import Fences
-from pileus.engines.files import make_directory, safe_name, sweep, write_at_home, write_whole
+from pileus.engines.files import make_directory, safe_name, sweep, write_at_home
 from pileus.engines.reflect import Verb, arguments, facade, verbs_of
 from pileus.engines.verbs import Answer, Change, Failed, Going, StaleFence
 from pileus.kernel.clock import Clock
@@ -223,10 +223,7 @@ class Rim(Generic[E]):
         body = msgspec.Raw(msgspec.json.encode(job.body))
         answer = None if job.ended_at is None else job.answer
         kept = Kept(job.verb.name, job.subject, self.version, body, answer, job.ended_at)
-        if self._durable:
-            write_whole(self._file(job), msgspec.json.encode(kept), durable=True)
-        else:
-            write_at_home(self._file(job), msgspec.json.encode(kept))
+        write_at_home(self._file(job), msgspec.json.encode(kept), durable=self._durable)
 
     def _change(self, job: Job) -> Change:
         return Change(self.kind, job.verb.name, job.subject, job.answer)

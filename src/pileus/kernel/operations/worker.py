@@ -32,7 +32,6 @@ from pileus.kernel.operations.tables import HELD, fences, is_due, operations, wo
 logger = logging.getLogger("pileus.operations")
 
 CLOCK_SLACK_S = 1.0
-SWEEP_S = 60.0
 LEASE = operations.update().where(among(operations.c.id, "ids_")).returning(*operations.columns)
 DRAW = fences.update().values(value=fences.c.value + 1).returning(fences.c.value)
 REGISTERED = sa.select(workers.c.id).where(workers.c.id == sa.bindparam("id_")).with_for_update(read=True)
