@@ -141,7 +141,7 @@ class Batch:
 
     full_at: float
     changes_before: int
-    members: deque[asyncio.Future[None]] = field(default_factory=deque)
+    members: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class SqliteDatabase:
@@ -163,6 +163,8 @@ class SqliteDatabase:
         self._commit_took_s = 0.0
         self._writing: asyncio.Task[Any] | None = None  # whose block is open
         self._reading: asyncio.Task[Any] | None = None
+        self._ended: deque[tuple[asyncio.Future[None], BaseException | None]] = deque()  # members that may go on
+        self._going_on = False  # in this round of the event loop one did
         self._suspended = self._restart_wal = False
 
     async def start(self) -> None:
@@ -334,16 +336,24 @@ class SqliteDatabase:
             done.add_done_callback(lambda done: self._committed(batch, done.exception()))
 
     def _acknowledge(self, batch: Batch, error: BaseException | None) -> None:
-        """Let its members go on, one in each round of the event loop."""
-        while batch.members:
-            durable = batch.members.popleft()
+        """Let its members go on, behind those of the batches before it."""
+        self._ended.extend((durable, error) for durable in batch.members)
+        if not self._going_on:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let one go on, in each round of the event loop."""
+        self._going_on = False
+        while self._ended:
+            durable, error = self._ended.popleft()
             if durable.done():  # its task was cancelled
                 continue
             if error is None:
                 durable.set_result(None)
             else:
                 durable.set_exception(error)
-            asyncio.get_running_loop().call_soon(self._acknowledge, batch, error)
+            self._going_on = True
+            asyncio.get_running_loop().call_soon(self._go_on)
             return
 
     def _commit_on_disk(self) -> None:
