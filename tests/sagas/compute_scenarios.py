@@ -339,9 +339,9 @@ COMPUTE_SCENARIOS = [
     Scenario(power.unpause_server, acted("unpause", "pause"), done=ACTIVE, undone=PAUSED),
     Scenario(power.suspend_server, acted("suspend"), done=SUSPENDED, undone=ACTIVE),
     Scenario(power.resume_server, acted("resume", "suspend"), done=ACTIVE, undone=SUSPENDED),
-    Scenario(power.notice_power, went_off(), done=STOPPED, undone={**ACTIVE, "h1": "guest+image off"}),
+    Scenario(power.notice_power, went_off(), done=STOPPED, undone=STOPPED),
     Scenario(
-        power.return_server,
+        power.notice_power,
         went_off(volume=True, lost=True),
         done=WITH_VOLUME,
         undone={**WITH_VOLUME, "server": "stopped placed", "h1": "guest+image off"},

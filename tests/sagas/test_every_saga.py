@@ -16,7 +16,10 @@ from pileus.kernel.errors import Conflict, Unavailable
 from pileus.kernel.operations import Op, Saga, Step, Worker, sagas
 from pileus.kernel.operations.debts import pay
 from pileus.kernel.operations.views import cancel, page, retry
+from sagas.compute_scenarios import COMPUTE_SCENARIOS
 from sagas.harness import Beginnings, Begun, at, begun, die, killed_by, run_in, states, take_over
+from sagas.move_scenarios import MOVE_SCENARIOS
+from sagas.power import cut, off_though_on
 from sagas.scenarios import SCENARIOS, SEAMS, Scenario, snapshot
 
 
@@ -164,6 +167,36 @@ async def test_the_host_dies_and_pays_when_it_returns(
         await Worker(world.ctx()).drain()
         state = (await states(world, start.subject))[-1]
     assert await snapshot(world) == (scenario.done if state == "done" else scenario.undone)
+
+
+def seams_with_guests() -> list[Any]:
+    """A rows step runs inside a commit: nobody can come between."""
+    return [
+        pytest.param(scenario, step, id=f"{scenario}-{step.name}")
+        for scenario in (*COMPUTE_SCENARIOS, *MOVE_SCENARIOS)
+        for step in scenario.saga.steps
+        if not step.rows
+    ]
+
+
+@pytest.mark.parametrize(("scenario", "step"), chosen(seams_with_guests()))
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("lost", "fails"), [(True, False), (False, False), (True, True)])
+async def test_a_guest_that_goes_off_meanwhile_is_not_shown_as_running(
+    world: DemoWorld, scenario: Scenario, step: Step, when: str, lost: bool, fails: bool
+) -> None:
+    cuts: list[int] = []
+
+    async def lose_power(op: Op) -> None:
+        if not cuts:
+            cuts.append(1)
+            await cut(world, lost=lost)
+        if fails:
+            raise Conflict("injected")
+
+    await Worker(world.ctx(), seam=at(scenario.saga.key, step.name, when, lose_power)).drain()
+    assert cuts
+    assert await off_though_on(world) == []
 
 
 def backward_seams() -> list[Any]:

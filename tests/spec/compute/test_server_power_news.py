@@ -87,8 +87,6 @@ async def test_what_its_host_lost_runs_again(cloud: RunningCloud) -> None:
     host = cloud.world.rims["hypervisor", HOST]._behind
     await lost(cloud, server.id)
     host.troubles.add(Trouble(kind="fail", once=True, cause="not yet"), verb="ensure_power")
-    found = (await cloud.get(f"{SERVERS}/{server.id}")).json()["server"]
-    assert (found["status"], found["OS-EXT-STS:task_state"]) == ("ACTIVE", "powering-on")
     await cloud.settle()
     assert await shown(cloud, server.id) == ("ACTIVE", 1)
     assert (await host.observe())[server.id].power is Power.ON
@@ -141,3 +139,28 @@ async def test_what_was_evacuated_is_not_started_by_the_host_that_lost_it(cloud:
     await cloud.settle()
     found = (await cloud.get(f"{SERVERS}/{server.id}")).json()["server"]
     assert (found["status"], found["OS-EXT-STS:task_state"]) == ("ACTIVE", None)
+
+
+async def test_what_is_lost_while_something_is_done_with_it_runs_again_after_that(cloud: RunningCloud) -> None:
+    server = await made(cloud)
+    host = cloud.world.rims["hypervisor", HOST]._behind
+    await cloud.post(f"{SERVERS}/{server.id}/action", json={"createImage": {"name": "kept"}})
+    await lost(cloud, server.id)
+    await cloud.settle()
+    assert await shown(cloud, server.id) == ("ACTIVE", 1)
+    assert (await host.observe())[server.id].power is Power.ON
+    assert await actions(cloud, server.id) == ["start", "createImage", "create"]
+
+
+async def test_what_went_off_before_its_resize_was_confirmed_is_stopped(cloud: RunningCloud) -> None:
+    server = await made(cloud)
+    url = f"{SERVERS}/{server.id}/action"
+    assert (await cloud.post(url, json={"resize": {"flavorRef": "84"}})).status_code == 202
+    await cloud.settle()
+    await turned(cloud, server.id, Power.OFF)
+    await tell(cloud.ctx(), [news(server.id)])
+    await cloud.settle()
+    assert await shown(cloud, server.id) == ("VERIFY_RESIZE", 4)
+    assert (await cloud.post(url, json={"confirmResize": None})).status_code == 204
+    await cloud.settle()
+    assert await shown(cloud, server.id) == ("SHUTOFF", 4)

@@ -34,7 +34,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError
-from pileus.kernel.operations.start import Beginning, begin, supersede, want
+from pileus.kernel.operations.start import Beginning, begin, follow, supersede, want
 
 if TYPE_CHECKING:
     from pileus.kernel.operations.op import Op
@@ -147,6 +147,13 @@ class Saga:
         Returns the id of the operation that will do it; a second call returns the same.
         """
         return await supersede(ctx, self, subject_id, memo)
+
+    async def follow(self, ctx: Ctx, subject_id: uuid.UUID, **memo: Any) -> None:
+        """News of the subject: start, or as soon as whatever runs on it has ended, however that ends.
+
+        One follows at most: the newest. What supersedes runs before it.
+        """
+        await follow(ctx, self, subject_id, memo)
 
     def undone(self, run: StepFunction) -> StepFunction:
         """Declare what rows say once all is undone; runs in the commit that ends the operation."""

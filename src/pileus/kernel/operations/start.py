@@ -38,7 +38,12 @@ CHANGE = operations.update().where(operations.c.id == sa.bindparam("id_"))
 ADD_IF_NEW = insert_if_new(operations).returning(operations.c.subject_id)
 CANCEL = CHANGE.where(operations.c.state == "running")
 HOLDER_OF_LOCKED = HOLDER_OF.with_for_update()
-RELEASE = subjects.delete().where(subjects.c.operation_id == sa.bindparam("id_"))
+FOLLOW = subjects.update().where(subjects.c.subject_id == sa.bindparam("subject_"))
+RELEASE = (
+    subjects.delete()
+    .where(subjects.c.operation_id == sa.bindparam("id_"))
+    .returning(subjects.c.subject_id, subjects.c.follower)
+)
 AT_ONCE: dict[str, Any] = {"wake_at": 0.0, "waiting_since": 0.0, "pause_s": 0.0, "tries": 0, "spent_s": 0.0}
 
 
@@ -150,6 +155,17 @@ async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str,
     return successor["id"]  # type: ignore[no-any-return]
 
 
+async def follow(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str, Any]) -> None:
+    """See `Saga.follow`."""
+    await ctx.lock("subject", subject_id)
+    for _ in range(2):  # what ends while we wait for it may turn into its successor: only a new look sees that
+        if (await ctx.execute(HOLDER_OF_LOCKED, {"subject_": subject_id})).first() is not None:
+            row = new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), memo)
+            await ctx.execute(FOLLOW, {"subject_": subject_id, "follower": msgspec.to_builtins(row)})
+            return
+    await begin(ctx, Beginning(saga, subject_id, memo))
+
+
 async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
     """Make a live operation unwind, if it has not passed its point of no return."""
     await ctx.execute(CANCEL, {"id_": operation_id, "cancel": True, "wake_at": 0.0})
@@ -187,20 +203,29 @@ async def end(
     successor: dict[str, Any] | None,
     **values: Any,
 ) -> None:
-    """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor. `values`:
-    more columns of its row.
+    """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor, and begin what
+    follows. `values`: more columns of its row.
     """
     empty = dict.fromkeys(("holder", "secrets", "progress", "cause"))
     stop = {"state": state, "ended_at": ctx.now(), **empty, **values}
     await ctx.execute(CHANGE, {"id_": operation_id, **stop})
-    await ctx.execute(RELEASE, {"id_": operation_id})
+    followers = dict((await ctx.execute(RELEASE, {"id_": operation_id})).tuples().all())
     await wake_parent(ctx, parent_id)
     if successor is not None:
-        row = successor | {name: uuid.UUID(successor[name]) for name in ("id", "subject_id")}
-        await ctx.execute(ADD, row)
-        await ctx.execute(CLAIM, {"subject_id": row["subject_id"], "operation_id": row["id"]})
-        await note(ctx, row["id"], row["step"], "started")
+        await begin_kept(ctx, successor, follower=followers.pop(uuid.UUID(successor["subject_id"]), None))
+    for follower in followers.values():
+        if follower is not None:
+            await begin_kept(ctx, follower, follower=None)
     ctx.after_commit(ctx.world.doorbell.ring)
+
+
+async def begin_kept(ctx: Ctx, kept: dict[str, Any], *, follower: dict[str, Any] | None) -> None:
+    """An operation whose time has come, on a subject that was just given free; and what follows that in turn."""
+    row = kept | {name: uuid.UUID(kept[name]) for name in ("id", "subject_id")}
+    await ctx.execute(ADD, row)
+    claim = {"subject_id": row["subject_id"], "operation_id": row["id"]}
+    await ctx.execute(CLAIM, claim if follower is None else claim | {"follower": follower})
+    await note(ctx, row["id"], row["step"], "started")
 
 
 async def wake_parent(ctx: Ctx, parent_id: uuid.UUID | None) -> None:

@@ -60,6 +60,7 @@ subjects = sa.Table(
     metadata,
     sa.Column("subject_id", sa.Uuid, primary_key=True),
     sa.Column("operation_id", sa.Uuid, sa.ForeignKey("operation.id"), nullable=False, index=True),
+    sa.Column("follower", JSON),  # the operation that begins when this subject is given free
 )
 
 log = sa.Table(

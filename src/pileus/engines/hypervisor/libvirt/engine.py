@@ -8,8 +8,8 @@ import functools
 import logging
 import stat
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -53,18 +53,21 @@ BY_ITSELF = {
     libvirt.VIR_DOMAIN_EVENT_STOPPED,
     libvirt.VIR_DOMAIN_EVENT_CRASHED,
 }
+DIED = {
+    (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED),
+    (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED),
+    UNHEARD,
+}
+ECHO_S = 0.5
 
 
 def verb(
     act: Callable[Concatenate[LibvirtHypervisor, P], Awaitable[Answer | None]],
 ) -> Callable[Concatenate[LibvirtHypervisor, P], Coroutine[Any, Any, Answer]]:
-    """Done when it returns nothing else, Failed for what cannot be. What guests do meanwhile is our doing, and no news."""
+    """Done when it returns nothing else, Failed for what cannot be."""
 
     @functools.wraps(act)
     async def say(self: LibvirtHypervisor, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
-        first: Any = args[0] if args else next(iter(kwargs.values()))
-        guest_id = getattr(first, "id", first)
-        self.busy.append(guest_id)
         try:
             answer = await act(self, *args, **kwargs)
         except Refusal as e:
@@ -75,8 +78,6 @@ def verb(
             if e.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             return Failed("No space is left on this host.")
-        finally:
-            self.busy.remove(guest_id)
         return answer or Done()
 
     return say
@@ -95,7 +96,6 @@ class LibvirtHypervisor(Hypervisor):
         transfers: Transfers,
         changed: Callable[[Change], None] | None = None,
     ) -> None:
-        self.busy: list[UUID] = []
         self._home, self._clock, self._daemon, self._site = home, clock, road.daemon, site
         self._changed = changed or (lambda change: None)
         make_directory(home).chmod(PASS_THROUGH)
@@ -106,6 +106,8 @@ class LibvirtHypervisor(Hypervisor):
         self._connection = Connection(road.daemon, self._heard)
         self._sending = Sending(self._connection, road, site, clock)
         self._uploads = Uploads(self._connection, transfers, clock)
+        self._ending: list[UUID] = []
+        self._died: dict[UUID, bool] = {}  # of those, who went off in another way than by us; whether that was unheard
         self._telling: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -155,13 +157,15 @@ class LibvirtHypervisor(Hypervisor):
         if power is Power.ON:
             await self._call(domain_id, start)
         elif power is Power.OFF:
-            await self._off(domain_id, soft_s)
+            with self._by_us(domain_id):
+                await self._off(domain_id, soft_s)
         elif now not in (Power.ON, Power.PAUSED):
             raise Refusal(f"The guest {domain_id} does not run: it cannot be {power}.")
         elif power is Power.PAUSED:
             await self._call(domain_id, lambda domain: domain.suspend())
         else:
-            await self._call(domain_id, lambda domain: domain.managedSave(0))
+            with self._by_us(domain_id):
+                await self._call(domain_id, lambda domain: domain.managedSave(0))
 
     @verb
     async def ensure_restarted(self, domain_id: UUID, restart_id: UUID, *, fence: int, soft_s: float = 0) -> None:
@@ -172,10 +176,11 @@ class LibvirtHypervisor(Hypervisor):
             restart = Restart(run)
             guest.note_restart(restart_id, restart)
         if not restart.over:
-            if run is not None and run == restart.run:  # else it was stopped already, or started again
-                await self._off(domain_id, soft_s)
-            elif await self._power(domain_id) is Power.SUSPENDED:
-                await self._off(domain_id, 0)
+            with self._by_us(domain_id):
+                if run is not None and run == restart.run:  # else it was stopped already, or started again
+                    await self._off(domain_id, soft_s)
+                elif await self._power(domain_id) is Power.SUSPENDED:
+                    await self._off(domain_id, 0)
             await self._call(domain_id, start)
             guest.note_restart(restart_id, Restart(restart.run, over=True))
         elif await self._power(domain_id) is not Power.ON:
@@ -222,7 +227,8 @@ class LibvirtHypervisor(Hypervisor):
 
     @verb
     async def ensure_sent(self, domain_id: UUID, to: dict[str, Any], *, fence: int) -> Answer | None:
-        return await self._sending.send(self._guest(domain_id), msgspec.convert(to, Place))
+        with self._by_us(domain_id):
+            return await self._sending.send(self._guest(domain_id), msgspec.convert(to, Place))
 
     @verb
     async def ensure_hurried(self, domain_id: UUID, *, fence: int) -> None:
@@ -237,8 +243,9 @@ class LibvirtHypervisor(Hypervisor):
 
     @verb
     async def ensure_gone(self, domain_id: UUID, *, fence: int) -> None:
-        await self._sending.forget(domain_id)
-        await self._connection.call(remove, domain_id)
+        with self._by_us(domain_id):
+            await self._sending.forget(domain_id)
+            await self._connection.call(remove, domain_id)
         await asyncio.to_thread(self._guest(domain_id).remove)
 
     @verb
@@ -316,8 +323,24 @@ class LibvirtHypervisor(Hypervisor):
     def _heard(self, guest_id: UUID, event: int, detail: int) -> None:
         if (event, detail) == WAITS:
             self._begin(self._try_again(guest_id))
-        elif event in BY_ITSELF and guest_id not in self.busy:
+        elif event in BY_ITSELF and guest_id not in self._ending:
             self._begin(self._tell(guest_id, unheard=(event, detail) == UNHEARD))
+        elif (event, detail) in DIED:
+            self._died[guest_id] = (event, detail) == UNHEARD
+
+    @contextmanager
+    def _by_us(self, guest_id: UUID) -> Iterator[None]:
+        """What goes off inside the block does so by our doing, and is no news; if it died, that is told afterwards."""
+        self._ending.append(guest_id)
+        try:
+            yield
+        finally:  # libvirt may answer before it tells
+            asyncio.get_running_loop().call_later(ECHO_S, self._end, guest_id)
+
+    def _end(self, guest_id: UUID) -> None:
+        self._ending.remove(guest_id)
+        if guest_id not in self._ending and (unheard := self._died.pop(guest_id, None)) is not None:
+            self._begin(self._tell(guest_id, unheard=unheard))
 
     def _begin(self, answer: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(answer)

@@ -45,8 +45,6 @@ NAMES = {
     "create_image": "createImage",
     "create_image_of_volumes": "createImage",
     "reimage_server": "rebuild",
-    "notice_power": "stop",
-    "return_server": "start",
     "migrate_live": "live-migration",
 }
 FINISHED = {"done": "Success", "undone": "Success", "failed": "Error", "parked": "Error", "cancelled": "Error"}
@@ -91,9 +89,10 @@ def name_of(saga: Saga) -> str:
     return NAMES.get(plain, plain.removesuffix("_server"))
 
 
-async def note(ctx: Ctx, server_id: UUID, operation_id: UUID, saga: Saga) -> None:
-    """In the transaction that begins an operation: it is one of the server's."""
-    row = {"id": operation_id, "server_id": server_id, "action": name_of(saga), "request_id": ctx.request_id}
+async def note(ctx: Ctx, server_id: UUID, operation_id: UUID, saga: Saga, *, action: str | None = None) -> None:
+    """In the transaction that begins an operation: it is one of the server's. `action`: unless it is called like the saga."""
+    name = action or name_of(saga)
+    row = {"id": operation_id, "server_id": server_id, "action": name, "request_id": ctx.request_id}
     who = {"user_id": ctx.caller.user_id, "project_id": ctx.caller.project_id, "started_at": ctx.now()}
     known = sa.select(actions.c.id).where(actions.c.id == operation_id)
     if (await ctx.execute(known)).first() is None:

@@ -167,11 +167,17 @@ async def show_moved(op: Op) -> None:
 
 
 @migrate_server.undone
-@migrate_server.parked
 async def show_not_moved(op: Op) -> None:
-    """It stays what it was."""
+    """What it was, even if that took several tries."""
     await migrations.change(op.ctx, op.id, status="error")
-    await failed(op)
+    was = op.memo.get("claim_there")
+    await failed(op, **(states(was["ran"]) if was else {}))
+
+
+@migrate_server.parked
+async def show_between(op: Op) -> None:
+    await migrations.change(op.ctx, op.id, status="error")
+    await failed(op, vm_state="error")
 
 
 confirm_migration = Saga("compute.confirm_migration")

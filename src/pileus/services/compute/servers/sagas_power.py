@@ -9,15 +9,17 @@ from pileus.engines.hypervisor import Power
 from pileus.engines.verbs import Failed
 from pileus.kernel.errors import HostDown
 from pileus.kernel.operations import Op, Saga, Wait
-from pileus.services.compute.servers import disks, rules, shape, store
+from pileus.services.compute.servers import disks, history, rules, shape, store
 from pileus.services.compute.servers.disks import is_done
-from pileus.services.compute.servers.sagas import failed, host_of, settled
+from pileus.services.compute.servers.sagas import failed, here, host_of, settled
+from pileus.services.compute.servers.store import Server
 
 POWER_S = 600.0
 SOFT_S = 60.0
-LOOK_S = 30.0
 RETURN_S = 900.0
 AGAIN_S = 5.0
+RUNS = frozenset({"active", "paused"})
+RETURNS = frozenset({"active", "rescued", "resized"})
 
 Say = Callable[[Op, Any], Awaitable[Any]]
 """Says it to the hypervisor of the server's host, which is given."""
@@ -47,14 +49,16 @@ def power_saga(name: str, say: Say, *, vm_state: str, power_state: int, back: Po
 
 
 async def power_back(op: Op, power: Power) -> Any:
-    """In an undo: the guest as it was. A host that is down is left alone: nobody knows what runs there."""
+    """In an undo: the guest as it was. A host that is down is left alone: nobody knows what runs there. One that went off
+    by itself cannot stand still again: what is told of it follows."""
     server = await store.find(op.ctx, op.subject_id)
     if server is None or server.host is None:
         return None
     try:
-        return await op.engine("hypervisor", server.host).ensure_power(op.subject_id, power)
+        answer = await op.engine("hypervisor", server.host).ensure_power(op.subject_id, power)
     except HostDown:
         return None
+    return None if isinstance(answer, Failed) and power in (Power.PAUSED, Power.SUSPENDED) else answer
 
 
 def power(wanted: Power, *, soft_s: float = 0) -> Say:
@@ -99,42 +103,56 @@ resume_server = power_saga(
 )
 
 notice_power = Saga("compute.notice_power")
+"""Its guest is said to have gone off; `lost`: by no doing of its own or of ours."""
 
 
-@notice_power.step(deadline_s=LOOK_S)
-async def look(op: Op) -> dict[str, bool]:
-    """At the guest as it is: that it went off may be old news."""
-    return {"off": await is_off(op)}
+@notice_power.step(deadline_s=RETURN_S)
+async def look(op: Op) -> Any:
+    """At the guest as it is, where it is now: the news may be old. Its host may be back before everybody has seen that."""
+    server = await store.find(op.ctx, op.subject_id)
+    if server is None or server.host is None or not may_go_off(server):
+        return {"off": False}
+    try:
+        guest = (await op.engine("hypervisor", server.host).observe()).get(op.subject_id)
+    except HostDown as e:
+        return Wait(AGAIN_S, note=e.message)
+    return {"off": guest is not None and guest.power is Power.OFF}
 
 
-async def is_off(op: Op) -> bool:
-    guests = await op.engine("hypervisor", await host_of(op)).observe()
-    guest = guests.get(op.subject_id)
-    return guest is not None and guest.power is Power.OFF
+def may_go_off(server: Server) -> bool:
+    """Whether its rows say that its guest is not off."""
+    return server.vm_state in RUNS or is_to_return(server)
+
+
+def is_to_return(server: Server) -> bool:
+    """Whether it runs again when its host has lost it."""
+    return server.vm_state in RETURNS and server.power_state == rules.RUNNING
 
 
 @notice_power.rows
-async def show_what_is(op: Op) -> None:
-    if op.memo["look"]["off"]:
-        await settled(op, vm_state="stopped", power_state=rules.SHUTDOWN)
+async def show_off(op: Op) -> dict[str, bool]:
+    if not op.memo["look"]["off"]:
+        return {"returns": False}
+    server = await here(op)
+    returns = op.memo["lost"] and is_to_return(server)
+    await history.note(op.ctx, server.id, op.id, notice_power, action="start" if returns else "stop")
+    if returns:
+        await store.change(op.ctx, server.id, task_state="powering-on")
+    else:
+        await settled(op, **off(server))
+    return {"returns": returns}
 
 
-return_server = Saga("compute.return_server")
+def off(server: Server) -> dict[str, Any]:
+    """Its rows when it is off: rescued or resized it stays."""
+    stopped = {"vm_state": "stopped"} if server.vm_state in RUNS else {}
+    return {"power_state": rules.SHUTDOWN, **stopped}
 
 
-@return_server.step(deadline_s=RETURN_S)
-async def look_for_it(op: Op) -> Any:
-    """Where it is now, which need not be where it was lost. Its host may have come back before everybody has seen that."""
-    try:
-        return {"off": await is_off(op)}
-    except HostDown as e:
-        return Wait(AGAIN_S, note=e.message)
-
-
-@return_server.step(deadline_s=RETURN_S)
+@notice_power.step(deadline_s=RETURN_S)
 async def bring_back(op: Op) -> Any:
     """It runs again, with its volumes, as soon as its host and theirs can have it so."""
-    if not was_lost(op):
+    if not op.memo["show_off"]["returns"]:
         return None
     try:
         answer = await run_with_volumes(op, await host_of(op))
@@ -145,7 +163,7 @@ async def bring_back(op: Op) -> Any:
 
 @bring_back.undo
 async def let_it_be(op: Op) -> Any:
-    return await power_back(op, Power.OFF) if was_lost(op) else None
+    return await power_back(op, Power.OFF) if op.memo["show_off"]["returns"] else None
 
 
 async def run_with_volumes(op: Op, host: str) -> Any:
@@ -153,19 +171,16 @@ async def run_with_volumes(op: Op, host: str) -> Any:
     return await on(op, op.engine("hypervisor", host)) if answer is None else answer
 
 
-def was_lost(op: Op) -> bool:
-    return bool(op.memo.get("look_for_it", {"off": True})["off"])
-
-
-@return_server.rows
+@notice_power.rows
 async def show_returned(op: Op) -> None:
-    await settled(op)
+    if op.memo["show_off"]["returns"]:
+        await settled(op)
 
 
-@return_server.undone
-@return_server.parked
+@notice_power.undone
+@notice_power.parked
 async def show_lost(op: Op) -> None:
-    """It is off, and can be started by whoever has mended what was in the way."""
+    """It is off, as far as we know, and can be started by whoever has mended what was in the way."""
     server = await store.find(op.ctx, op.subject_id)
-    stopped = {"vm_state": "stopped"} if server is not None and server.vm_state == "active" else {}
-    await failed(op, **({"power_state": rules.SHUTDOWN, **stopped} if was_lost(op) else {}))
+    if server is not None and may_go_off(server) and op.memo.get("look", {"off": True})["off"]:
+        await failed(op, **off(server))
