@@ -242,10 +242,9 @@ class SqliteDatabase:
         for tell in self.on_statement:
             tell(question)
         try:
-            row: Sequence[Any] | None = self._looking.execute(question).fetchone()
+            return self._looking.execute(question).fetchone()  # type: ignore[no-any-return]
         except sqlite3.OperationalError as e:
             raise translated(e) from e
-        return row
 
     @asynccontextmanager
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[SqliteConnection]:
@@ -346,15 +345,11 @@ class SqliteDatabase:
         self._going_on = False
         while self._ended:
             durable, error = self._ended.popleft()
-            if durable.done():  # its task was cancelled
-                continue
-            if error is None:
-                durable.set_result(None)
-            else:
-                durable.set_exception(error)
-            self._going_on = True
-            asyncio.get_running_loop().call_soon(self._go_on)
-            return
+            if not durable.done():  # else its task was cancelled
+                durable.set_result(None) if error is None else durable.set_exception(error)
+                self._going_on = True
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
 
     def _commit_on_disk(self) -> None:
         """In the writer's thread: returns when the batch is on the disk."""
@@ -402,6 +397,4 @@ def refuse_to_wait_for(holder: asyncio.Task[Any] | None) -> None:
 
 def refuse_if(suspended: bool) -> None:
     if suspended:
-        raise AssertionError(
-            "a transaction or read awaited something that is not the database; do that before or after"
-        )
+        raise AssertionError("a block awaited something that is not the database; do that before or after")
