@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -46,6 +47,7 @@ def databases(word: str) -> tuple[Path, tuple[str, ...]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()
     config.stash[WANTED] = tuple(databases(word) for word in config.getoption("db"))
     if hasattr(config, "workerinput"):
         return
@@ -78,6 +80,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays: to look for garbage in it would cost a third of its time, and then on."""
+    gc.freeze()
+    gc.enable()
 
 
 def on_wanted_database(item: pytest.Item) -> bool:

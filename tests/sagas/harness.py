@@ -83,16 +83,15 @@ class Beginnings:
 
 def killed_by(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> int:
     """Do the work in a fork; returns the signal that ended it, 0 if none did. What fails there is printed."""
-    gc.freeze()  # or the child would copy what its garbage collector looks at
     child = os.fork()
     if child == 0:
+        gc.disable()  # it would copy what it looks at
         try:
             run_in(url, home, work)
         except BaseException:
             traceback.print_exc()
             os._exit(70)
         os._exit(0)
-    gc.unfreeze()
     _, status = os.waitpid(child, 0)
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pileus.cli import Failure
+from pileus.cli import Failure, importing
 from pileus.cli.orders import Orders
 from pileus.cli.rights import become
 from pileus.cli.supervisor import die_with
@@ -21,7 +21,9 @@ def main() -> int:
         if orders.user is not None:
             become(orders.user, Path(orders.config.state).parent)
         die_with(orders.keeper)
-        importlib.import_module("pileus.cli.control").obey(orders)
+        with importing():
+            control = importlib.import_module("pileus.cli.control")
+        control.obey(orders)
     except Failure as e:
         print(f"pileus: {e}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from pileus.cli import Failure
+from pileus.cli import Failure, importing
 from pileus.cli.settings import configuration
 from pileus.cli.state import open_state, pid_file
 from pileus.cli.systemd import Systemd
@@ -37,8 +37,9 @@ def api(asked: argparse.Namespace) -> int:
     numbers = state / "run" / f"metrics-{os.getpid()}"
     numbers.mkdir(mode=0o700, parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(numbers)  # read when prometheus_client is imported
-    from pileus.cli import listeners, process
-    from pileus.cli.supervisor import Supervisor
+    with importing():
+        from pileus.cli import listeners, process
+        from pileus.cli.supervisor import Supervisor
 
     config = process.at(config, state)
     with contextlib.ExitStack() as stack:
@@ -65,8 +66,8 @@ def api(asked: argparse.Namespace) -> int:
 def worker(asked: argparse.Namespace) -> int:
     systemd = Systemd()
     config = prepared(asked)
-    from pileus.cli import process
-
+    with importing():
+        from pileus.cli import process
     state = Path(config.state).absolute()
     config = process.at(config, state)
     process.start_log(config)
@@ -81,11 +82,12 @@ def worker(asked: argparse.Namespace) -> int:
 
 
 def agent(asked: argparse.Namespace) -> int:
-    from pileus.agent.main import Options, run
-    from pileus.agent.wire import AgentError
-    from pileus.agent.wiring import Wiring
-    from pileus.kernel import log
-    from pileus.kernel.config import Log
+    with importing():
+        from pileus.agent.main import Options, run
+        from pileus.agent.wire import AgentError
+        from pileus.agent.wiring import Wiring
+        from pileus.kernel import log
+        from pileus.kernel.config import Log
 
     systemd = Systemd()
     options = Options(

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.agent.wiring import Wiring
-from pileus.cli import Failure
+from pileus.cli import Failure, importing
 from pileus.cli.orders import LocalAgent, Orders, Served, Simulation
 from pileus.cli.rooms import open_rooms, user_named
 from pileus.cli.settings import configuration
@@ -51,8 +51,8 @@ def run(asked: argparse.Namespace) -> int:
 
 def run_alone(config: Config, origins: Mapping[str, str], stack: contextlib.ExitStack, simulation: Simulation) -> None:
     """API, worker and simulated hosts in this process."""
-    from pileus.cli import control, process
-
+    with importing():
+        from pileus.cli import control, process
     state = Path(config.state)
     open_state(state)
     stack.enter_context(locked(state))
@@ -67,7 +67,8 @@ def run_with_agent(config: Config, origins: Mapping[str, str], stack: contextlib
     """The control process and the agent of this machine as processes of their own, kept by this one."""
     import asyncio
 
-    from pileus.cli.keeper import Agent, Control, keep
+    with importing():
+        from pileus.cli.keeper import Agent, Control, keep
 
     user = user_named(config.user) if os.geteuid() == 0 else None
     state = Path(config.state)
