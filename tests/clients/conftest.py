@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from openstack.connection import Connection
 
@@ -160,11 +161,32 @@ def name() -> str:
     return f"t{uuid4().hex[:12]}"
 
 
+@pytest.fixture(scope="session")
+def identity(cloud: Process, auth_url: str) -> Iterator[httpx.Client]:
+    """As the administrator, without a client: what most tests begin with costs a fifth of what commands would."""
+    headers = {"X-Auth-Token": cloud.token()}
+    with httpx.Client(base_url=auth_url, headers=headers, timeout=ENDS_WITHIN_S, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def member(identity: httpx.Client) -> str:
+    """The role's id."""
+    [role] = identity.get("/roles?name=member").json()["roles"]
+    return str(role["id"])
+
+
 @pytest.fixture
-def person(admin: Openstack, auth_url: str, name: str) -> Person:
-    project_id = admin.shows(f"project create {name}")["id"]
-    user_id = admin.shows(f"user create {name} --password '{PASSWORD}' --project {name}")["id"]
-    admin(f"role add --user {name} --project {name} member")
+def person(identity: httpx.Client, member: str, admin: Openstack, auth_url: str, name: str) -> Person:
+    def made(kind: str, **facts: str) -> str:
+        answer = identity.post(f"/{kind}s", json={kind: {"name": name, **facts}})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()[kind]["id"])
+
+    project_id = made("project")
+    user_id = made("user", password=PASSWORD, default_project_id=project_id)
+    granted = identity.put(f"/projects/{project_id}/users/{user_id}/roles/{member}")
+    assert granted.status_code == 204, granted.text
     says = admin.who(auth_url=auth_url, **DEFAULTS, username=name, password=PASSWORD, project_name=name)
     return Person(name, user_id, project_id, says)
 
