@@ -79,7 +79,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if wanted else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = kept
+    items[:] = sorted(kept, key=time_given, reverse=True)  # or the last one runs alone, beside cores with nothing to do
+
+
+def time_given(item: pytest.Item) -> float:
+    """What a test may take, if it says so."""
+    timeout = item.get_closest_marker("timeout")
+    return float(timeout.args[0]) if timeout else 0.0
 
 
 def pytest_collection_finish() -> None:
