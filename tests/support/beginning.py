@@ -1,4 +1,4 @@
-"""What many tests begin with is made once in a process, and given to each of their databases as rows."""
+"""What many tests begin with is made once in a process, and given to each of their databases as it is."""
 
 from __future__ import annotations
 
@@ -6,51 +6,21 @@ import atexit
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg
 import sqlalchemy as sa
 
 from pileus.kernel.db import Database, metadata, open_database
 from pileus.kernel.db.sqlite import SqliteDatabase
 
-UNORDERED = {"sqlite": "PRAGMA defer_foreign_keys = ON", "postgresql": "SET LOCAL session_replication_role = replica"}
-COUNTED = sa.text("SELECT sequencename AS name, last_value AS value FROM pg_sequences WHERE last_value IS NOT NULL")
-COUNT_ON = sa.text("SELECT setval(CAST(:name AS regclass), :value)")
-
-
-@dataclass(frozen=True)
-class Rows:
-    """All rows of a database, and how far its sequences have counted."""
-
-    tables: dict[sa.Table, list[dict[str, Any]]]
-    sequences: list[dict[str, Any]]
-
-    @classmethod
-    async def of(cls, database: Database) -> Rows:
-        def read(connection: sa.Connection) -> Rows:
-            def found(question: sa.Executable) -> list[dict[str, Any]]:
-                return [dict(row) for row in connection.execute(question).mappings()]
-
-            tables = {table: rows for table in metadata.tables.values() if (rows := found(sa.select(table)))}
-            return cls(tables, found(COUNTED) if database.dialect == "postgresql" else [])
-
-        return await database.run_sync(read)  # type: ignore[no-any-return]
-
-    async def put(self, database: Database) -> None:
-        """Into a database that has none of them."""
-
-        def write(connection: sa.Connection) -> None:
-            connection.exec_driver_sql(UNORDERED[database.dialect])
-            for table, rows in self.tables.items():
-                connection.execute(sa.insert(table), rows)
-            if self.sequences:
-                connection.execute(COUNT_ON, self.sequences)
-
-        await database.run_sync(write)
+COUNTED = sa.text(
+    "SELECT format('SELECT setval(%L, %s)', sequencename, last_value) FROM pg_sequences WHERE last_value > 0"
+)
 
 
 class Kept(Protocol):
@@ -62,23 +32,36 @@ class Kept(Protocol):
 
 
 @dataclass(frozen=True)
-class KeptRows:
-    """By its rows."""
+class KeptScript:
+    """By statements, which PostgreSQL runs in one go."""
 
-    rows: Rows
+    script: str
+
+    @classmethod
+    async def of(cls, database: Database) -> KeptScript:
+        return cls(";".join(await database.run_sync(lambda connection: list(cls._statements(connection)))))
+
+    @classmethod
+    def _statements(cls, connection: sa.Connection) -> Iterator[str]:
+        yield "BEGIN; SET LOCAL session_replication_role = replica"
+        for table in map(connection.dialect.identifier_preparer.format_table, metadata.tables.values()):
+            rows = connection.scalar(sa.text(f"SELECT quote_literal(json_agg(t)::text) FROM {table} t"))
+            if rows is not None:
+                yield f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, {rows})"
+        yield from connection.scalars(COUNTED)
+        yield "COMMIT"
 
     async def put(self, database_url: str) -> None:
-        database = open_database(database_url)
-        await database.start()
+        connection = await asyncpg.connect(database_url)
         try:
-            await self.rows.put(database)
+            await connection.execute(self.script)
         finally:
-            await database.close()
+            await connection.close()
 
 
 @dataclass(frozen=True)
 class KeptFile:
-    """By its file: to write the rows would cost a test more than all the rest of its beginning."""
+    """By its file."""
 
     file: Path
 
@@ -88,7 +71,7 @@ class KeptFile:
 
 async def kept_of(database: Database) -> Kept:
     if not isinstance(database, SqliteDatabase):
-        return KeptRows(await Rows.of(database))
+        return await KeptScript.of(database)
     folder = Path(tempfile.mkdtemp(prefix="pileus-begun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     file = folder / "kept.sqlite"
@@ -105,14 +88,25 @@ def file_of(database_url: str) -> str:
     return path
 
 
-_made: dict[tuple[str, str, int], Rows] = {}
+def kind_of(database_url: str) -> tuple[str, int]:
+    return sa.make_url(database_url).get_backend_name(), len(metadata.tables)
 
 
-async def begun(name: str, database: Database, make: Callable[[], Awaitable[Any]]) -> None:
-    """`make` what stands under that name in an empty database, or what it made the last time in this process."""
-    key = name, database.dialect, len(metadata.tables)
+_made: dict[tuple[str, tuple[str, int]], Kept] = {}
+
+
+@asynccontextmanager
+async def begun(name: str, database_url: str, make: Callable[[Database], Awaitable[Any]]) -> AsyncIterator[Database]:
+    """The database, started, with what `make` makes in an empty one, or made the last time in this process."""
+    key = name, kind_of(database_url)
     if key in _made:
-        await _made[key].put(database)
-    else:
-        await make()
-        _made[key] = await Rows.of(database)
+        await _made[key].put(database_url)
+    database = open_database(database_url)
+    await database.start()
+    try:
+        if key not in _made:
+            await make(database)
+            _made[key] = await kept_of(database)
+        yield database
+    finally:
+        await database.close()

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-import sqlalchemy as sa
 
 from pileus.beginnings import offer_services
 from pileus.kernel import config
 from pileus.kernel.context import PILEUS, Ctx
-from pileus.kernel.db import Database, metadata
+from pileus.kernel.db import Database
 from pileus.kernel.operations import Worker
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.assignments.service import Assignment
@@ -32,7 +31,7 @@ from pileus.services.identity.tokens import service as tokens
 from pileus.services.identity.tokens.rules import Scope
 from pileus.services.identity.users import service as users
 from pileus.world import Cloud, open_cloud
-from support.beginning import Kept, kept_of
+from support.beginning import Kept, kept_of, kind_of
 
 ROLES = ("manager", "member", "reader", "service")
 BASE = "http://cloud.test"
@@ -182,10 +181,6 @@ class Beginning:
 
 
 beginnings: dict[tuple[str, int], Beginning] = {}
-
-
-def kind_of(database_url: str) -> tuple[str, int]:
-    return sa.make_url(database_url).get_backend_name(), len(metadata.tables)
 
 
 async def peopled(world: Cloud) -> dict[str, Person]:

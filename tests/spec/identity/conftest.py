@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -13,9 +14,8 @@ from support.identity import PASSWORD, World
 from support.trusts import Pair
 
 
-@pytest.fixture
-async def empty(database: Database) -> AsyncIterator[World]:
-    """Identity in one process, on a database without a row."""
+@asynccontextmanager
+async def one_process(database: Database) -> AsyncIterator[World]:
     world = World(database)
     await world.process()
     yield world
@@ -24,15 +24,23 @@ async def empty(database: Database) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def identity(empty: World) -> World:
+async def empty(database: Database) -> AsyncIterator[World]:
+    """Identity in one process, on a database without a row."""
+    async with one_process(database) as world:
+        yield world
+
+
+@pytest.fixture
+async def identity(database_url: str) -> AsyncIterator[World]:
     """Identity with its administrator, in one process."""
 
-    async def make() -> None:
-        await bootstrap(empty.ctx, PASSWORD)
-        await register_service(empty.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
+    async def make(database: Database) -> None:
+        async with one_process(database) as world:
+            await bootstrap(world.ctx, PASSWORD)
+            await register_service(world.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
 
-    await begun("identity", empty.database, make)
-    return empty
+    async with begun("identity", database_url, make) as database, one_process(database) as world:
+        yield world
 
 
 @pytest.fixture
