@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -315,9 +316,17 @@ def seeded_ids(state: Path, seed: int) -> Ids:
 
 def policy(config: Config, more: Mapping[str, str]) -> Policy:
     """The default rules and `more`, with the operator's file over them."""
+    if not config.policy.file:
+        return default_policy(frozenset(more.items()))
     rules = default_rules()
-    overrides = Path(config.policy.file) if config.policy.file else None
-    return Policy.load({**rules.checks, **more}, overrides, scopes=rules.scopes)
+    return Policy.load({**rules.checks, **more}, Path(config.policy.file), scopes=rules.scopes)
+
+
+@cache
+def default_policy(more: frozenset[tuple[str, str]]) -> Policy:
+    """Nothing changes it: a cloud opened later in this process finds the rules compiled."""
+    rules = default_rules()
+    return Policy.load({**rules.checks, **dict(more)}, scopes=rules.scopes)
 
 
 def audited(ctx: Ctx, route: Route, path: str) -> Ctx:

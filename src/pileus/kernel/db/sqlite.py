@@ -19,9 +19,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, SafeUUID
@@ -175,7 +175,7 @@ class SqliteDatabase:
         try:
             self._engine = engine_for(self._connect)
             self._writer, self._reader = self._engine.connect(), self._engine.connect()
-            self._sweeping, self._looking = self._connect(), self._connect()
+            self._looking = self._connect()
         except (sqlite3.Error, sa.exc.SQLAlchemyError) as e:
             raise Unavailable(f"The database {self.path} cannot be opened: {e}") from e
         self._raw = raw_connection(self._writer)
@@ -207,7 +207,6 @@ class SqliteDatabase:
         self._sweeper.shutdown()
         for connection in (self._reader, self._writer):
             connection.close()
-        self._sweeping.close()
         self._looking.close()
         self._engine.dispose()
 
@@ -364,7 +363,7 @@ class SqliteDatabase:
             self._commit_took_s = time.monotonic() - began
         if self._restart_wal:  # readers and sweeps never catch up with a steady stream of writes: hold it once
             self._restart_wal = False
-            checkpoint(self._raw, "RESTART")
+            checkpoint(lambda: nullcontext(self._raw), "RESTART")
 
     def _committed(self, batch: Batch, error: BaseException | None) -> None:
         self._free.set()
@@ -372,14 +371,15 @@ class SqliteDatabase:
         wal_bytes = os.stat(f"{self.path}-wal").st_size
         self._restart_wal = wal_bytes > self.wal_restart_bytes
         if wal_bytes > self.wal_sweep_bytes and (self._sweep is None or self._sweep.done()):
-            loop = asyncio.get_running_loop()
-            self._sweep = loop.run_in_executor(self._sweeper, checkpoint, self._sweeping, "PASSIVE")
+            sweep = partial(checkpoint, lambda: closing(self._connect()), "PASSIVE")
+            self._sweep = asyncio.get_running_loop().run_in_executor(self._sweeper, sweep)
 
 
-def checkpoint(raw: sqlite3.Connection, kind: str) -> None:
+def checkpoint(connected: Callable[[], AbstractContextManager[sqlite3.Connection]], kind: str) -> None:
     """Copy the log into the file. What fails is tried again after the next commit: the log has it all."""
     try:
-        raw.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
+        with connected() as raw:
+            raw.execute(f"PRAGMA wal_checkpoint({kind})").fetchall()
     except sqlite3.Error as e:
         logger.warning("The write-ahead log cannot be copied into the database: %s", e)
 
