@@ -15,11 +15,11 @@ VERB = "ensure_volume_seen"
 IN_USE = {"OpenStack-API-Version": "volume 3.42"}
 
 
-async def attached(cloud: RunningCloud) -> tuple[UUID, str]:
+async def attached(cloud: RunningCloud, **more: bool) -> tuple[UUID, str]:
     """A server that runs, and its volume of 1 GiB."""
     server, volume_id = await made(cloud), await volume(cloud, cloud)
-    path = f"{SERVERS}/{server.id}/os-volume_attachments"
-    assert (await cloud.post(path, json={"volumeAttachment": {"volumeId": volume_id}})).status_code == 200
+    path, body = f"{SERVERS}/{server.id}/os-volume_attachments", {"volumeAttachment": {"volumeId": volume_id, **more}}
+    assert (await cloud.post(path, json=body, headers=at("2.79"))).status_code == 200
     await cloud.settle()
     return server.id, volume_id
 
@@ -108,3 +108,14 @@ async def test_a_server_that_goes_meanwhile_lets_its_volume_go(cloud: RunningClo
     await cloud.settle()
     assert await size(cloud, volume_id) == ("available", 2)
     assert (await cloud.get(f"{SERVERS}/{server_id}")).status_code == 404
+
+
+async def test_a_server_that_goes_meanwhile_takes_along_what_goes_with_it(cloud: RunningCloud) -> None:
+    """It keeps the rows of its disks until it has gone."""
+    server_id, volume_id = await attached(cloud, delete_on_termination=True)
+    trouble(cloud, kind="delay", seconds=0.2)
+    assert await extend(cloud, volume_id, 2) == 202
+    assert (await cloud.delete(f"{SERVERS}/{server_id}")).status_code == 204
+    await cloud.settle()
+    assert (await cloud.get(f"{SERVERS}/{server_id}")).status_code == 404
+    assert (await cloud.get(f"{VOLUMES}/{volume_id}")).status_code == 404

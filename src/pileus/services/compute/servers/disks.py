@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from pileus.services.compute.servers.store import Device, Server
 from pileus.services.volume.attachments import service as attachments
 from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes.service import Wanted
+
+GROWS_S = 1.0
 
 
 def is_done(answer: Any) -> bool:
@@ -135,11 +138,13 @@ async def disconnect_all(op: Op, *, made: bool = False) -> Any:
     return None
 
 
-async def delete_owned(op: Op, server_id: UUID) -> None:
-    """Begin to delete the volumes that go with the server. What cannot go stays its project's."""
+async def delete_owned(op: Op, server_id: UUID) -> Wait | None:
+    """Begin to delete the volumes that go with the server, once they grow no more. What cannot go stays its project's."""
     for device in await volumes_of(op, server_id):
         if device.delete_with_server and device.volume_id is not None:
-            try:
+            volume = await volumes.find(op.ctx, device.volume_id)
+            if volume is not None and volume.status == "extending":
+                return Wait(GROWS_S, note="waiting for a volume to have grown")
+            with suppress(BadRequest, NotFound):
                 await volumes.delete(op.ctx, device.volume_id)
-            except (BadRequest, NotFound):
-                continue
+    return None

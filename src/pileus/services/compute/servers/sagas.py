@@ -122,8 +122,7 @@ async def leave_volumes(op: Op) -> Any:
     answer = await disks.disconnect_all(op)
     if not disks.is_settled(answer):
         return answer
-    await disks.delete_owned(op, op.subject_id)
-    return None
+    return await disks.delete_owned(op, op.subject_id)
 
 
 @delete_server.rows

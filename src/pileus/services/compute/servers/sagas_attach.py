@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pileus.kernel.changes import changed
 from pileus.kernel.errors import Conflict
-from pileus.kernel.operations import ChildFailed, Op, Saga, Wait, holder
+from pileus.kernel.operations import ChildFailed, Op, Saga, Wait, holder, views
 from pileus.services.compute.servers import history, shape, store, wiring
 from pileus.services.compute.servers.store import Device, Server
 from pileus.services.volume.attachments import service as attachments
@@ -261,11 +261,15 @@ detach_interface.parked(let_others)
 
 
 async def end_all(op: Op) -> Wait | None:
-    """Let what is being attached or detached for the server come to its end: by detaching, whatever it was."""
+    """Let what is being attached or detached for the server come to its end: by detaching, whatever it was. A volume that
+    grows stays: it may be the root, and may go with the server."""
     waiting = False
     for device in await store.devices_of(op.ctx, [op.subject_id]):
-        if await holder(op.ctx, device.id) is not None:
-            waiting = True
+        busy = await holder(op.ctx, device.id)
+        if busy is None:
+            continue
+        waiting = True
+        if (await views.get(op.ctx, busy)).saga != grow_volume.key:
             async with op.ctx.transaction() as ctx:
                 await detach_volume.supersede(ctx, device.id, server_id=str(op.subject_id))
     for nic in await store.nics_of(op.ctx, [op.subject_id]):
