@@ -86,7 +86,8 @@ _reported: list[Reported] = []
 
 
 def on_report(call: Reported) -> Reported:
-    """Call this with a host in each transaction in which it says what it is. It may come again and again."""
+    """Call this with a host in each transaction in which it says what it is, or has paid its debts. It may come again and
+    again."""
     _reported.append(call)
     return call
 
@@ -225,7 +226,8 @@ class Hosts:
         owes = sa.exists().where(debts.c.host == name, debts.c.paid_at.is_(None))
         async with ctx.transaction() as tx:
             back = hosts.update().where(hosts.c.name == name, hosts.c.fenced.is_(False), ~owes)
-            await tx.execute(back.values(usable=True))
+            if (await tx.execute(back.values(usable=True))).rowcount:
+                await _report(tx, await get(tx, name))
         logger.info("a host has paid its debts", extra={"facts": {"host": name}})
 
     def _paid(self, name: str, task: asyncio.Task[None]) -> None:

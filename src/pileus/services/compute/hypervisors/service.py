@@ -20,6 +20,7 @@ from pileus.kernel.hosts import Host, on_report
 from pileus.kernel.paging import Page
 from pileus.services.compute.hypervisors import rules, store
 from pileus.services.compute.hypervisors.store import Hypervisor, State
+from pileus.services.compute.migrations import service as migrations
 from pileus.services.placement.aggregates import service as provider_aggregates
 from pileus.services.placement.allocations import service as allocations
 from pileus.services.placement.inventories import service as inventories
@@ -256,6 +257,8 @@ async def change(ctx: Ctx, name: str, wanted: Mapping[str, bool | str | None]) -
         after = (await named(ctx, [name]))[name]
         if after.enabled != host.enabled and await providers.by_ids(ctx, [host.id]):
             await _follow_traits(ctx, after, rules.traits(after.facts, enabled=after.enabled))
+        if after.up and not host.up:
+            await migrations.complete(ctx, name)
         await changed(ctx, HOST, "updated", host.id, project_id=None)
     return after
 

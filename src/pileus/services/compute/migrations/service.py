@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.filters import Condition
+from pileus.kernel.hosts import Host, on_report
 from pileus.kernel.paging import Page
 from pileus.services.compute.migrations import store
 from pileus.services.compute.migrations.store import Migration
@@ -27,6 +28,7 @@ __all__ = [
     "Migration",
     "begin",
     "change",
+    "complete",
     "decide",
     "get",
     "of_server",
@@ -62,6 +64,17 @@ async def change(ctx: Ctx, operation_id: UUID, **columns: Any) -> None:
 async def decide(ctx: Ctx, server_id: UUID, status: str) -> None:
     """The server's owner, or who asked for it, has confirmed or reverted what was finished."""
     await store.change(ctx, sa.and_(c.server_id == server_id, c.status == UNDECIDED), status=status)
+
+
+@on_report
+async def reported(ctx: Ctx, host: Host) -> None:
+    if host.usable:
+        await complete(ctx, host.name)
+
+
+async def complete(ctx: Ctx, host: str) -> None:
+    """The host is used again: it has nothing left of the servers that were evacuated from it."""
+    await store.complete(ctx, host)
 
 
 async def get(ctx: Ctx, operation_id: UUID) -> Migration:

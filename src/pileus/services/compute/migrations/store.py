@@ -38,6 +38,9 @@ migrations = sa.Table(
     sa.Index("compute_migration_listed", "created_at", "id"),
     sqlite_autoincrement=True,
 )
+is_evacuated = sa.and_(migrations.c.type == "evacuation", migrations.c.status == "done")
+sa.Index("compute_migration_evacuated", migrations.c.source, sqlite_where=is_evacuated, postgresql_where=is_evacuated)
+COMPLETE = migrations.update().where(is_evacuated, migrations.c.source == sa.bindparam("host_"))
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +88,10 @@ async def add(ctx: Ctx, **columns: Any) -> None:
 
 async def change(ctx: Ctx, which: Condition, **columns: Any) -> None:
     await ctx.execute(migrations.update().where(which).values(updated_at=ctx.now(), **columns))
+
+
+async def complete(ctx: Ctx, host: str) -> None:
+    await ctx.execute(COMPLETE, {"host_": host, "status": "completed", "updated_at": ctx.now()})
 
 
 async def find(ctx: Ctx, which: Condition) -> list[Migration]:
