@@ -237,6 +237,8 @@ async def test_a_server_is_evacuated(cloud: RunningCloud, version: str, status: 
     (migration,) = await migrations(cloud, server.id)
     assert (migration["migration_type"], migration["status"]) == ("evacuation", "done")
     await forced_down(cloud, "h1", down=False)
+    (migration,) = await migrations(cloud, server.id)
+    assert migration["status"] == "completed"
     await is_whole(cloud)
 
 
@@ -252,9 +254,11 @@ async def test_a_host_that_was_stated_dead_loses_the_guest_when_it_is_let_back(c
     await known.look(cloud.ctx())
     assert list(await guests(cloud, server.id)) == ["h1", "h2"]
     assert not (await hosts.get(cloud.ctx(), "h1")).usable
+    assert (await migrations(cloud, server.id))[0]["status"] == "done"
     await known.settled()
     assert list(await guests(cloud, server.id)) == ["h2"]
     assert (await hosts.get(cloud.ctx(), "h1")).usable
+    assert (await migrations(cloud, server.id))[0]["status"] == "completed"
     await is_whole(cloud)
 
 
@@ -343,11 +347,40 @@ async def test_it_stays_where_it_is_while_a_volume_comes(cloud: RunningCloud) ->
     assert (await act(cloud, server.id, "migrate")).status_code == 202
 
 
-async def test_what_was_moved_is_confirmed_before_it_moves_again(cloud: RunningCloud) -> None:
+@pytest.mark.parametrize("state", ["active", "error"])
+@pytest.mark.parametrize("action", ["migrate", "resize"])
+async def test_one_whose_state_is_reset_stays_where_it_is_and_nothing_is_left_behind(
+    cloud: RunningCloud, action: str, state: str
+) -> None:
+    server = await made(cloud)
+    await act(cloud, server.id, action, {"flavorRef": "84"} if action == "resize" else None)
+    await cloud.settle()
+    assert (await act(cloud, server.id, "os-resetState", {"state": state})).status_code == 202
+    reset = await shown(cloud, server.id)
+    assert (reset["status"], reset["OS-EXT-STS:task_state"]) == (state.upper(), None)
+    await cloud.settle()
+    assert (await shown(cloud, server.id))["status"] == state.upper()
+    assert (await act(cloud, server.id, "revertResize")).status_code == 409
+    host = "h2" if action == "migrate" else "h1"
+    there = await guests(cloud, server.id)
+    assert {at: each.disks for at, each in there.items()} == {host: ("root",)}
+    assert list(await used(cloud, server.id)) == [host]
+    assert (await migrations(cloud, server.id))[0]["status"] == "confirmed"
+    await act(cloud, server.id, "os-resetState", {"state": "active"})
+    await is_whole(cloud)
+    assert (await act(cloud, server.id, "migrate")).status_code == 202
+    await cloud.settle()
+    assert (await shown(cloud, server.id))["status"] == "VERIFY_RESIZE"
+
+
+async def test_one_that_is_being_reverted_is_not_cleared_by_a_reset(cloud: RunningCloud) -> None:
+    """The only copy is where it was."""
     server = await made(cloud)
     await act(cloud, server.id, "migrate")
     await cloud.settle()
-    await act(cloud, server.id, "os-resetState", {"state": "active"})
-    answer = await act(cloud, server.id, "migrate")
-    assert answer.status_code == 409
-    assert "confirm or revert that first" in answer.text
+    await act(cloud, server.id, "revertResize")
+    await act(cloud, server.id, "os-resetState", {"state": "error"})
+    await cloud.settle()
+    found = await shown(cloud, server.id)
+    assert (found["status"], found["OS-EXT-SRV-ATTR:host"]) == ("ACTIVE", "h1")
+    await is_whole(cloud)

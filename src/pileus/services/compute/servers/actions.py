@@ -11,7 +11,7 @@ import msgspec
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, Forbidden
-from pileus.kernel.operations import Saga
+from pileus.kernel.operations import Saga, holder
 from pileus.kernel.quota import Claim, claim_all
 from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.quotas import CORES, RAM_MIB
@@ -71,13 +71,17 @@ async def begin(ctx: Ctx, server: Server, needs: str, saga: Saga, memo: Any = No
         rules.check(needs, now.id, now.vm_state, now.task_state)
         if now.host is None:  # it was never built
             raise rules.WrongState(f"Instance {now.id} is not ready: it is on no host. Delete it, and make another.")
-        if now.old_host is not None:
-            saga = sagas_move.INSTEAD.get(saga.name, saga)
+        saga = instead(now, saga)
         operation_id = await saga.start(ctx, now.id, **(memo or {}))
         await history.note(ctx, now.id, operation_id, saga)
         await store.change(ctx, now.id, **columns)
         await changed(ctx, SERVER, "updated", now.id, project_id=now.project_id)
     return operation_id
+
+
+def instead(server: Server, saga: Saga) -> Saga:
+    """What confirms and reverts one that came from another host is another saga."""
+    return saga if server.old_host is None else sagas_move.INSTEAD.get(saga.name, saga)
 
 
 def refuse_locked(ctx: Ctx, server: Server) -> None:
@@ -108,8 +112,16 @@ async def unlock(ctx: Ctx, server: Server) -> None:
 
 
 async def reset_state(ctx: Ctx, server: Server, vm_state: str) -> None:
-    """What an administrator says that it is. Nothing is done with the guest."""
-    await _write(ctx, server, vm_state=vm_state, task_state=None)
+    """What an administrator says that it is. Nothing is done with the guest; but one that waits to be confirmed or reverted
+    can be neither from here on, so that it stays as it is, and nothing of what it was."""
+    async with ctx.transaction() as ctx:
+        await ctx.lock("subject", server.id)
+        now = await store.find(ctx, server.id) or server
+        if now.vm_state == "resized" and await holder(ctx, now.id) is None:
+            shown = {"vm_state": vm_state} if vm_state == "error" else {}
+            saga = instead(now, sagas_disks.confirm_resize)
+            await history.note(ctx, now.id, await saga.start(ctx, now.id, shown=shown), saga)
+        await _write(ctx, server, vm_state=vm_state, task_state=None)
 
 
 async def _write(ctx: Ctx, server: Server, **columns: Any) -> None:

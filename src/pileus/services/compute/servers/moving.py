@@ -125,8 +125,6 @@ async def _begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[s
     async with ctx.transaction() as ctx:
         operation_id = await actions.begin(ctx, server, action, saga, memo, **columns)
         now = await store.find(ctx, server.id) or server
-        if now.old_host is not None or now.old_flavor is not None:
-            raise Conflict(f"Instance {now.id} was resized or migrated before: confirm or revert that first.")
         parts = [device.id for device in await store.devices_of(ctx, [now.id])]
         parts += [nic.id for nic in await store.nics_of(ctx, [now.id])]
         for part_id in parts:

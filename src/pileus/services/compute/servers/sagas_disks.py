@@ -281,7 +281,7 @@ async def keep_what_is(op: Op) -> None:
     await store.change(op.ctx, server.id, old_host=None, old_flavor=None, **only)
     await claim_what_is(op)
     await migrations.decide(op.ctx, server.id, "confirmed")
-    await settled(op, **states(server.power_state == rules.RUNNING))
+    await settled(op, **states(server.power_state == rules.RUNNING) | op.memo.get("shown", {}))
 
 
 @confirm_resize.parked
