@@ -35,7 +35,7 @@ from pileus.kernel.clock import SteppingClock
 from pileus.kernel.operations import Op, Seam, Worker
 from support.cloud import PASSWORD, RunningCloud, running_cloud
 from support.databases import sqlite_database
-from support.people import add_tenant, logged_in
+from support.people import Login, add_tenant
 from support.workers import successor
 
 TENANTS = 3
@@ -59,6 +59,7 @@ class Chaos:
     """One history."""
 
     cloud: RunningCloud
+    admin: httpx.AsyncClient
     tenants: list[Witness]
     chance: random.Random
     hosts: list[str]
@@ -160,7 +161,7 @@ class Chaos:
         found = list(self.tenants[0].history.wrong)
         for tenant in self.tenants:
             found += await unstable(tenant)
-        return found + await broken_promises(self.tenants) + await differences(self.cloud)
+        return found + await broken_promises(self.tenants) + await differences(self.admin)
 
     def digest(self) -> str:
         """Of all that was asked and answered."""
@@ -176,19 +177,28 @@ async def fire(home: Path, run: Path, seed: int, hosts: int) -> AsyncIterator[Ch
             history = History(sys.maxsize, asyncio.Event(), *await prepared(cloud))
             await cloud.settle()
             tenants = [await tenant(cloud, history, seed, n) for n in range(TENANTS)]
-            yield Chaos(cloud, tenants, random.Random(seed), [f"h{n + 1}" for n in range(hosts)])
-            for each in tenants:
-                await each.http.aclose()
+            admin = who(cloud, "admin")
+            yield Chaos(cloud, admin, tenants, random.Random(seed), [f"h{n + 1}" for n in range(hosts)])
+            for http in (admin, *(each.http for each in tenants)):
+                await http.aclose()
 
 
 async def tenant(cloud: RunningCloud, history: History, seed: int, number: int) -> Witness:
     """A member of a project of its own."""
     name = f"tenant-{number}"
     project = await add_tenant(cloud, name, PASSWORD)
-    token = await logged_in(cloud.http, name, PASSWORD, name)
-    headers = {**token, "OpenStack-API-Version": VERSIONS}
-    http = httpx.AsyncClient(transport=cloud.http._transport, base_url=cloud.http.base_url, headers=headers, timeout=60)
-    return Witness(name, http, project, history, seed + number)
+    return Witness(name, who(cloud, name), project, history, seed + number)
+
+
+def who(cloud: RunningCloud, name: str) -> httpx.AsyncClient:
+    """The user of that name in the project of that name. Clocks that jump end their tokens."""
+    return httpx.AsyncClient(
+        transport=cloud.http._transport,
+        base_url=cloud.http.base_url,
+        headers={"OpenStack-API-Version": VERSIONS},
+        auth=Login(name, PASSWORD, name),
+        timeout=60,
+    )
 
 
 async def burn(chaos: Chaos, deeds: int, until: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -17,20 +18,29 @@ def password_login(user: str, password: str, project: str) -> dict[str, Any]:
     return {"auth": {"identity": {"methods": ["password"], "password": {"user": known}}, "scope": scope}}
 
 
-async def logged_in(http: httpx.AsyncClient, user: str, password: str, project: str) -> dict[str, str]:
-    """The header with a token."""
-    answer = await http.post("/identity/v3/auth/tokens", json=password_login(user, password, project))
-    assert answer.status_code == 201, answer.text
-    return {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+class Login(httpx.Auth):
+    """Sends a token, and gets another one when it has expired: as clients do."""
+
+    def __init__(self, user: str, password: str, project: str) -> None:
+        self._body, self._token = password_login(user, password, project), ""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["X-Auth-Token"] = self._token
+        if self._token and (yield request).status_code != httpx.codes.UNAUTHORIZED:
+            return
+        where = request.url.copy_with(raw_path=b"/identity/v3/auth/tokens")
+        answer = yield httpx.Request("POST", where, json=self._body)
+        if answer.status_code == httpx.codes.CREATED:
+            self._token = request.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+            yield request
 
 
 async def client(
     url: str, user: str, password: str, project: str, *, versions: str, timeout: float
 ) -> httpx.AsyncClient:
     """Somebody who is logged in, and asks for these versions of the APIs."""
-    async with httpx.AsyncClient(base_url=url, timeout=timeout) as http:
-        token = await logged_in(http, user, password, project)
-    return httpx.AsyncClient(base_url=url, timeout=timeout, headers={**token, "OpenStack-API-Version": versions})
+    headers = {"OpenStack-API-Version": versions}
+    return httpx.AsyncClient(base_url=url, timeout=timeout, headers=headers, auth=Login(user, password, project))
 
 
 async def add_tenant(admin: httpx.AsyncClient | Asks, name: str, password: str) -> str:

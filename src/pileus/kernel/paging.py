@@ -22,12 +22,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.db.given import given, given_uuid
 from pileus.kernel.errors import BadRequest, CloudError
 from pileus.kernel.http.plan import parse_uuid
 from pileus.kernel.http.queries import integer
 from pileus.kernel.http.urls import Here
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -64,7 +66,7 @@ class Page:
     first and of the last.
     """
 
-    rows: Sequence[sa.Row[Any]]
+    rows: Sequence[Any]
     ask: Ask
     more: bool
     ids: Sequence[str]
@@ -140,13 +142,18 @@ class Listing:
         """
         if ask.limit == 0:
             return Page((), ask, False, ())
+        async with ctx.read() as ctx:
+            return await self.run(ctx, await self.statement(ctx, rows, visible=visible, order=order, ask=ask), ask)
+
+    async def statement(
+        self, ctx: Ctx, rows: sa.Select[Any], *, visible: Condition, order: Sequence[Step], ask: Ask
+    ) -> sa.Select[Any]:
+        """The one that gives the page, to be `run`."""
         if ask.marker is None:
-            return await self.run(ctx, self.first(rows.where(visible), order=order, ask=ask), ask)
+            return self.first(rows.where(visible), order=order, ask=ask)
         steps = turned(order, ask)
-        async with ctx.read() as reading:
-            place = await self._place(reading, steps, visible, ask.marker)
-            following = rows.where(visible, after(steps, place))
-            return await self.run(reading, self.first(following, order=order, ask=ask), ask)
+        place = await self._place(ctx, steps, visible, ask.marker)
+        return self.first(rows.where(visible, after(steps, place)), order=order, ask=ask)
 
     def first(self, rows: sa.Select[Any], *, order: Sequence[Step], ask: Ask) -> sa.Select[Any]:
         """The statement of the first page of these rows: to be kept and `run` again, if a list is asked for often."""
@@ -155,11 +162,13 @@ class Listing:
 
     async def run(self, ctx: Ctx, statement: sa.Select[Any], ask: Ask) -> Page:
         """The page that a statement of `first` gives for the same `ask`."""
-        found = (await ctx.execute(statement)).all()
-        shown = found[: ask.limit]
-        if ask.reverse:
-            shown = shown[::-1]
-        return Page(shown, ask, len(found) > len(shown), self._ends(shown))
+        shown, more = cut((await ctx.execute(statement)).all(), ask)
+        return Page(shown, ask, more, self._ends(shown))
+
+    async def given(self, ctx: Ctx, statement: sa.Select[Any], ask: Ask) -> Page:
+        """The same with rows as they are given, each of which begins with its id."""
+        shown, more = cut(given(await ctx.execute(statement)), ask)
+        return Page(shown, ask, more, [str(given_uuid(row[0])) for row in (*shown[:1], *shown[1:][-1:])])
 
     def _ends(self, rows: Sequence[sa.Row[Any]]) -> list[str]:
         """The ids of the first and of the last: what a marker may have to name."""
@@ -180,6 +189,12 @@ class Listing:
         if row is None:
             raise self.missing(marker)
         return tuple(row)
+
+
+def cut(found: Sequence[R], ask: Ask) -> tuple[Sequence[R], bool]:
+    """What of these rows stands on the page, in the list's order, and whether others follow."""
+    shown = found[: ask.limit]
+    return shown[::-1] if ask.reverse else shown, len(found) > len(shown)
 
 
 def turned(order: Sequence[Step], ask: Ask) -> list[Step]:

@@ -6,6 +6,17 @@ between the two databases is hidden here: how a transaction begins and ends, wha
 
 from pileus.kernel.db.base import JSON, Connection, Database, Text, metadata
 from pileus.kernel.db.open import open_database
-from pileus.kernel.db.statements import among, insert_if_new, one_of
+from pileus.kernel.db.statements import among, insert_if_new, narrowed, one_of
 
-__all__ = ["JSON", "Connection", "Database", "Text", "among", "insert_if_new", "metadata", "one_of", "open_database"]
+__all__ = [
+    "JSON",
+    "Connection",
+    "Database",
+    "Text",
+    "among",
+    "insert_if_new",
+    "metadata",
+    "narrowed",
+    "one_of",
+    "open_database",
+]

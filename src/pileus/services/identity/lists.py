@@ -23,7 +23,7 @@ from pileus.kernel.filters import Condition, Field, Filters
 from pileus.kernel.http import Query
 from pileus.kernel.http.queries import integer
 from pileus.kernel.paging import Ask, Listing, Page, Step, by_keys
-from pileus.services.identity.recent import Recent
+from pileus.kernel.recent import Recent
 
 __all__ = ["Condition", "Field", "Found", "Listed", "asked_page", "last"]
 

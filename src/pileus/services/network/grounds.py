@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +12,11 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Forbidden, NotFound
 
 Condition = sa.ColumnElement[bool]
+Shared = Callable[..., Sequence[Condition]]
+"""What is shared with a project."""
+
+EVERYTHING = sa.true()
+KEPT = 256  # conditions of a noun: so many projects ask at a time
 
 
 def is_admin(ctx: Ctx) -> bool:
@@ -17,17 +24,33 @@ def is_admin(ctx: Ctx) -> bool:
     return ctx.world.policy.allows("network/context_is_admin", ctx.caller, {})
 
 
-def seen(ctx: Ctx, rule: str, project_id: sa.ColumnElement[Any], *shared: Condition) -> Condition:
-    """Which rows the rule lets the caller see: all, or the own project's and those that are `shared` with it."""
-    allows, caller = ctx.world.policy.allows, ctx.caller
-    if allows(rule, caller, owned_by(None)):
-        return sa.true()
-    grounds: list[Condition] = []
-    if caller.project_id is not None and allows(rule, caller, owned_by(caller.project_id)):
-        grounds.append(project_id == caller.project_id)
-    if shared and allows(rule, caller, {**owned_by(None), "shared": True}):
-        grounds += shared
-    return sa.or_(sa.false(), *grounds)
+def nothing(project_id: str | None, *more: Any) -> Sequence[Condition]:
+    return ()
+
+
+class Seen:
+    """Which rows a rule lets a caller see, as a condition that is built once for all who see the same: all rows, or the
+    own project's, of `project_id`, and those that are `shared` with it. Of each only what is `there`.
+    """
+
+    def __init__(
+        self, rule: str, project_id: sa.ColumnElement[Any], shared: Shared = nothing, *, there: Condition = EVERYTHING
+    ) -> None:
+        self._rule, self._owner, self._shared, self._there = rule, project_id, shared, there
+        self._condition = lru_cache(KEPT)(self._built)
+
+    def __call__(self, ctx: Ctx, *more: Any) -> Condition:
+        """`more` is what `shared` is to know besides the project."""
+        allows, caller, rule = ctx.world.policy.allows, ctx.caller, self._rule
+        if allows(rule, caller, owned_by(None)):
+            return self._there
+        own = caller.project_id is not None and allows(rule, caller, owned_by(caller.project_id))
+        shared = self._shared is not nothing and allows(rule, caller, {**owned_by(None), "shared": True})
+        return self._condition(own, shared, caller.project_id, *more)
+
+    def _built(self, own: bool, shared: bool, project_id: str | None, *more: Any) -> Condition:
+        grounds = [self._owner == project_id] if own else []
+        return self._there & sa.or_(sa.false(), *grounds, *(self._shared(project_id, *more) if shared else ()))
 
 
 def require(ctx: Ctx, project_id: str, missing: NotFound, **more: Any) -> None:

@@ -171,6 +171,11 @@ def only(query: Query, document: dict[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in document if name in fields} if fields else document
 
 
+def only_each(query: Query, documents: Sequence[msgspec.Raw]) -> Sequence[msgspec.Raw | dict[str, Any]]:
+    """The same of documents that are rendered."""
+    return [only(query, msgspec.json.decode(each)) for each in documents] if "fields" in query else documents
+
+
 def listed(here: Here, query: Query, key: str, found: Found[T], shown: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
     """A page of a list as it is shown."""
     return {key: [only(query, shown(each)) for each in found.items], **links(here, key, found)}

@@ -22,10 +22,12 @@ from pileus.kernel.errors import BadRequest, CloudError, NotFound
 from pileus.kernel.filters import Condition, Field, Filters
 from pileus.kernel.http import Query
 from pileus.kernel.paging import Ask, Listing, Page, Step, by_keys
+from pileus.kernel.recent import Recent
 
 __all__ = ["Condition", "Field", "Found", "Listed", "last"]
 
 T = TypeVar("T")
+KEPT = 64  # statements of a list: there are few ways in which clients ask
 NO_FILTERS = frozenset({"fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"})
 
 Narrow = Callable[[Sequence[str]], Condition]
@@ -71,14 +73,40 @@ class Listed(Generic[T]):
         columns = {name: field.column for name, field in filters.items() if sorts is None or name in sorts}
         self._listing = Listing(id, {"id": id, **columns}, missing=self._missing)
         self._filters, self._more = Filters({"id": Field(id, "uuid"), **filters}), more
+        self._kept: Recent[tuple[Any, ...], sa.Select[Any]] = Recent(KEPT)
 
     async def page(self, ctx: Ctx, query: Query, *visible: Condition) -> Found[T]:
         """The page that the query string asks for, of the rows that meet every `visible`. Raises BadRequest, NotFound."""
         ask, limited = asked_page(self._listing, query)
-        rows, seen = self._rows.where(*self._narrowed(query)), sa.and_(sa.true(), *visible)
-        page = await self._listing.page(ctx, rows, visible=seen, order=self._order(query), ask=ask)
+        async with ctx.read() as ctx:
+            page = await self._listing.run(ctx, await self._statement(ctx, self._rows, query, visible, ask), ask)
         names = self._kind.__struct_fields__  # type: ignore[attr-defined]
         return Found([self._kind(**dict(zip(names, row, strict=False))) for row in page.rows], page, limited)
+
+    async def given(self, ctx: Ctx, rows: sa.Select[Any], query: Query, *visible: Condition) -> Found[tuple[Any, ...]]:
+        """The same page of another SELECT of the same rows, as they are given."""
+        ask, limited = asked_page(self._listing, query)
+        async with ctx.read() as ctx:
+            page = await self._listing.given(ctx, await self._statement(ctx, rows, query, visible, ask), ask)
+        return Found(list(page.rows), page, limited)
+
+    async def _statement(
+        self, ctx: Ctx, rows: sa.Select[Any], query: Query, visible: tuple[Condition, ...], ask: Ask
+    ) -> sa.Select[Any]:
+        if ask.marker is None:
+            return self._first(rows, query, visible, ask)
+        narrowed, seen = rows.where(*self._narrowed(query)), sa.and_(sa.true(), *visible)
+        return await self._listing.statement(ctx, narrowed, visible=seen, order=self._order(query), ask=ask)
+
+    def _first(self, rows: sa.Select[Any], query: Query, visible: tuple[Condition, ...], ask: Ask) -> sa.Select[Any]:
+        """The statement of a first page, kept: to make it costs more than to run it."""
+        key = (rows, visible, ask, *((name, *values) for name, values in query.items()))
+        statement = self._kept.get(key)
+        if statement is None:
+            narrowed = rows.where(*self._narrowed(query), *visible)
+            statement = self._listing.first(narrowed, order=self._order(query), ask=ask)
+            self._kept.put(key, statement)
+        return statement
 
     def _narrowed(self, query: Query) -> list[Condition]:
         asked = {name: values for name, values in query.items() if name not in NO_FILTERS}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.recent import Recent
 from pileus.services.identity.endpoint_filters import service as endpoint_filters
 from pileus.services.identity.endpoints import service as endpoints
-from pileus.services.identity.recent import Recent
 from pileus.services.identity.regions import service as regions
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revision.service import Revision

@@ -15,6 +15,7 @@ import msgspec
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.errors import WHO, NotFound, Unauthorized
+from pileus.kernel.recent import Recent
 from pileus.services.identity.assignments import service as assignments
 from pileus.services.identity.catalog import service as catalog
 from pileus.services.identity.grounds import Ground, standing
@@ -22,7 +23,6 @@ from pileus.services.identity.keys import service as keys
 from pileus.services.identity.methods import Proof
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.projects.service import Project
-from pileus.services.identity.recent import Recent
 from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revision.service import Revision
 from pileus.services.identity.revocations import service as revocations

@@ -17,7 +17,7 @@ from pileus.services.identity.projects import service as projects
 from pileus.services.network.address_groups import store
 from pileus.services.network.address_groups.rules import read_addresses
 from pileus.services.network.address_groups.store import AddressGroup
-from pileus.services.network.grounds import owned_by, require, seen
+from pileus.services.network.grounds import Seen, owned_by, require
 from pileus.services.network.hooks import Hook
 from pileus.services.network.http import no_such
 from pileus.services.network.lists import Found
@@ -57,10 +57,11 @@ by_ids = store.by_ids
 count_of = store.names_of
 
 
-def visible(ctx: Ctx) -> Condition:
-    """Those that the caller may see: the project's own, and those that are shared with it."""
-    shared = store.groups.c.id.in_(rbac.objects_for(TYPE, rbac.SHARED, ctx.caller.project_id))
-    return seen(ctx, "get_address_group", store.groups.c.project_id, shared)
+def shared_with(project_id: str | None) -> list[Condition]:
+    return [store.groups.c.id.in_(rbac.objects_for(TYPE, rbac.SHARED, project_id))]
+
+
+visible = Seen("get_address_group", store.groups.c.project_id, shared_with)
 
 
 def missing(group_id: object) -> NotFound:

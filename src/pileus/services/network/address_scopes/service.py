@@ -17,7 +17,7 @@ from pileus.kernel.http.queries import boolean
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.address_scopes import store
 from pileus.services.network.address_scopes.store import AddressScope
-from pileus.services.network.grounds import owned_by, require, seen
+from pileus.services.network.grounds import Seen, owned_by, require
 from pileus.services.network.hooks import Hook
 from pileus.services.network.http import no_such
 from pileus.services.network.lists import Found
@@ -51,10 +51,11 @@ by_ids = store.by_ids
 count_of = store.names_of
 
 
-def visible(ctx: Ctx) -> Condition:
-    """Those that the caller may see: the project's own, and those that are shared with it."""
-    shared = store.scopes.c.id.in_(rbac.objects_for(TYPE, rbac.SHARED, ctx.caller.project_id))
-    return seen(ctx, "get_address_scope", store.scopes.c.project_id, shared)
+def shared_with(project_id: str | None) -> list[Condition]:
+    return [store.scopes.c.id.in_(rbac.objects_for(TYPE, rbac.SHARED, project_id))]
+
+
+visible = Seen("get_address_scope", store.scopes.c.project_id, shared_with)
 
 
 def missing(scope_id: object) -> NotFound:
@@ -73,7 +74,7 @@ async def page(ctx: Ctx, query: Query) -> Found[AddressScope]:
     """Those that the caller may see and the query string asks for. Raises BadRequest."""
     asked = {name: values for name, values in query.items() if name != "shared"}
     ways = {boolean("shared", value) for value in query.get("shared", ())}
-    shared = store.scopes.c.id.in_(rbac.objects_for(TYPE, rbac.SHARED, ctx.caller.project_id))
+    (shared,) = shared_with(ctx.caller.project_id)
     narrowed = [sa.or_(*(shared if way else ~shared for way in sorted(ways)))] if ways else []
     return await store.page(ctx, asked, visible(ctx), *narrowed)
 

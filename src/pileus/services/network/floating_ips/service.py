@@ -11,7 +11,6 @@ import msgspec
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
-from pileus.kernel.filters import Condition
 from pileus.kernel.http import Query
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
@@ -20,7 +19,7 @@ from pileus.services.network.floating_ips import store
 from pileus.services.network.floating_ips.inside import FREE, associated
 from pileus.services.network.floating_ips.rules import bad_floating_ip
 from pileus.services.network.floating_ips.store import FloatingIp, count_of
-from pileus.services.network.grounds import owned_by, require, seen
+from pileus.services.network.grounds import Seen, owned_by, require
 from pileus.services.network.lists import Found
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
@@ -81,9 +80,7 @@ class Whole(msgspec.Struct, frozen=True):
     tags: set[str]
 
 
-def visible(ctx: Ctx) -> Condition:
-    """Those that the caller may see."""
-    return seen(ctx, "get_floatingip", store.floating_ips.c.project_id)
+visible = Seen("get_floatingip", store.floating_ips.c.project_id)
 
 
 def missing(floating_ip_id: object) -> NotFound:

@@ -104,11 +104,13 @@ def target(network: Network) -> dict[str, Any]:
     }
 
 
-def visible(ctx: Ctx) -> Condition:
-    """Which rows the caller may see."""
-    columns, project_id = store.networks.c, ctx.caller.project_id
+def lent_to(project_id: str | None) -> list[Condition]:
+    columns = store.networks.c
     lent = [columns.id.in_(rbac.objects_for(TYPE, action, project_id)) for action in (rbac.SHARED, rbac.EXTERNAL)]
-    return grounds.seen(ctx, "get_network", columns.project_id, columns.shared, columns.external, *lent)
+    return [columns.shared, columns.external, *lent]
+
+
+visible = grounds.Seen("get_network", store.networks.c.project_id, lent_to)
 
 
 async def as_seen(ctx: Ctx, found: Mapping[UUID, Network]) -> dict[UUID, Network]:
@@ -337,9 +339,9 @@ def ids_outside() -> Any:
     return store.ids_of(store.networks.c.external)
 
 
-def ids_seen(ctx: Ctx) -> Any:
-    """A SELECT of the networks that the caller may see: what stands in an IN."""
-    return store.ids_of(visible(ctx))
+def ids_seen(seen: Condition) -> Any:
+    """A SELECT of the networks that are `visible` to somebody: what stands in an IN."""
+    return store.ids_of(seen)
 
 
 async def delete_of(ctx: Ctx, project_ids: Sequence[str], *, most: int = 100) -> int:

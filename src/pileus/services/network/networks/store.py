@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, among, metadata
+from pileus.kernel.db import Text, among, metadata, narrowed
 from pileus.kernel.http import Query
 from pileus.kernel.quota import Owners, Used
 from pileus.services.network import standard
@@ -78,6 +78,7 @@ class Network(Standard, frozen=True, kw_only=True):
 
 ALL = sa.select(*(networks.c[name] for name in Network.__struct_fields__))
 BY_ID = ALL.where(networks.c.id == sa.bindparam("id_"))
+THERE = BY_ID.where(LIVE)
 BY_IDS = ALL.where(among(networks.c.id, "ids_"), LIVE)
 LOCKED: dict[Hold, Any] = {how: BY_IDS.order_by(networks.c.id).with_for_update(**HOLDS[how]) for how in HOLDS}
 ADD, CHANGE = networks.insert(), networks.update().where(networks.c.id == sa.bindparam("id_"))
@@ -111,13 +112,13 @@ LISTED = Listed(
 
 async def find(ctx: Ctx, network_id: UUID, *visible: Condition) -> Network | None:
     """One that is not deleted."""
-    row = (await ctx.execute(BY_ID.where(LIVE, *visible), {"id_": network_id})).one_or_none()
+    row = (await ctx.execute(narrowed(THERE, *visible), {"id_": network_id})).one_or_none()
     return None if row is None else Network(**row._mapping)
 
 
 async def hold(ctx: Ctx, ids: Collection[UUID], *visible: Condition, how: Hold) -> dict[UUID, Network]:
     """As `by_ids`, for those who rely on them until the transaction ends."""
-    rows = await ctx.execute(LOCKED[how].where(*visible), {"ids_": ids})
+    rows = await ctx.execute(narrowed(LOCKED[how], *visible), {"ids_": ids})
     return {row.id: Network(**row._mapping) for row in rows}
 
 
@@ -128,7 +129,7 @@ async def row_of(ctx: Ctx, network_id: UUID) -> Network | None:
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID], *visible: Condition) -> dict[UUID, Network]:
-    rows = await ctx.execute(BY_IDS.where(*visible) if visible else BY_IDS, {"ids_": ids}) if ids else ()
+    rows = await ctx.execute(narrowed(BY_IDS, *visible), {"ids_": ids}) if ids else ()
     return {row.id: Network(**row._mapping) for row in rows}
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import UNSET, Meta, UnsetType, field
+from msgspec import UNSET, Meta, Raw, UnsetType, field
 
 from pileus.kernel.context import Ctx
+from pileus.kernel.db.given import given_uuid
 from pileus.kernel.http import Body, Here, Query
+from pileus.kernel.http.rendered import rendered
 from pileus.services.network.addresses import wrong
 from pileus.services.network.http import (
     api,
@@ -20,15 +22,18 @@ from pileus.services.network.http import (
     made,
     no_such,
     only,
+    only_each,
     project_of,
     sent,
     wanted,
 )
+from pileus.services.network.networks import service as networks
 from pileus.services.network.ports import service
 from pileus.services.network.ports.rules import VNIC_TYPES
 from pileus.services.network.ports.service import New, Port, Wish
 from pileus.services.network.tags import service as tags
 
+KEPT = 2_000  # documents, of 1 KB
 Text64 = Annotated[str, Meta(max_length=64)]
 Text255 = Annotated[str, Meta(max_length=255)]
 BINDING = ("binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details", "resource_request")
@@ -93,16 +98,45 @@ async def shown(ctx: Ctx, items: Sequence[Port]) -> list[dict[str, Any]]:
     """Ports as the API shows them, with what the caller may see of each."""
     async with ctx.read() as reading:
         words = await tags.of(reading, [port.id for port in items])
-        about = await service.targets(reading, items)
-    documents, hides = [], dict[tuple[Any, ...], list[str]]()  # to the rules most ports of a list are alike
+        hides = await hiding(reading, ((port.project_id, port.network_id, port.device_owner) for port in items))
+    domain, documents = ctx.world.config.network.dns_domain, []
     for port in items:
-        if port.id in about:
-            target = about[port.id]
-            key = tuple(target.values())
-            if key not in hides:
-                hides[key] = hidden(ctx, "get_port", target, BINDING)
-            documents.append(document(ctx, port, words.get(port.id, ()), hides[key]))
+        hidden_ones = hides[port.project_id, port.network_id, port.device_owner]
+        if hidden_ones is not None:
+            documents.append(document(port, words.get(port.id, ()), hidden_ones, domain))
     return documents
+
+
+async def listed(ctx: Ctx, rows: Sequence[tuple[Any, ...]]) -> list[Raw]:
+    """The same, of rows of a list."""
+    kinds = [*map(service.kind_of, rows)]
+    hides, domain, documents = await hiding(ctx, kinds), ctx.world.config.network.dns_domain, []
+    for row, kind in zip(rows, kinds, strict=True):
+        hidden_ones = hides[kind]
+        if hidden_ones is not None:
+            documents.append(listed_port(row, hidden_ones, domain))
+    return documents
+
+
+@rendered(KEPT)
+def listed_port(row: tuple[Any, ...], hides: tuple[str, ...], domain: str) -> dict[str, Any]:
+    port, words = service.read(row)
+    return document(port, words, hides, domain)
+
+
+async def hiding(ctx: Ctx, kinds: Iterable[tuple[str, Any, str]]) -> dict[tuple[str, Any, str], tuple[str, ...] | None]:
+    """What the caller may not see of ports with these projects, networks (as they are given) and device owners: to the
+    rules most ports of a list are alike. None for those whose network has gone meanwhile: they go with it.
+    """
+    found = set(kinds)
+    on = await networks.by_ids(ctx, {given_uuid(network_id) for _, network_id, _ in found})
+    hides: dict[tuple[str, Any, str], tuple[str, ...] | None] = dict.fromkeys(found)
+    for project_id, network_id, owner in found:
+        network = on.get(given_uuid(network_id))
+        if network is not None:
+            target = service.target(project_id, network, owner)
+            hides[project_id, network_id, owner] = tuple(hidden(ctx, "get_port", target, BINDING))
+    return hides
 
 
 async def one_shown(ctx: Ctx, port: Port) -> dict[str, Any]:
@@ -112,7 +146,7 @@ async def one_shown(ctx: Ctx, port: Port) -> dict[str, Any]:
     raise no_such("port", port.id)
 
 
-def document(ctx: Ctx, port: Port, words: Collection[str], hides: Collection[str]) -> dict[str, Any]:
+def document(port: Port, words: Collection[str], hides: Collection[str], domain: str) -> dict[str, Any]:
     whole = {
         "id": port.id,
         "name": port.name,
@@ -137,7 +171,7 @@ def document(ctx: Ctx, port: Port, words: Collection[str], hides: Collection[str
         "resource_request": None,
         "dns_name": port.dns_name,
         "dns_domain": port.dns_domain,
-        "dns_assignment": assignments(port, ctx.world.config.network.dns_domain),
+        "dns_assignment": assignments(port, domain),
         **ending(port, words),
     }
     for name in hides:
@@ -205,8 +239,8 @@ async def create_ports(ctx: Ctx, body: PortBodies) -> dict[str, Any]:
 async def list_ports(ctx: Ctx, query: Query, here: Here) -> dict[str, Any]:
     async with ctx.read() as ctx:
         found = await service.page(ctx, query)
-        documents = await shown(ctx, found.items)
-    return {"ports": [only(query, each) for each in documents], **links(here, "ports", found)}
+        documents = await listed(ctx, found.items)
+    return {"ports": only_each(query, documents), **links(here, "ports", found)}
 
 
 @api.get("/v2.0/ports/{port_id}", rule="get_port", wrap="port")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import Conflict
 from pileus.kernel.http import Query
 from pileus.services.network.addresses import read_mac
-from pileus.services.network.grounds import seen
+from pileus.services.network.grounds import EVERYTHING, KEPT, Seen
 from pileus.services.network.http import no_such, require
 from pileus.services.network.lists import Condition, Found
 from pileus.services.network.networks import service as networks
@@ -41,7 +42,7 @@ from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add, create, mac_in_use, target
 from pileus.services.network.ports.parts import readdress, refix
 from pileus.services.network.ports.sagas import KIND
-from pileus.services.network.ports.store import Port, astray, count_of, in_pages, names_of
+from pileus.services.network.ports.store import Port, astray, count_of, in_pages, kind_of, names_of, read
 from pileus.services.network.ports.wiring import Address, Wiring, wiring
 from pileus.services.network.quotas import PORTS, counted
 from pileus.services.network.subnets import service as subnets
@@ -77,10 +78,12 @@ __all__ = [
     "in_groups",
     "in_pages",
     "is_of",
+    "kind_of",
     "names_of",
     "of_devices",
     "of_owners",
     "page",
+    "read",
     "readdress",
     "refix",
     "remove",
@@ -93,13 +96,21 @@ __all__ = [
 ]
 
 
+SEEN = Seen("get_port", store.ports.c.project_id)
+
+
 def visible(ctx: Ctx) -> Condition:
     """Which rows the caller may see: all, the own, and those on the own networks."""
-    columns, allows, caller = store.ports.c, ctx.world.policy.allows, ctx.caller
-    found = seen(ctx, "get_port", columns.project_id)
-    if caller.project_id and allows("get_port", caller, {"project_id": None, "network:project_id": caller.project_id}):
-        return found | columns.network_id.in_(networks.ids_of_project(caller.project_id))
-    return found
+    found, allows, caller = SEEN(ctx), ctx.world.policy.allows, ctx.caller
+    if found is EVERYTHING or not caller.project_id:
+        return found
+    its_network = {"project_id": None, "network:project_id": caller.project_id}
+    return _or_on_networks_of(caller.project_id, found) if allows("get_port", caller, its_network) else found
+
+
+@lru_cache(KEPT)
+def _or_on_networks_of(project_id: str, found: Condition) -> Condition:
+    return found | store.ports.c.network_id.in_(networks.ids_of_project(project_id))
 
 
 async def get(ctx: Ctx, port_id: UUID) -> Port:
@@ -110,8 +121,8 @@ async def get(ctx: Ctx, port_id: UUID) -> Port:
     return found
 
 
-async def page(ctx: Ctx, query: Query) -> Found[Port]:
-    """Those that the caller may see and the query string asks for. Raises BadRequest."""
+async def page(ctx: Ctx, query: Query) -> Found[tuple[Any, ...]]:
+    """Those that the caller may see and the query string asks for, as rows that `read` reads. Raises BadRequest."""
     return await store.page(ctx, query, visible(ctx))
 
 

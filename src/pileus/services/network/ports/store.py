@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, among, metadata
+from pileus.kernel.db import JSON, Text, among, metadata, narrowed
+from pileus.kernel.db.given import Given, apart, gathered
 from pileus.kernel.filters import contains
 from pileus.kernel.http import Query
 from pileus.kernel.paging import every_page, one_by_one
@@ -103,6 +105,14 @@ FIXED = (
     sa.select(allocations.c.port_id, allocations.c.subnet_id, allocations.c.address)
     .where(HELD, among(allocations.c.port_id, "ids_"))
     .order_by(allocations.c.ordinal)
+)
+_GIVEN = Given(*(ports.c[name] for name in COLUMNS))
+_ADDRESS = sa.cast(allocations.c.ordinal, sa.Text) + " " + sa.cast(allocations.c.subnet_id, sa.Text) + " "
+GIVEN = sa.select(
+    *_GIVEN.columns,
+    gathered(_ADDRESS + allocations.c.address, HELD, allocations.c.port_id == ports.c.id),
+    gathered(sa.cast(members.c.group_id, sa.Text), members.c.port_id == ports.c.id),
+    tags.gathered_of(ports.c.id),
 )
 GROUPS = sa.select(members).where(among(members.c.port_id, "ids_")).order_by(members.c.group_id)
 ADD, JOIN = ports.insert(), members.insert()
@@ -219,7 +229,7 @@ async def by_ids(ctx: Ctx, port_ids: Collection[UUID]) -> list[Port]:
 
 
 async def find(ctx: Ctx, port_id: UUID, *visible: Condition) -> Port | None:
-    rows = await ctx.execute(THERE.where(*visible) if visible else THERE, {"id_": port_id})
+    rows = await ctx.execute(narrowed(THERE, *visible), {"id_": port_id})
     found = await whole(ctx, [Port(**row._mapping) for row in rows])
     return found[0] if found else None
 
@@ -230,9 +240,23 @@ async def row_of(ctx: Ctx, port_id: UUID) -> Port | None:
     return None if row is None else (await whole(ctx, [Port(**row._mapping)]))[0]
 
 
-async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[Port]:
-    found = await LISTED.page(ctx, query, LIVE, *visible)
-    return Found(await whole(ctx, found.items), found.page, found.limited)
+async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[tuple[Any, ...]]:
+    """Rows of `GIVEN`, of which `read` makes ports."""
+    return await LISTED.given(ctx, GIVEN, query, LIVE, *visible)
+
+
+kind_of: Callable[[tuple[Any, ...]], tuple[str, Any, str]] = itemgetter(
+    *map(COLUMNS.index, ("project_id", "network_id", "device_owner"))
+)
+"""Of a row of `GIVEN`: its project, its network as it is given, its device's owner."""
+
+
+def read(row: Sequence[Any]) -> tuple[Port, list[str]]:
+    """The port that a row of `GIVEN` is, and its tags."""
+    *_, addresses, groups, words = row
+    held = [each.split(" ") for each in apart(addresses)]
+    fixed = [Fixed(UUID(subnet_id), address) for _, subnet_id, address in sorted(held, key=lambda each: int(each[0]))]
+    return Port(**_GIVEN.read(row), fixed=fixed, groups=[UUID(each) for each in apart(groups)]), apart(words)
 
 
 async def add(ctx: Ctx, new: Sequence[Port]) -> None:

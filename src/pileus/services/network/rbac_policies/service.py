@@ -28,7 +28,7 @@ from pileus.kernel.events import Verb
 from pileus.kernel.http import Query
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
-from pileus.services.network.grounds import is_admin, owned_by, require, seen
+from pileus.services.network.grounds import Seen, is_admin, owned_by, require
 from pileus.services.network.http import no_such
 from pileus.services.network.lists import Found
 from pileus.services.network.quotas import RBAC_POLICIES, counted
@@ -107,9 +107,12 @@ def shares(object_type: str) -> Callable[[Owner], Shareable]:
     return declare
 
 
+visible = Seen("get_rbac_policy", store.policies.c.project_id)
+
+
 async def get(ctx: Ctx, policy_id: UUID) -> RbacPolicy:
     """One that the caller may see. Raises NotFound."""
-    found = await store.find(ctx, policy_id, seen(ctx, "get_rbac_policy", store.policies.c.project_id))
+    found = await store.find(ctx, policy_id, visible(ctx))
     if found is None:
         raise missing(policy_id)
     return found
@@ -121,7 +124,7 @@ def missing(policy_id: object) -> NotFound:
 
 async def page(ctx: Ctx, query: Query) -> Found[RbacPolicy]:
     """Those that the caller may see and the query string asks for. Raises BadRequest."""
-    return await store.page(ctx, query, seen(ctx, "get_rbac_policy", store.policies.c.project_id))
+    return await store.page(ctx, query, visible(ctx))
 
 
 async def create(ctx: Ctx, several: Sequence[RbacPolicy]) -> list[RbacPolicy]:

@@ -8,8 +8,7 @@ from uuid import UUID
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import NotFound
-from pileus.kernel.filters import Condition
-from pileus.services.network.grounds import require, seen
+from pileus.services.network.grounds import Seen, require
 from pileus.services.network.http import no_such
 from pileus.services.network.routers import sagas, store
 from pileus.services.network.routers.sagas import Around, look_around
@@ -18,9 +17,7 @@ from pileus.services.network.routers.store import Router
 KIND = "network.router"
 
 
-def visible(ctx: Ctx) -> Condition:
-    """Those that the caller may see."""
-    return store.is_there & seen(ctx, "get_router", store.routers.c.project_id)
+visible = Seen("get_router", store.routers.c.project_id, there=store.is_there)
 
 
 def missing(router_id: object) -> NotFound:

@@ -10,7 +10,7 @@ from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import NotFound
 from pileus.kernel.filters import Condition
-from pileus.services.network.grounds import seen
+from pileus.services.network.grounds import Seen
 from pileus.services.network.http import no_such
 from pileus.services.network.rbac_policies import service as rbac
 from pileus.services.network.security_groups import sagas, store
@@ -24,10 +24,12 @@ def shared_with(project_id: str | None) -> Condition:
     return store.groups.c.id.in_(rbac.objects_for(TYPE, rbac.SHARED, project_id))
 
 
-def visible(ctx: Ctx) -> Condition:
-    """Those that the caller may see: the project's own, and those that are shared with it."""
-    shared = shared_with(ctx.caller.project_id)
-    return store.is_there & seen(ctx, "get_security_group", store.groups.c.project_id, shared)
+visible = Seen(
+    "get_security_group",
+    store.groups.c.project_id,
+    lambda project_id: [shared_with(project_id)],
+    there=store.is_there,
+)
 
 
 def missing(*group_ids: object) -> NotFound:

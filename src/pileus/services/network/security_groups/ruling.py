@@ -11,12 +11,11 @@ from msgspec.structs import replace
 from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
-from pileus.kernel.filters import Condition
 from pileus.kernel.http import Query
 from pileus.kernel.quota import Claim, claim_all
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.address_groups import service as address_groups
-from pileus.services.network.grounds import require, seen
+from pileus.services.network.grounds import Seen, require
 from pileus.services.network.http import no_such
 from pileus.services.network.lists import Found
 from pileus.services.network.quotas import SECURITY_GROUP_RULES
@@ -97,9 +96,8 @@ def missing_rule(rule_id: object) -> NotFound:
     return no_such("security_group_rule", rule_id)
 
 
-def ruling(ctx: Ctx) -> Condition:
-    """The groups whose rules the caller may see one by one: the project's own."""
-    return store.is_there & seen(ctx, "get_security_group_rule", store.groups.c.project_id)
+ruling = Seen("get_security_group_rule", store.groups.c.project_id, there=store.is_there)
+"""The groups whose rules the caller may see one by one: the project's own."""
 
 
 async def get_rule(ctx: Ctx, rule_id: UUID) -> Ruled:

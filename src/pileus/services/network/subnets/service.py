@@ -18,7 +18,7 @@ from pileus.kernel.http.queries import boolean
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.addresses import Block, read_block
-from pileus.services.network.grounds import seen
+from pileus.services.network.grounds import Seen
 from pileus.services.network.hooks import Hook
 from pileus.services.network.http import no_such, require
 from pileus.services.network.lists import Condition, Found
@@ -101,10 +101,16 @@ def target(subnet_project: str, network: Network) -> dict[str, Any]:
     }
 
 
+def _of_networks_seen(project_id: str | None, seen: Condition) -> list[Condition]:
+    return [store.subnets.c.network_id.in_(networks.ids_seen(seen))]
+
+
+SEEN = Seen("get_subnet", store.subnets.c.project_id, _of_networks_seen)
+
+
 def visible(ctx: Ctx) -> Condition:
     """Which rows the caller may see: the own, and those of networks that are the own, shared or external."""
-    columns = store.subnets.c
-    return seen(ctx, "get_subnet", columns.project_id, columns.network_id.in_(networks.ids_seen(ctx)))
+    return SEEN(ctx, networks.visible(ctx))
 
 
 async def get(ctx: Ctx, subnet_id: UUID) -> Subnet:

@@ -20,9 +20,22 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.kernel.filters import Condition
 from pileus.services.network.tags import store
-from pileus.services.network.tags.store import of
+from pileus.services.network.tags.store import gathered_of, of
 
-__all__ = ["Taggable", "add", "filters", "forget", "has", "list_", "of", "put", "remove", "remove_all", "set_"]
+__all__ = [
+    "Taggable",
+    "add",
+    "filters",
+    "forget",
+    "gathered_of",
+    "has",
+    "list_",
+    "of",
+    "put",
+    "remove",
+    "remove_all",
+    "set_",
+]
 
 LONGEST = 255
 MOST = 50

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, among, metadata
+from pileus.kernel.db.given import gathered
 from pileus.kernel.filters import Condition
 
 tags = sa.Table(
@@ -31,6 +33,11 @@ async def of(ctx: Ctx, thing_ids: Collection[UUID]) -> dict[UUID, set[str]]:
         for thing_id, tag in await ctx.execute(OF, {"ids_": thing_ids}):
             found.setdefault(thing_id, set()).add(tag)
     return found
+
+
+def gathered_of(id_: sa.Column[UUID]) -> sa.ScalarSelect[Any]:
+    """The tags of a row that a SELECT is about."""
+    return gathered(tags.c.tag, tags.c.thing_id == id_)
 
 
 async def add(ctx: Ctx, rows: Sequence[tuple[UUID, str]]) -> None:
