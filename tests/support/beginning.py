@@ -92,21 +92,23 @@ def kind_of(database_url: str) -> tuple[str, int]:
     return sa.make_url(database_url).get_backend_name(), len(metadata.tables)
 
 
-_made: dict[tuple[str, tuple[str, int]], Kept] = {}
+_made: dict[tuple[str, tuple[str, int]], tuple[Kept, Any]] = {}
 
 
 @asynccontextmanager
-async def begun(name: str, database_url: str, make: Callable[[Database], Awaitable[Any]]) -> AsyncIterator[Database]:
-    """The database, started, with what `make` makes in an empty one, or made the last time in this process."""
+async def begun(
+    name: str, database_url: str, make: Callable[[Database], Awaitable[Any]]
+) -> AsyncIterator[tuple[Database, Any]]:
+    """The database, started, with what `make` makes in an empty one, or made the last time in this process; what it gave."""
     key = name, kind_of(database_url)
     if key in _made:
-        await _made[key].put(database_url)
+        await _made[key][0].put(database_url)
     database = open_database(database_url)
     await database.start()
     try:
         if key not in _made:
-            await make(database)
-            _made[key] = await kept_of(database)
-        yield database
+            given = await make(database)
+            _made[key] = await kept_of(database), given
+        yield database, _made[key][1]
     finally:
         await database.close()

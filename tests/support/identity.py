@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +21,13 @@ from pileus.kernel.metrics import Metrics
 from pileus.kernel.policy import Policy
 from pileus.kernel.policy.defaults import default_rules
 from pileus.kernel.seal import Seal
+from pileus.services.identity.bootstrap import bootstrap, register_service
 from pileus.services.identity.routes import api
 from pileus.services.identity.tokens.service import authenticate
 
 PASSWORD = "correct horse battery staple"
 POLICY = Policy.load(default_rules().checks, scopes=default_rules().scopes)
+GOOD_S = 600
 CONFIG = Config(identity=Identity(bcrypt_rounds=4, token_ttl_s=3600, tokens_kept=100))
 
 
@@ -98,6 +102,7 @@ class World:
     clock: SteppingClock = field(default_factory=SteppingClock)
     processes: list[Process] = field(default_factory=list)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
+    administrator: tuple[Session, float] | None = None  # who has logged in, and until when that is good
 
     async def process(self, config: Config = CONFIG, *, source: str = "127.0.0.1") -> Session:
         """A further API process, and somebody without a token who speaks to it from that address."""
@@ -126,7 +131,10 @@ class World:
         return Session(self.clients[process], answer.headers["X-Subject-Token"])
 
     async def admin(self) -> Session:
-        return await self.session("admin", scope="admin")
+        """Logged in once for many requests, as people are."""
+        if self.administrator is None or self.administrator[1] < self.clock.now():
+            self.administrator = await self.session("admin", scope="admin"), self.clock.now() + GOOD_S
+        return self.administrator[0]
 
     async def site(self, *, source: str = "127.0.0.1", **limits: Any) -> Session:
         """As `process`, with these options of Identity."""
@@ -163,6 +171,23 @@ class World:
             return await call, seen
         finally:
             self.database.on_statement.remove(seen.append)
+
+
+@asynccontextmanager
+async def one_process(database: Database) -> AsyncIterator[World]:
+    """Identity in one process, on a started database."""
+    world = World(database)
+    await world.process()
+    yield world
+    for client in world.clients:
+        await client.aclose()
+
+
+async def bootstrapped(database: Database) -> None:
+    """An administrator, and a service."""
+    async with one_process(database) as world:
+        await bootstrap(world.ctx, PASSWORD)
+        await register_service(world.ctx, "volumev3", "cinder", "/volume/v3/$(project_id)s")
 
 
 def same_answer(one: httpx.Response, other: httpx.Response) -> bool:

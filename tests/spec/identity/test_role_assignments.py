@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from pileus.kernel.config import Config, Identity
-from support.identity import Session, World
+from pileus.kernel.db import Database
+from support.beginning import begun
+from support.identity import Session, World, bootstrapped, one_process
 
 MISSING = "0" * 32
 BASE = "http://cloud.example:8775/identity/v3"
@@ -64,12 +67,24 @@ class Garden:
 
 
 @pytest.fixture
-async def garden(identity: World) -> Garden:
-    garden = Garden(identity, {})
-    admin = await identity.admin()
+async def garden(database_url: str) -> AsyncIterator[Garden]:
+    async with begun("garden", database_url, planted) as (database, ids), one_process(database) as identity:
+        yield Garden(identity, dict(ids))
+
+
+async def planted(database: Database) -> dict[str, str]:
+    await bootstrapped(database)
+    async with one_process(database) as identity:
+        garden = Garden(identity, {})
+        await plant(garden)
+    return garden.ids
+
+
+async def plant(garden: Garden) -> None:
+    admin = await garden.identity.admin()
     garden.ids["admin"] = (await admin.get("/v3/users?name=admin")).json()["users"][0]["id"]
     for name in ("member", "reader"):
-        garden.ids[name] = await identity.role_id(name)
+        garden.ids[name] = await garden.identity.role_id(name)
     domain = await garden.make("domain", "garden")
     top = await garden.make("project", "top", domain_id=domain)
     shed = await garden.make("project", "shed", domain_id=domain, parent_id=top)
@@ -85,7 +100,6 @@ async def garden(identity: World) -> Garden:
     await garden.say("PUT", "roles/own/implies/weeder")
     for name in ("ada", "bob"):
         await garden.say("PUT", f"groups/mowers/users/{name}")
-    return garden
 
 
 async def test_as_it_was_granted(garden: Garden) -> None:
