@@ -17,6 +17,7 @@ from typing import Any
 
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
+from openstack.exceptions import ResourceTimeout
 
 from agent.namespaces import inside, ip
 from cli.conftest import Process, pileus, started
@@ -152,8 +153,11 @@ class Guest:
         return await comes_true(lambda: self.does("true"))
 
     def is_(self, status: str) -> bool:
-        """In due time; a server in ERROR will not be."""
-        self.whole.sdk.compute.wait_for_server(self.server, status=status, interval=LOOK_S, wait=BOOT_S)
+        """In due time; a server in ERROR will not be. What was to make it so may have been taken back: that is told."""
+        try:
+            self.whole.sdk.compute.wait_for_server(self.server, status=status, interval=LOOK_S, wait=BOOT_S)
+        except ResourceTimeout as e:
+            raise AssertionError(self.whole.said_by("op", "list", "--subject", self.id)) from e
         return True
 
     def run_id(self) -> str:

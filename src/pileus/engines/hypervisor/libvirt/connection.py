@@ -37,6 +37,7 @@ WAITS = (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_
 SETTLED_S = (2.0, 10.0)
 UNHEARD = (libvirt.VIR_DOMAIN_EVENT_STOPPED, -1)
 """It is off, perhaps since a time in which nobody listened."""
+INACTIVE = libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE
 Lifecycle = Callable[[UUID, int, int], None]
 _events = threading.Lock()
 _event_thread: threading.Thread | None = None
@@ -67,6 +68,7 @@ class Connection:
         self._opening = asyncio.Lock()
         self._connection: Any = None
         self._looking: asyncio.Future[None] | None = None
+        self._off: set[bytes] = set()  # who was off at the last look
         self._closed = False
 
     @property
@@ -95,19 +97,21 @@ class Connection:
                 except libvirt.libvirtError as e:
                     raise Unavailable(f"libvirtd does not answer: {e}") from e
                 for seconds in SETTLED_S:
-                    loop.call_later(seconds, self._look_again, self._connection)
+                    loop.call_later(seconds, self.look_again)
             return self._connection
 
-    def _look_again(self, connection: Any) -> None:
+    def look_again(self) -> None:
         """A libvirtd that begins sees only after a while who has gone while it was away, and tells nobody of that."""
-        if connection is self._connection and not self._closed:
+        if self._connection is not None and not self._closed:
             loop = asyncio.get_running_loop()
-            self._looking = loop.run_in_executor(self._threads, self._tell_who_is_off, connection, loop)
+            self._looking = loop.run_in_executor(self._threads, self._tell_who_is_off, self._connection, loop)
 
     def _tell_who_is_off(self, connection: Any, loop: asyncio.AbstractEventLoop) -> None:
         with suppress(libvirt.libvirtError):  # then it is opened again, and looked at again
-            for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_INACTIVE):
-                self._hear(loop, domain, *UNHEARD)
+            off = {domain.UUID(): domain for domain in connection.listAllDomains(INACTIVE)}
+            for each in off.keys() - self._off:
+                self._hear(loop, off[each], *UNHEARD)
+            self._off = set(off)
 
     def _hear(self, loop: asyncio.AbstractEventLoop, domain: Any, event: int, detail: int) -> None:
         if not loop.is_closed():
@@ -121,6 +125,7 @@ class Connection:
             self._hear(loop, domain, event, detail)
 
         connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, heard, None)
+        self._off = set()
         self._tell_who_is_off(connection, loop)
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_PAUSED):
             if waits_for_disk(domain):

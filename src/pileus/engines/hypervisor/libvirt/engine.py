@@ -107,7 +107,7 @@ class LibvirtHypervisor(Hypervisor):
         self._sending = Sending(self._connection, road, site, clock)
         self._uploads = Uploads(self._connection, transfers, clock)
         self._ending: list[UUID] = []
-        self._died: dict[UUID, bool] = {}  # of those, who went off in another way than by us; whether that was unheard
+        self._died: set[UUID] = set()  # of those, who may have gone off in another way than by us
         self._telling: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -326,7 +326,7 @@ class LibvirtHypervisor(Hypervisor):
         elif event in BY_ITSELF and guest_id not in self._ending:
             self._begin(self._tell(guest_id, unheard=(event, detail) == UNHEARD))
         elif (event, detail) in DIED:
-            self._died[guest_id] = (event, detail) == UNHEARD
+            self._died.add(guest_id)
 
     @contextmanager
     def _by_us(self, guest_id: UUID) -> Iterator[None]:
@@ -339,8 +339,9 @@ class LibvirtHypervisor(Hypervisor):
 
     def _end(self, guest_id: UUID) -> None:
         self._ending.remove(guest_id)
-        if guest_id not in self._ending and (unheard := self._died.pop(guest_id, None)) is not None:
-            self._begin(self._tell(guest_id, unheard=unheard))
+        if guest_id not in self._ending and guest_id in self._died:
+            self._died.discard(guest_id)
+            self._begin(self._tell(guest_id, unheard=True, lost_only=True))
 
     def _begin(self, answer: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(answer)
@@ -353,16 +354,19 @@ class LibvirtHypervisor(Hypervisor):
         with suppress(Refusal, libvirt.libvirtError, Unavailable):
             await self._call(guest_id, lambda domain: domain.resume() if waits_for_disk(domain) else None)
 
-    async def _tell(self, guest_id: UUID, *, unheard: bool) -> None:
+    async def _tell(self, guest_id: UUID, *, unheard: bool, lost_only: bool = False) -> None:
         with suppress(Refusal, libvirt.libvirtError, Unavailable):
             told: dict[str, Any] = {"power": str(await self._power(guest_id))}
             if unheard and await self._call(guest_id, facts.is_lost):
                 told["lost"] = True
+            elif lost_only:
+                return
             self._changed(Change("hypervisor", "power", str(guest_id), Done(facts=told)))
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.to_thread(self._clean)
+            self._connection.look_again()
             await self._clock.sleep(HOUSEKEEPING_S)
 
     def _clean(self) -> None:
