@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileus.services.placement.allocation_candidates import rules
-from pileus.services.placement.allocation_candidates.rules import Candidate, Group, Level, Offer, Request, Room, Search
+from pileus.services.placement.allocation_candidates.rules import (
+    Candidate,
+    Forest,
+    Group,
+    Level,
+    Offer,
+    Request,
+    Room,
+    Search,
+)
 from pileus.services.placement.traits.service import SHARES
 
 CLASSES, TRAITS, AGGREGATES = ("VCPU", "DISK_GB"), ("AVX", "SSE", SHARES), ("a", "b")
@@ -172,19 +182,40 @@ def key(candidate: Candidate) -> tuple[object, ...]:
 @settings(deadline=None, max_examples=200)
 @given(offers=worlds(), request=requests())
 def test_it_finds_all_that_there_is_and_each_once(offers: dict[str, Offer], request: Request) -> None:
-    found = [key(each) for each in Search(offers, request).candidates()]
+    found = [key(each) for each in Search(Forest(offers), request).candidates()]
     assert set(found) == {key(each) for each in everything(offers, request)}
     assert len(found) == len(set(found))
+
+
+@settings(deadline=None, max_examples=100)
+@given(offers=worlds(), group=groups(), limit=st.integers(1, 4))
+def test_who_serves_alone_is_told_as_the_search_tells_it(offers: dict[str, Offer], group: Group, limit: int) -> None:
+    """Of providers that are each a tree, and do not share."""
+    apart = {
+        each.id: msgspec.structs.replace(each, root_id=each.id, parent_id=None, traits=each.traits - {SHARES})
+        for each in offers.values()
+    }
+    search = Search(Forest(apart), Request(groups={"": group}, limit=limit))
+    singles = search.singles()
+    assert singles is not None
+    assert [rules.alone(each.id, group.resources) for each in singles] == search.candidates()
+
+
+def test_nobody_serves_alone_where_there_are_trees_or_others_share() -> None:
+    request = Request(groups={"": Group(resources={"VGPU": 1})})
+    assert Search(Forest(one_of_each(2)), request).singles() is None
+    near = {id_: Offer(id=id_, root_id=id_, traits=frozenset({SHARES}), aggregates=frozenset("a")) for id_ in "pq"}
+    assert Search(Forest(near), request).singles() is None
 
 
 @settings(deadline=None, max_examples=50)
 @given(offers=worlds(), request=requests(), limit=st.integers(1, 4))
 def test_a_limit_cuts_off_what_comes_later(offers: dict[str, Offer], request: Request, limit: int) -> None:
-    whole = Search(offers, request).candidates()
+    whole = Search(Forest(offers), request).candidates()
     cut = Request(
         **{name: getattr(request, name) for name in Request.__struct_fields__ if name != "limit"}, limit=limit
     )
-    assert Search(offers, cut).candidates() == whole[:limit]
+    assert Search(Forest(offers), cut).candidates() == whole[:limit]
 
 
 def one_of_each(count: int) -> dict[str, Offer]:
@@ -200,13 +231,18 @@ def test_candidates_are_of_all_trees_in_turn() -> None:
         for n in range(3):
             offers[f"{host}{n}"] = Offer(id=f"{host}{n}", root_id=host, parent_id=host, rooms={"VGPU": Room(1)})
     request = Request(groups={"": Group(resources={"VGPU": 1})}, limit=4)
-    assert [next(iter(each.resources)) for each in Search(offers, request).candidates()] == ["a0", "b0", "a1", "b1"]
+    assert [next(iter(each.resources)) for each in Search(Forest(offers), request).candidates()] == [
+        "a0",
+        "b0",
+        "a1",
+        "b1",
+    ]
 
 
 def test_a_search_ends_however_many_ways_there_are() -> None:
     """14 groups among 13: 13! dead ends."""
     request = Request(groups={str(n): Group(resources={"VGPU": 1}) for n in range(14)}, limit=1)
-    search = Search(one_of_each(13), request)
+    search = Search(Forest(one_of_each(13)), request)
     assert search.candidates() == []
     assert rules.STEPS < search.steps < rules.STEPS + 100
 

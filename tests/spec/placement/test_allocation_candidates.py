@@ -112,7 +112,7 @@ async def test_many_providers_are_looked_at_in_one_go(placement: Placement) -> N
     await placement.provider(VCPU=4)
     del seen[:]
     await candidates(placement, "resources=VCPU:1")
-    assert len(seen) == 6
+    assert len(seen) == 7
 
 
 async def test_the_limit(placement: Placement) -> None:

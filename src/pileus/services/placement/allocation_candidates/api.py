@@ -11,10 +11,12 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.http import Answer, Here, Query
 from pileus.services.placement.allocation_candidates import service
 from pileus.services.placement.allocation_candidates.asked import narrowed, request_of
-from pileus.services.placement.allocation_candidates.service import Candidate, Found, Level, Offer, Request
+from pileus.services.placement.allocation_candidates.service import Candidate, Found, Level, Offer, alone
 from pileus.services.placement.http import PROVIDERS, api, dated, latest, shown_provider
 
 Shown = Callable[[Candidate], Any]
+
+ID = "@"  # where the id of a provider goes; no resource class has this in its name
 
 
 class Amounts(msgspec.Struct, gc=False):
@@ -43,11 +45,6 @@ class SummaryWithTraits(Summary, gc=False):
     traits: Sequence[str]
 
 
-class SummaryInTree(SummaryWithTraits, gc=False):
-    parent_provider_uuid: str | None
-    root_provider_uuid: str
-
-
 def listed(candidate: Candidate) -> dict[str, Any]:
     """As before 1.12."""
     places = candidate.resources.items()
@@ -62,10 +59,6 @@ def mapped(candidate: Candidate) -> MappedWay:
     return MappedWay({each: Amounts(amounts) for each, amounts in candidate.resources.items()}, candidate.mappings)
 
 
-def summary_in_tree(offer: Offer) -> Summary:
-    return SummaryInTree(offer.levels, offer.trait_names, offer.parent_id, offer.root_id)
-
-
 def summary_of(ctx: Ctx, offer: Offer, asked: frozenset[str]) -> Summary:
     """Before 1.29; before 1.27 of the classes that were asked for alone."""
     everything = ctx.at("1.27")
@@ -73,21 +66,25 @@ def summary_of(ctx: Ctx, offer: Offer, asked: frozenset[str]) -> Summary:
     return SummaryWithTraits(levels, offer.trait_names) if ctx.at("1.17") else Summary(levels)
 
 
-def shown(ctx: Ctx, found: Found, request: Request) -> dict[str, Any]:
+def ways_of(ctx: Ctx, found: Found) -> Any:
     form: Shown = mapped if ctx.at("1.34") else keyed if ctx.at("1.12") else listed
-    ways = [form(each) for each in found.candidates]
+    if found.chosen is not None:
+        return [form(each) for each in found.chosen]
+    one = msgspec.json.encode(form(alone(ID, found.request.groups[""].resources))).decode()
+    return msgspec.Raw("[" + ",".join([one.replace(ID, each.id) for each in found.offers]) + "]")
+
+
+def summaries_of(ctx: Ctx, found: Found) -> Any:
     if ctx.at("1.29"):
-        summaries = {offer.id: summary_in_tree(offer) for offer in found.offers}
-    else:
-        asked = frozenset(name for group in request.groups.values() for name in group.resources)
-        summaries = {offer.id: summary_of(ctx, offer, asked) for offer in found.offers}
-    return {"allocation_requests": ways, "provider_summaries": summaries}
+        return msgspec.Raw(b"{" + b",".join([each.summary for each in found.offers]) + b"}")
+    asked = frozenset(name for group in found.request.groups.values() for name in group.resources)
+    return {offer.id: summary_of(ctx, offer, asked) for offer in found.offers}
 
 
 @api.get("/allocation_candidates", rule="placement:allocation_candidates:list", since="1.10")
 async def list_allocation_candidates(ctx: Ctx, query: Query) -> Answer:
-    request = request_of(ctx, query)
-    return dated(ctx, shown(ctx, await service.find(ctx, request), request))
+    found = await service.find(ctx, request_of(ctx, query))
+    return dated(ctx, {"allocation_requests": ways_of(ctx, found), "provider_summaries": summaries_of(ctx, found)})
 
 
 @api.get(PROVIDERS, rule="placement:resource_providers:list")

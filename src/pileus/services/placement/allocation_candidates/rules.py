@@ -12,6 +12,7 @@ cannot fit any more is left at once. However a request is made, it looks at no m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
@@ -48,7 +49,16 @@ class Room(msgspec.Struct, frozen=True, gc=False):
         return amount <= self.free and amount <= self.max_unit
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class Summary(msgspec.Struct, frozen=True):
+    """What an answer says of a provider."""
+
+    resources: Mapping[str, Level]
+    traits: Sequence[str]
+    parent_provider_uuid: str | None
+    root_provider_uuid: str
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """All that counts of a provider."""
 
     id: str
@@ -59,6 +69,12 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     rooms: Mapping[str, Room] = {}
     levels: Mapping[str, Level] = {}  # of the same classes, and
     trait_names: Sequence[str] = ()  # the same traits, in order: as they are shown
+
+    @cached_property
+    def summary(self) -> bytes:
+        """What answers say of it, after its id: JSON that is written once, and there are answers with a thousand of them."""
+        said = Summary(self.levels, self.trait_names, self.parent_id, self.root_id)
+        return b"%b:%b" % (msgspec.json.encode(self.id), msgspec.json.encode(said))
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +107,11 @@ class Candidate(NamedTuple):
 
     resources: Mapping[str, Mapping[str, int]]
     mappings: Mapping[str, Sequence[str]]
+
+
+def alone(provider_id: str, resources: Mapping[str, int]) -> Candidate:
+    """One provider for all that the group without suffix asks for."""
+    return Candidate({provider_id: resources}, {"": [provider_id]})
 
 
 class Slot(NamedTuple):
@@ -135,19 +156,52 @@ def has_room(offer: Offer, resources: Mapping[str, int]) -> bool:
     return True
 
 
-class Search:
-    """One request over all the offers there are."""
+class Forest:
+    """All the offers there are, by the trees that they make, and who shares with which."""
 
-    def __init__(self, offers: Mapping[str, Offer], request: Request) -> None:
-        self.offers, self.request = offers, request
-        self.steps = 0
-        self._trees: dict[str, list[Offer]] = {}
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        self.offers = offers
+        self.trees: dict[str, list[Offer]] = {}  # by their roots
         for offer in offers.values():
-            self._trees.setdefault(offer.root_id, []).append(offer)
-        self._shared = self._shared_with()
+            self.trees.setdefault(offer.root_id, []).append(offer)
+        self.shared = self._shared_with()
+        self.single = not self.shared and len(self.trees) == len(offers)  # each is a tree of its own, and nothing else
+
+    def _shared_with(self) -> dict[str, list[Offer]]:
+        """For each root: the providers of other trees that share with its tree."""
+        sharing = [offer for offer in self.offers.values() if SHARES in offer.traits and offer.aggregates]
+        shared: dict[str, list[Offer]] = {}
+        for root_id, tree in self.trees.items() if sharing else ():
+            aggregates = NO_NAMES.union(*(offer.aggregates for offer in tree))
+            near = [each for each in sharing if each.root_id != root_id and not aggregates.isdisjoint(each.aggregates)]
+            if near:
+                shared[root_id] = near
+        return shared
+
+
+class Search:
+    """One request over a forest."""
+
+    def __init__(self, forest: Forest, request: Request) -> None:
+        self.offers, self.request = forest.offers, request
+        self.steps = 0
+        self._trees, self._shared = forest.trees, forest.shared
         self._slots = list(slots_of(request))
         self._alone = request.groups[""] if request.groups.keys() == {""} else None
         self._any_root = not request.root_required and not request.root_forbidden
+        self._single = forest.single and self._any_root
+
+    def singles(self) -> list[Offer] | None:
+        """Where each provider serves alone or not at all: those that can, at most as many as the limit says."""
+        group = self._alone
+        if group is None or not self._single:
+            return None
+        found = [*self.offers.values()]
+        for name, amount in group.resources.items():
+            found = [each for each in found if (room := each.rooms.get(name)) is not None and room.takes(amount)]
+        if group != Group(resources=group.resources):
+            found = [each for each in found if serves(each, group) and group.in_tree in (None, each.id)]
+        return found[: self.request.limit]
 
     def candidates(self) -> list[Candidate]:
         """At most as many as the limit says."""
@@ -168,17 +222,6 @@ class Search:
 
     # who may be chosen
 
-    def _shared_with(self) -> dict[str, list[Offer]]:
-        """For each root: the providers of other trees that share with its tree."""
-        sharing = [offer for offer in self.offers.values() if SHARES in offer.traits and offer.aggregates]
-        shared: dict[str, list[Offer]] = {}
-        for root_id, tree in self._trees.items() if sharing else ():
-            aggregates = NO_NAMES.union(*(offer.aggregates for offer in tree))
-            near = [each for each in sharing if each.root_id != root_id and not aggregates.isdisjoint(each.aggregates)]
-            if near:
-                shared[root_id] = near
-        return shared
-
     def _ways(self, root: Offer, tree: list[Offer]) -> Iterator[Candidate]:
         """All ways to choose one of each, for this anchor."""
         if not (self._any_root or self._is_anchor(root.traits)):
@@ -186,7 +229,7 @@ class Search:
         shared = self._shared.get(root.id)
         if self._alone is not None and len(tree) == 1 and not shared:
             if serves(root, self._alone) and self._alone.in_tree in (None, root.id):
-                yield Candidate({root.id: self._alone.resources}, {"": [root.id]})
+                yield alone(root.id, self._alone.resources)
             return
         within = [*tree, *shared] if shared else tree
         choices: list[list[Offer]] = []

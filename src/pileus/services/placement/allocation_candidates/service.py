@@ -2,8 +2,8 @@
 
     found = await find(ctx, Request(groups={"": Group(resources={"VCPU": 2, "MEMORY_MB": 2048})}, limit=100))
 
-A process remembers of each provider what counts, under the edition of which it is: one query tells the editions of all, and
-only what has changed is read again. What is found is a proposal; `allocations.service.replace` decides.
+A process remembers of each provider what counts, under the edition of which it is: one look tells whether any has changed,
+and only that is read again. What is found is a proposal; `allocations.service.replace` decides.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from pileus.services.placement.aggregates import service as aggregates
 from pileus.services.placement.allocation_candidates.rules import (
     NO_NAMES,
     Candidate,
+    Forest,
     Group,
     Level,
     Offer,
     Request,
     Room,
     Search,
+    alone,
     serves,
 )
 from pileus.services.placement.allocations import service as allocations
@@ -33,25 +35,34 @@ from pileus.services.placement.resource_providers import service as providers
 from pileus.services.placement.resource_providers.service import Provider
 from pileus.services.placement.traits import service as traits
 
-__all__ = ["Candidate", "Found", "Group", "Level", "Offer", "Request", "find", "offers", "those_with"]
+__all__ = ["Candidate", "Found", "Group", "Level", "Offer", "Request", "alone", "find", "offers", "those_with"]
 
 FEW = 500
 """Of more than so many providers everything is read again, without naming them."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The candidates, and all that is known of the providers in them and in their trees."""
+    """All that is known of the providers in the candidates and in their trees; and the candidates, unless they are each of
+    these alone."""
 
-    candidates: list[Candidate]
+    request: Request
     offers: list[Offer]
+    chosen: list[Candidate] | None = None
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        if self.chosen is not None:
+            return self.chosen
+        return [alone(each.id, self.request.groups[""].resources) for each in self.offers]
 
 
 class Remembered(msgspec.Struct):
-    """Each provider as it was at an edition, and all of them as they were at these `editions`."""
+    """Each provider as it was at an edition, and all of them as they were at the `edition` of all."""
 
     offers: dict[str, tuple[str, Offer]] = {}
-    editions: str = ""
+    edition: str = ""
     known: dict[str, Offer] = {}
+    forest: Forest = Forest({})
 
 
 async def find(ctx: Ctx, request: Request) -> Found:
@@ -59,12 +70,23 @@ async def find(ctx: Ctx, request: Request) -> Found:
     async with ctx.read() as ctx:
         await _check_names(ctx, request.groups.values(), request.root_required | request.root_forbidden)
         known = await offers(ctx)
-    candidates = Search(known, request).candidates()
+    search = Search(_forest(ctx, known), request)
+    singles = search.singles()
+    if singles is not None:
+        return Found(request, singles)
+    candidates = search.candidates()
     used = {each for candidate in candidates for each in candidate.resources}
     if not request.trees:
-        return Found(candidates, [known[each] for each in known if each in used])
+        return Found(request, [known[each] for each in known if each in used], candidates)
     roots = {known[each].root_id for each in used}
-    return Found(candidates, [offer for offer in known.values() if offer.root_id in roots])
+    return Found(request, [offer for offer in known.values() if offer.root_id in roots], candidates)
+
+
+def _forest(ctx: Ctx, known: dict[str, Offer]) -> Forest:
+    remembered: Remembered = ctx.world.memory[Remembered]
+    if remembered.forest.offers is not known:
+        remembered.forest = Forest(known)
+    return remembered.forest
 
 
 async def those_with(ctx: Ctx, columns: Mapping[str, str], group: Group) -> list[Provider]:
@@ -98,11 +120,11 @@ async def _check_names(ctx: Ctx, groups: Collection[Group], more: frozenset[str]
 async def offers(ctx: Ctx) -> dict[str, Offer]:
     """What every provider has and gives away now, in the order of their ids."""
     async with ctx.read() as ctx:
-        said = await providers.editions(ctx)
+        said = await providers.edition(ctx)
         remembered: Remembered = ctx.world.memory.setdefault(Remembered, Remembered())
-        if said == remembered.editions:
+        if said == remembered.edition:
             return remembered.known
-        editions = dict(line.split(" ") for line in said.splitlines())
+        editions = await providers.editions(ctx)  # may be newer: then what was said will not be said again
         kept = remembered.offers
         changed = {id_: edition for id_, edition in editions.items() if kept.get(id_, ("",))[0] != edition}
         fresh = await _read(ctx, changed) if changed else {}
@@ -111,7 +133,7 @@ async def offers(ctx: Ctx) -> dict[str, Offer]:
         del kept[gone]
     known = {id_: kept[id_][1] for id_ in editions if id_ in kept}
     if len(known) == len(editions):  # else one has gone since its edition was read
-        remembered.editions, remembered.known = said, known
+        remembered.edition, remembered.known = said, known
     return known
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "conflict",
     "create",
     "delete",
+    "edition",
     "editions",
     "ensure",
     "get",
@@ -39,7 +40,7 @@ _deleted: list[Callable[[Ctx, Provider], Awaitable[None]]] = []
 
 by_ids = store.by_ids
 list_ = store.list_
-editions = store.editions
+edition, editions = store.edition, store.editions
 
 
 async def some(ctx: Ctx, provider_ids: Collection[str] | None) -> Collection[Provider]:

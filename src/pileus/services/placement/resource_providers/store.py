@@ -41,8 +41,8 @@ RENEW = (
     .values(generation=providers.c.generation + sa.bindparam("steps_"))
 )
 NAMED = ALL.where(providers.c.name == sa.bindparam("name"))
-_each = sa.select((providers.c.id + " " + providers.c.edition).label("said")).order_by(providers.c.id).subquery()
-EDITIONS = sa.select(sa.func.aggregate_strings(_each.c.said, "\n"))
+EDITION = sa.select(sa.func.aggregate_strings(providers.c.edition, " "))
+EDITIONS = sa.select(providers.c.id, providers.c.edition).order_by(providers.c.id)
 CHILD = sa.select(providers.c.id).where(providers.c.parent_id == sa.bindparam("id_")).limit(1)
 
 _down = sa.select(providers.c.id).where(providers.c.id == sa.bindparam("id_")).cte(recursive=True)
@@ -66,9 +66,14 @@ async def list_(ctx: Ctx, columns: Mapping[str, Any]) -> list[Provider]:
     return [Provider(*row) for row in await ctx.execute(query)]
 
 
-async def editions(ctx: Ctx) -> str:
-    """Of every provider a line `id edition`, in the order of their ids: as one text, so that it is soon seen to be the same."""
-    return (await ctx.execute(EDITIONS)).scalar() or ""
+async def edition(ctx: Ctx) -> str:
+    """What is the same text only while every provider is as it was: each change draws a word that there never was."""
+    return (await ctx.execute(EDITION)).scalar() or ""
+
+
+async def editions(ctx: Ctx) -> dict[str, str]:
+    """That of every provider, in the order of their ids."""
+    return dict((await ctx.execute(EDITIONS)).tuples().all())
 
 
 async def has_child(ctx: Ctx, provider_id: str) -> bool:
