@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from cli.conftest import PILEUS, Up, pileus
+from support.pages import block_of
 
 
 def ended(pid: int) -> bool:
@@ -38,6 +39,16 @@ def test_purged_nothing_is_left(up: Up) -> None:
     assert cloud.popen.wait(10) == 0
     assert not cloud.state.exists()
     assert pileus("down", "--purge", "--state", cloud.state).returncode == 0
+
+
+def test_the_commands_of_the_operator_guide(up: Up) -> None:
+    """The state is named, for it is not where that of a machine is."""
+    cloud = up()
+    for (_, *words), kept in zip(block_of("docs/operator-guide.md", "--purge").commands(), (True, False), strict=True):
+        done = pileus(*words, "--state", cloud.state)
+        assert done.returncode == 0, done.stderr
+        assert cloud.popen.wait(10) == 0
+        assert cloud.state.exists() is kept
 
 
 def test_an_agent_that_was_left_alone_ends_too(launch: Up, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from cli.conftest import Process, Up, pileus
 from cli.test_serve import told
+from support.pages import block_of
 from support.postgres import free_port
 
 ENDS_WITHIN_S = 30.0
@@ -75,6 +76,18 @@ def test_a_host_joins_by_a_token_and_needs_none_afterwards(
     assert other.returncode == 1
     assert "Traceback" not in other.stderr
     assert [line.split()[0] for line in host(cloud, "list").splitlines()] == ["name", "a1"]
+
+
+def test_the_commands_of_the_operator_guide(cloud: Process, launch: Up, tmp_path: Path) -> None:
+    """Its engines are simulated, and it does not listen where hosts do."""
+    typed = block_of("docs/operator-guide.md", "--join TOKEN")
+    [[_, _, *token], _, _] = typed.commands()
+    said = host(cloud, *token).strip()
+    here = {"DIR": tmp_path / "agent", "https://CLOUD:PORT": control(cloud), "TOKEN": said}
+    [_, [_, *serve], [_, _, *listed]] = typed.here(here).commands()
+    launch(*serve, "--simulate", "--listen", "127.0.0.1:0", lines=1)
+    assert usable(cloud, "a1")
+    assert "a1" in host(cloud, *listed)
 
 
 def test_a_host_that_is_stated_dead_is_forgotten(cloud: Process, launch: Up, tmp_path: Path) -> None:

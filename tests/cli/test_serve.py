@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from cli.conftest import Process, Up, pileus
+from support.pages import block_of
 from support.postgres import PostgresServer
 
 
@@ -74,6 +75,31 @@ def test_several_processes_answer_behind_one_address(launch: Up, config: Path, m
     assert float(found[1]) == 8  # of both processes, whichever was asked
     assert cloud.stop() == 0
     assert list((config.parent / "state" / "run").iterdir()) == []
+
+
+def test_the_commands_of_the_operator_guide(launch: Up, tmp_path: Path, postgres_server: PostgresServer) -> None:
+    """The file of options is named, for it is not /etc/pileus/pileus.toml."""
+    config, password = tmp_path / "pileus.toml", tmp_path / "password"
+    upgrade, check, api, worker = (
+        (*words, "--config", config) for _, *words in block_of("docs/operator-guide.md", "serve api --proc").commands()
+    )
+    with postgres_server.database() as url:
+        options = block_of("docs/operator-guide.md", "password_file")
+        here = {"postgresql://pileus@db.example/pileus": url, "/etc/pileus/database.password": password}
+        password.write_text("whatever\n")
+        password.chmod(0o600)
+        config.write_text(
+            f'state = "{tmp_path}/state"\n[api]\nlisten = "127.0.0.1:0"\n[identity]\nbcrypt_rounds = 4\n'
+            + options.here(here).text
+        )
+        for words in (upgrade, check):
+            done = pileus(*words)
+            assert done.returncode == 0, done.stderr
+        cloud = launch(*api, lines=1)
+        assert len(children(cloud)) == 4
+        assert log_in(cloud.url, config)
+        assert launch(*worker, lines=1).stop() == 0
+        assert cloud.stop() == 0
 
 
 def test_a_process_that_dies_is_started_anew(launch: Up, config: Path) -> None:

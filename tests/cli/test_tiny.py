@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import struct
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cli.conftest import Up
+from cli.conftest import up as up
 from pileus.cli import Failure, main
 from pileus.cli.parser import parser
 from pileus.cli.tiny import disk, elf, packages, refuse_without_tools, tree
 from pileus.engines.disk_formats import check
+from support.pages import block_of
 
 
 def test_it_says_what_it_makes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,17 +84,19 @@ def test_packages_that_are_kept_are_not_downloaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_a_guest_is_made(tmp_path: Path) -> None:
-    """From this machine's package mirror."""
+def test_a_guest_is_made_and_is_an_image(up: Up, tmp_path: Path) -> None:
+    """By the commands of the user guide, from this machine's package mirror."""
     refuse_without_tools()
-    out = tmp_path / "guest.qcow2"
-    command = [sys.executable, "-m", "pileus.cli", "image", "build-tiny", "--out", out, "--cache", tmp_path / "cache"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    cloud, place = up(), tmp_path / "place"
+    place.mkdir()
+    here = {"OS_CLOUD": "pileus", "OS_CLIENT_CONFIG_FILE": str(cloud.state / "clouds.yaml"), "HOME": str(tmp_path)}
+    said = block_of("docs/user-guide.md", "build-tiny").said(place, within_s=300, **here)
+    assert re.search(r"status +\| active", said)
+    out = place / "guest.qcow2"
     file = os.open(out, os.O_RDONLY)
     size = out.stat().st_size
     found = check(lambda at, count: os.pread(file, count, at), size, declared="qcow2", most_virtual_bytes=1 << 30)
     os.close(file)
     assert found.format == "qcow2"
     assert size < 32 << 20
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in place.iterdir() if path.name.startswith(".")] == []

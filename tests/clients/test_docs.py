@@ -7,20 +7,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
+from urllib.parse import urlsplit
 
 import pytest
 
 from cli.conftest import CHEAP, PILEUS, environment
 from support.pages import Block, blocks, pages
-from support.postgres import free_port
+from support.postgres import PostgresServer, free_port
 
 SERVER = Path(__file__).with_name("openstack_server.py")
 ENDS_WITHIN_S = 30
 MOST_S = 240
-DATABASE = "postgresql://pileus@127.0.0.1/pileus"  # as pages have them; here those of the test
+DATABASE = "postgresql://pileus@127.0.0.1/pileus"  # as pages have them; here at the test's server
 PORTS = ("127.0.0.1:9999", "127.0.0.1:9998")
 PILEUS_HERE = """#!/bin/sh
 # As users have it, at a free port, and with passwords that cost nothing.
@@ -28,6 +29,18 @@ command="$1"
 shift
 case "$command" in up | doctor) set -- --config {options} "$@" ;; esac
 exec {pileus} "$command" "$@"
+"""
+SUDO = """#!/bin/sh
+# Whoever administers the test's server.
+[ "$1 $2" = "-u postgres" ] || exit 1
+shift 2
+PGHOST={host} PGPORT={port} PGUSER={user} exec "$@"
+"""
+PASSCODE = "123456"  # as pages have it; here what a device shows
+DEVICE = """#!{python}
+import sys, time
+from pileus.services.identity.totp import rules
+print(rules.passcode(rules.secret_of(sys.argv[1]), int(time.time()) // 30))
 """
 BEGINNING = """
 set -euo pipefail
@@ -43,7 +56,7 @@ def shell_of(page: str) -> str:
     text = BEGINNING + "\n".join(f"at={quote(str(block))}\n{typed(block)}" for block in kept)
     for address in PORTS:
         text = text.replace(address, f"127.0.0.1:{free_port()}")
-    return text
+    return text.replace(PASSCODE, '$(passcode "$device")')
 
 
 def typed(block: Block) -> str:
@@ -63,7 +76,9 @@ def place(tmp_path: Path) -> Iterator[Path]:
     options = tmp_path / ".venv/cheap.toml"
     options.write_text(f'{CHEAP}[api]\nlisten = "127.0.0.1:0"\n')
     (programs / "pileus").write_text(PILEUS_HERE.format(options=quote(str(options)), pileus=quote(str(PILEUS))))
-    (programs / "pileus").chmod(0o755)
+    (programs / "passcode").write_text(DEVICE.format(python=sys.executable))
+    for program in ("pileus", "passcode"):
+        (programs / program).chmod(0o755)
     command = [sys.executable, "-W", "ignore", SERVER, programs]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
@@ -81,8 +96,22 @@ def test_the_commands_of_a_page_work_as_they_stand_there(
     if DATABASE not in shell:
         run(place, shell)
         return
-    with request.getfixturevalue("postgres_server").database() as url:
-        run(place, shell.replace(DATABASE, url))
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with administrated(server, place):
+        run(place, shell.replace(DATABASE, f"{server.url.replace('postgres@', 'pileus@')}/pileus"))
+
+
+@contextmanager
+def administrated(server: PostgresServer, place: Path) -> Iterator[None]:
+    """The administrator of the server may be asked by `sudo`. What the pages make there is gone after the block."""
+    parts = urlsplit(server.url)
+    sudo = place / ".venv/bin/sudo"
+    sudo.write_text(SUDO.format(host=parts.hostname, port=parts.port or 5432, user=parts.username))
+    sudo.chmod(0o755)
+    try:
+        yield
+    finally:
+        server.execute("DROP DATABASE IF EXISTS pileus WITH (FORCE)", "DROP ROLE IF EXISTS pileus")
 
 
 def run(place: Path, script: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from clients.conftest import Openstack, Person, Site, until
+from support.imagery import qcow2
+from support.pages import block_of
 
 DATA = bytes(range(256)) * 1024
 
@@ -78,6 +81,16 @@ def test_an_image_is_fetched(admin: Openstack, site: Site, name: str) -> None:
     admin(f"image import {name} --method web-download --uri {site.holds(name, DATA)}")
     until(admin, f"image show {name}", "status", "active")
     assert admin.shows(f"image show {name}")["size"] == len(DATA)
+    admin(f"image delete {name}")
+
+
+def test_the_commands_of_the_user_guide_fetch_an_image(admin: Openstack, site: Site, name: str) -> None:
+    here = {"https://cloud.example/guest.qcow2": site.holds(name, qcow2()), " far ": f" {name} "}
+    for openstack, *words in block_of("docs/user-guide.md", "--uri").here(here).commands():
+        assert openstack == "openstack"
+        admin(shlex.join(words))
+    until(admin, f"image show {name}", "status", "active")
+    assert admin.shows(f"image show {name}")["disk_format"] == "qcow2"
     admin(f"image delete {name}")
 
 
