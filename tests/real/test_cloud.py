@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from real.screens import colours
 from real.test_up import started_on
 from real.whole_cloud import BOOT_S, LOOK_S, Guest, WholeCloud, comes_true, encoded, machines, whole_cloud
+from support.pages import block_of
 from support.sdk import ITS_OWN_WARNINGS
 
 pytestmark = [
@@ -26,6 +28,11 @@ USER_DATA = "#!/bin/sh\necho ran >/root/user-data-ran\n"
 METADATA = "http://169.254.169.254/openstack/latest"
 NANO_MIB, MICRO_MIB = 192, 256
 PSS_BYTES = 200e6
+YES = """
+address={ip}
+ssh() {{ command ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@"; }}
+"""
+"""Said when ssh asks whether this is the guest."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +73,24 @@ async def test_user_data_ran_and_metadata_and_config_drive_agree(web: Guest) -> 
         assert name != "meta_data.json" or (drive["uuid"], drive["meta"]) == (web.id, {"role": "web"})
     assert web.run("cat /mnt/openstack/latest/user_data") == web.run(f"wget -q -O - {METADATA}/user_data")
     web.run("umount /mnt")
+
+
+async def test_its_user_comes_in_by_ssh(cloud: WholeCloud, web: Guest) -> None:
+    typed = block_of("docs/user-guide.md", "ssh -i")
+    said = typed.said(cloud.key.parent, before=YES.format(ip=web.ip), answers="hostname; exit\n")
+    assert "web" in said.split()
+
+
+async def test_an_operator_sees_guests_and_networks_below(cloud: WholeCloud, web: Guest, tmp_path: Path) -> None:
+    here = {"/var/lib/pileus": cloud.state}
+    guests = block_of("docs/operator-guide.md", "virsh").here(here).said(tmp_path)
+    assert re.search(rf"{web.id} +running", guests)
+    port, *_ = cloud.sdk.network.ports(device_id=web.id)
+    here |= {"SWITCH": port.network_id, "PORT": port.id, "...": f"eth.src == {port.mac_address}"}
+    networks = block_of("docs/operator-guide.md", "ovn-trace").here(here).said(tmp_path)
+    assert re.search(rf"^switch \S+ \({port.network_id}\)", networks, re.MULTILINE)
+    assert "ingress(" in networks
+    assert re.search(rf'Port "?tap{port.id[:11]}"?', networks)
 
 
 async def test_pileus_itself_is_small(cloud: WholeCloud, web: Guest) -> None:
