@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -128,7 +129,7 @@ def table(rows: list[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def parsed() -> argparse.Namespace:
+def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     p = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--check", action="store_true", help="exit 1 when a median is over its gate, or void")
     p.add_argument("--only", help=f"of: {', '.join(WORKLOADS)}")
@@ -141,7 +142,7 @@ def parsed() -> argparse.Namespace:
         "--patience", type=float, default=60.0, help="wait at most so long for a quiet moment, before each run"
     )
     p.add_argument("--seconds", type=float, default=5.0, help="of each timed run")
-    return p.parse_args()
+    return p.parse_args(words)
 
 
 def chosen(args: argparse.Namespace) -> dict[str, Workload]:

@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,7 @@ BUILD = Path(__file__).parents[1] / "build/conformance"
 MOST_SHOWN = 100
 
 
-def parsed() -> argparse.Namespace:
+def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     shape = argparse.RawDescriptionHelpFormatter
     p = argparse.ArgumentParser(prog="script/conformance", description=__doc__, formatter_class=shape)
     p.add_argument("--set", action="append", required=True, choices=list(all_sets()), dest="sets")
@@ -41,7 +42,7 @@ def parsed() -> argparse.Namespace:
     p.add_argument("--limit", type=float, default=1800, metavar="S", help="seconds, after which the rest is left out")
     p.add_argument("--cache", type=Path, default=CACHE, help=f"where Tempest is installed ({CACHE})")
     p.add_argument("--out", type=Path, default=BUILD, help="results, logs and workspace of the run (build/conformance)")
-    return p.parse_args()
+    return p.parse_args(words)
 
 
 def chosen(known: list[str], asked: argparse.Namespace, before: list[str]) -> dict[str, list[str]]:
