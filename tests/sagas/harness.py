@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
 import shutil
 import signal
+import tempfile
 import traceback
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from pileus.kernel.operations.tables import operations
 from sagas.scenario import Scenario
 from support.databases import DATABASE, sqlite_database
 from support.workers import successor
+
+HOSTS, BEGUN = "hosts", "begun"  # beside the database
 
 
 def run_in(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> Any:
@@ -60,25 +65,29 @@ def begun(scenario: Scenario, url: str, home: Path) -> Begun:
 
 
 class Beginnings:
-    """On SQLite a scenario begins once, for all its tests: each goes on with a copy."""
+    """On SQLite a scenario begins once, for all its tests in all processes of a test run: each goes on with a copy."""
 
-    def __init__(self, run: Path, folder: Path) -> None:
-        self._run, self._folder = run, folder
-        self._made: dict[int, Begun] = {}  # by what a scenario is known by in this process
+    def __init__(self, run: Path) -> None:
+        self._run, self._folder = run, run / "scenarios"
+        self._folder.mkdir(exist_ok=True)
 
-    def copy(self, scenario: Scenario, to: Path) -> Begun:
-        made = self._made.get(id(scenario))
-        if made is None:
-            made = self._made[id(scenario)] = self._make(scenario, self._folder / str(len(self._made)))
-        database = shutil.copyfile(made.home.parent / DATABASE, to / DATABASE)
-        if made.home.exists():
-            shutil.copytree(made.home, to / made.home.name)
-        return replace(made, url=f"sqlite:///{database}", home=to / made.home.name)
+    def copy(self, scenario: Scenario, name: str, to: Path) -> Begun:
+        made = self._folder / name
+        if not made.exists():
+            self._make(scenario, made)
+        database = shutil.copyfile(made / DATABASE, to / DATABASE)
+        if (made / HOSTS).exists():
+            shutil.copytree(made / HOSTS, to / HOSTS)
+        subject, at = pickle.loads((made / BEGUN).read_bytes())
+        return Begun(f"sqlite:///{database}", to / HOSTS, subject, at)
 
-    def _make(self, scenario: Scenario, folder: Path) -> Begun:
-        folder.mkdir()
+    def _make(self, scenario: Scenario, to: Path) -> None:
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
         with sqlite_database(self._run, folder) as url:
-            return begun(scenario, url, folder / "hosts")
+            made = begun(scenario, url, folder / HOSTS)
+        (folder / BEGUN).write_bytes(pickle.dumps((made.subject, made.at)))
+        with suppress(OSError):  # another process has been quicker
+            folder.rename(to)
 
 
 def killed_by(url: str, home: Path, work: Callable[[DemoWorld], Awaitable[Any]]) -> int:

@@ -49,8 +49,8 @@ def test_every_registered_saga_has_a_scenario() -> None:
 
 
 @pytest.fixture(scope="session")
-def beginnings(run_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
-    return Beginnings(run_directory, tmp_path_factory.mktemp("begun"))
+def beginnings(run_directory: Path) -> Beginnings:
+    return Beginnings(run_directory)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def start(
 ) -> Begun:
     """Where the scenario has begun."""
     if database_kind == "sqlite":
-        return beginnings.copy(scenario, tmp_path)
+        return beginnings.copy(scenario, str(SCENARIOS.index(scenario)), tmp_path)
     return begun(scenario, request.getfixturevalue("database_url"), tmp_path / "hosts")
 
 
