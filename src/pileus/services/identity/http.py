@@ -157,7 +157,7 @@ async def removed(ctx: Ctx, noun: Removal, id_: str, asked: Cascade) -> Answer:
 
 def divided(body: dict[str, Any], kind: type[T], under: str) -> tuple[T, dict[str, Any]]:
     """What Identity knows of a body, and what callers keep in it beside: any other key. Raises BadRequest."""
-    known = {each.encode_name for each in msgspec.structs.fields(kind)}  # type: ignore[arg-type]
+    known = set(kind.__struct_encode_fields__)  # type: ignore[attr-defined]
     return converted(body, kind, under), {k: v for k, v in body.items() if k not in known and k not in OWN}
 
 

@@ -95,8 +95,8 @@ def given(body: msgspec.Struct) -> dict[str, Any]:
 
 def sent(body: msgspec.Struct) -> frozenset[str]:
     """The attributes that a body names, by their names in the API."""
-    fields = msgspec.structs.fields(body)
-    return frozenset(each.encode_name for each in fields if getattr(body, each.name) is not UNSET)
+    pairs = zip(body.__struct_fields__, body.__struct_encode_fields__, strict=True)
+    return frozenset(shown for name, shown in pairs if getattr(body, name) is not UNSET)
 
 
 def wanted(one: T | UnsetType, many: list[T] | UnsetType, name: str) -> list[T]:

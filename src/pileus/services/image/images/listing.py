@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import sqlalchemy as sa
+
+from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
+from pileus.kernel.facts import facts
 from pileus.kernel.filters import Condition, Field, compared, split
 from pileus.kernel.http import Query
 from pileus.kernel.http.queries import integer
-from pileus.kernel.paging import Sort
+from pileus.kernel.paging import Ask, Sort
+from pileus.kernel.recent import Recent
 from pileus.services.image.images import store
 from pileus.services.image.images.store import images
 
+USUAL: int = facts("image", "quotas")["sizes"]["limit_param_default"]
 VISIBILITIES = ("community", "public", "private", "shared", "all")
 MEMBER_STATUSES = ("pending", "accepted", "rejected", "all")
 NO_FILTERS = frozenset(
@@ -34,6 +41,32 @@ class Asked:
     member_status: str
     limit: int | None
     marker: str | None
+
+
+KEPT: Recent[tuple[Any, ...], tuple[sa.Select[Any], Ask]] = Recent(64)
+"""Statements of first pages, by who asks for what: to make one costs more than to run it."""
+
+
+async def statement(ctx: Ctx, query: Query, everything: bool, project_id: str | None) -> tuple[sa.Select[Any], Ask]:
+    """What gives the page that a project asks for, or somebody who sees everything. Raises BadRequest."""
+    key = (everything, project_id, *((name, *values) for name, values in query.items()))
+    kept = None if "marker" in query else KEPT.get(key)
+    if kept is None:
+        kept = await _statement(ctx, asked(query), everything, project_id)
+        KEPT.put(key, kept)
+    return kept
+
+
+async def _statement(ctx: Ctx, wanted: Asked, everything: bool, project_id: str | None) -> tuple[sa.Select[Any], Ask]:
+    narrowed = list(wanted.narrowed)
+    if wanted.visibility is None:
+        narrowed.append(store.not_others_community(project_id))
+    elif wanted.visibility != "all":
+        narrowed.append(store.images.c.visibility == wanted.visibility)
+    seen = store.THERE if everything else store.seen_by(project_id, wanted.member_status)
+    ask = store.LISTING.ask(USUAL if wanted.limit is None else wanted.limit, wanted.marker)
+    order, rows = store.LISTING.order(wanted.sorts), store.GIVEN.where(*narrowed)
+    return await store.LISTING.statement(ctx, rows, visible=seen, order=order, ask=ask), ask
 
 
 def asked(query: Query) -> Asked:

@@ -26,9 +26,9 @@ from pileus.kernel.paging import Condition, Page
 from pileus.kernel.quota import claim
 from pileus.services.identity.projects import service as projects
 from pileus.services.image.images import checks, rules, sagas, store
-from pileus.services.image.images.listing import asked
+from pileus.services.image.images.listing import statement
 from pileus.services.image.images.rules import Change, Image
-from pileus.services.image.images.store import count_of
+from pileus.services.image.images.store import count_of, read_row
 from pileus.services.image.images.store import members as member_table
 from pileus.services.image.images.tokens import Token, nothing, read, token_of
 from pileus.services.image.images.writers import (
@@ -75,8 +75,10 @@ __all__ = [
     "member_table",
     "of_token",
     "page",
+    "page_of_rows",
     "patch",
     "put_tags",
+    "read_row",
     "receive",
     "room_for",
     "sees_all",
@@ -158,21 +160,16 @@ async def by_ids(ctx: Ctx, image_ids: Collection[UUID]) -> dict[UUID, Image]:
 
 async def page(ctx: Ctx, query: Query) -> tuple[list[Image], Page]:
     """The page that a query string asks for. Raises BadRequest, Forbidden."""
+    found = await page_of_rows(ctx, query)
+    return [*map(read_row, found.rows)], found
+
+
+async def page_of_rows(ctx: Ctx, query: Query) -> Page:
+    """The same as rows, that `read_row` reads."""
     ctx.world.policy.check("get_images", ctx.caller, {"project_id": ctx.caller.project_id})
-    wanted = asked(query)
-    narrowed = list(wanted.narrowed)
-    if wanted.visibility is None:
-        narrowed.append(store.not_others_community(ctx.caller.project_id))
-    elif wanted.visibility != "all":
-        narrowed.append(store.images.c.visibility == wanted.visibility)
-    return await store.page(
-        ctx,
-        visible=visible(ctx, wanted.member_status),
-        narrowed=narrowed,
-        order=store.LISTING.order(wanted.sorts),
-        limit=SIZES["limit_param_default"] if wanted.limit is None else wanted.limit,
-        marker=wanted.marker,
-    )
+    async with ctx.read() as reading:
+        found, ask = await statement(reading, query, sees_all(ctx), ctx.caller.project_id)
+        return await store.LISTING.given(reading, found, ask)
 
 
 # create, change, delete

@@ -105,7 +105,8 @@ def asked(ctx: Ctx, body: NetworkCreate) -> New:
 async def create_networks(ctx: Ctx, body: NetworkBodies) -> dict[str, Any]:
     bodies = wanted(body.network, body.networks, "network")
     networks = await service.create(ctx, [asked(ctx, each) for each in bodies])
-    return made(body.network, "network", "networks", await shown(ctx, networks))
+    documents = [document(ctx, each, one.tags or (), ()) for one, each in zip(bodies, networks, strict=True)]
+    return made(body.network, "network", "networks", documents)
 
 
 @api.get("/v2.0/networks", rule="get_network")

@@ -178,17 +178,19 @@ async def _in_use(ctx: Ctx, kind: str, physical: str | None, number: int | None,
 
 async def _free_segment(ctx: Ctx, kind: str, physical: str | None, new: Sequence[Network]) -> int:
     """A number that no network has: behind the last of the tunnels, so that none is soon used again."""
-    mine = {each.segmentation_id for each in new if (each.network_type, each.physical_network) == (kind, physical)}
+    mine = {each.segmentation_id or 0 for each in new if (each.network_type, each.physical_network) == (kind, physical)}
     last = rules.LAST_VLAN if kind == "vlan" else rules.LAST_TUNNEL
-    behind = await store.last_segment(ctx, kind) if kind == rules.TUNNELS else 0
-    for after in dict.fromkeys((behind, 0)):
-        while after < last:
-            taken = await store.segments(ctx, kind, physical, after, WINDOW)
-            end = last if len(taken) < WINDOW else taken[-1]
-            free = next((each for each in gaps((after + 1, end), taken) if each not in mine), None)
-            if free is not None:
-                return free
-            after = end
+    behind = max(await store.last_segment(ctx, kind), *mine, 0) if kind == rules.TUNNELS else last
+    if behind < last:
+        return behind + 1
+    after = 0
+    while after < last:
+        taken = await store.segments(ctx, kind, physical, after, WINDOW)
+        end = last if len(taken) < WINDOW else taken[-1]
+        free = next((each for each in gaps((after + 1, end), taken) if each not in mine), None)
+        if free is not None:
+            return free
+        after = end
     raise Conflict(
         "Unable to create the network. No tenant network is available for allocation.", type="NoNetworkAvailable"
     )

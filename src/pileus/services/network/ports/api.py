@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -94,10 +94,12 @@ class PortBodies(Body, frozen=True):
     ports: list[PortCreate] | UnsetType = UNSET
 
 
-async def shown(ctx: Ctx, items: Sequence[Port]) -> list[dict[str, Any]]:
-    """Ports as the API shows them, with what the caller may see of each."""
+async def shown(
+    ctx: Ctx, items: Sequence[Port], words: Mapping[UUID, Collection[str]] | None = None
+) -> list[dict[str, Any]]:
+    """Ports as the API shows them, with what the caller may see of each. `words`: their tags, if they are known."""
     async with ctx.read() as reading:
-        words = await tags.of(reading, [port.id for port in items])
+        words = await tags.of(reading, [port.id for port in items]) if words is None else words
         hides = await hiding(reading, ((port.project_id, port.network_id, port.device_owner) for port in items))
     domain, documents = ctx.world.config.network.dns_domain, []
     for port in items:
@@ -231,8 +233,10 @@ def asked(ctx: Ctx, body: PortCreate) -> New:
 @api.post("/v2.0/ports", rule="create_port", status=201, lax=True)
 async def create_ports(ctx: Ctx, body: PortBodies) -> dict[str, Any]:
     bodies = wanted(body.port, body.ports, "port")
-    ports = await service.create(ctx, [asked(ctx, each) for each in bodies])
-    return made(body.port, "port", "ports", await shown(ctx, ports))
+    new = [asked(ctx, each) for each in bodies]
+    ports = await service.create(ctx, new)
+    words = {port.id: each.tags for port, each in zip(ports, new, strict=True)}
+    return made(body.port, "port", "ports", await shown(ctx, ports, words))
 
 
 @api.get("/v2.0/ports", rule="get_port")

@@ -38,16 +38,14 @@ async def of_devices(ctx: Ctx, device_ids: Collection[str]) -> dict[str, list[Po
     """The ports of each device, the oldest first; no entry for one without."""
     found: dict[str, list[Port]] = {}
     if device_ids:
-        for port in await store.listed(ctx, store.ports.c.device_id.in_(list(device_ids))):
+        for port in await store.found_by(ctx, store.OF_DEVICES, {"devices_": device_ids}):
             found.setdefault(port.device_id, []).append(port)
     return found
 
 
 async def of_owners(ctx: Ctx, network_ids: Collection[UUID], device_owners: Collection[str]) -> list[Port]:
     """The ports of these networks with these owners."""
-    columns = store.ports.c
-    within = (columns.network_id.in_(list(network_ids)), columns.device_owner.in_(list(device_owners)))
-    return await store.listed(ctx, *within)
+    return await store.found_by(ctx, store.OF_OWNERS, {"networks_": network_ids, "owners_": device_owners})
 
 
 def ids_with_address(version: int, match: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bool]]) -> sa.Select[Any]:

@@ -99,7 +99,10 @@ class Port(Standard, frozen=True, kw_only=True):
 COLUMNS = tuple(name for name in Port.__struct_fields__ if name not in ("fixed", "groups"))
 ALL = sa.select(*(ports.c[name] for name in COLUMNS))
 BY_ID = ALL.where(ports.c.id == sa.bindparam("id_"))
-BY_IDS = ALL.where(among(ports.c.id, "ids_"), ports.c.deleted.is_(False)).order_by(ports.c.created_at, ports.c.id)
+OLDEST_FIRST = ALL.where(LIVE).order_by(ports.c.created_at, ports.c.id)
+OF_DEVICES = OLDEST_FIRST.where(among(ports.c.device_id, "devices_"))
+OF_OWNERS = OLDEST_FIRST.where(among(ports.c.network_id, "networks_"), among(ports.c.device_owner, "owners_"))
+BY_IDS = OLDEST_FIRST.where(among(ports.c.id, "ids_"))
 THERE = BY_ID.where(ports.c.deleted.is_(False))
 FIXED = (
     sa.select(allocations.c.port_id, allocations.c.subnet_id, allocations.c.address)
@@ -219,13 +222,17 @@ async def whole(ctx: Ctx, bare: Sequence[Port]) -> list[Port]:
 
 async def listed(ctx: Ctx, *conditions: Condition, most: int | None = None) -> list[Port]:
     """Those that are not deleted and meet these, the oldest first."""
-    query = ALL.where(LIVE, *conditions).order_by(ports.c.created_at, ports.c.id).limit(most)
-    return await whole(ctx, [Port(**row._mapping) for row in await ctx.execute(query)])
+    return await found_by(ctx, OLDEST_FIRST.where(*conditions).limit(most))
+
+
+async def found_by(ctx: Ctx, statement: sa.Select[Any], given: dict[str, Any] | None = None) -> list[Port]:
+    """What a statement of `OLDEST_FIRST` finds."""
+    return await whole(ctx, [Port(**row._mapping) for row in await ctx.execute(statement, given)])
 
 
 async def by_ids(ctx: Ctx, port_ids: Collection[UUID]) -> list[Port]:
     """Those of these that are not deleted, the oldest first."""
-    return await whole(ctx, [Port(**row._mapping) for row in await ctx.execute(BY_IDS, {"ids_": port_ids})])
+    return await found_by(ctx, BY_IDS, {"ids_": port_ids})
 
 
 async def find(ctx: Ctx, port_id: UUID, *visible: Condition) -> Port | None:
