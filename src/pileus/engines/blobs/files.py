@@ -50,15 +50,20 @@ async def in_thread(call: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
         raise
 
 
+def use_each(use: Callable[[bytes], object], batch: list[bytes]) -> None:
+    for piece in batch:
+        use(piece)
+
+
 class FileWriter:
-    """One file that grows. While a thread writes a batch, the next one is gathered."""
+    """One file that grows. While threads write a batch, and sum it up, each in its way, the next one is gathered."""
 
     def __init__(self, blobs: FileBlobs, blob_id: str, most_bytes: int, digests: Sequence[str]) -> None:
         self._blobs, self._id, self._most_bytes = blobs, blob_id, most_bytes
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in digests}
         self._batch: list[bytes] = []
         self._batched = self._size = 0
-        self._running: asyncio.Future[None] | None = None
+        self._running: asyncio.Future[list[None]] | None = None
         self._file = -1
 
     def open(self) -> None:
@@ -81,10 +86,11 @@ class FileWriter:
         """Give the batch to a thread, as soon as that has taken the one before."""
         await self._taken()
         batch, self._batch, self._batched = self._batch, [], 0
-        self._running = asyncio.ensure_future(asyncio.to_thread(self._take, batch))
+        uses = [self._write, *(each.update for each in self._hashes.values())]
+        self._running = asyncio.gather(*(asyncio.to_thread(use_each, use, batch) for use in uses))
 
     async def _taken(self) -> None:
-        """Return when no thread writes. Raises what went wrong there."""
+        """Return when no thread uses a batch. Raises what went wrong there."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -96,13 +102,10 @@ class FileWriter:
         except OSError as e:
             raise translated(e, self._id) from e
 
-    def _take(self, batch: list[bytes]) -> None:
-        for piece in batch:
-            left = memoryview(piece)
-            while left:
-                left = left[os.write(self._file, left) :]
-            for each in self._hashes.values():
-                each.update(piece)
+    def _write(self, piece: bytes) -> None:
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(self._file, left) :]
 
     async def look(self, look: Look[T]) -> T:
         await self._push()
