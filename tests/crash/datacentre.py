@@ -288,15 +288,16 @@ def disk(home: Path) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def datacentre(home: Path) -> AsyncIterator[Datacentre]:
+async def datacentre(home: Path, *, hosts: int = len(HOSTS)) -> AsyncIterator[Datacentre]:
     """It serves inside the block, in which this thread is on the machine of its control plane; nothing of it is left."""
     home.chmod(0o711)
     async with AsyncExitStack() as stack:
-        net = stack.enter_context(network(*HOSTS, tunnels=True))
-        hosts = [Host(name, stack.enter_context(disk(home / name[:2])), name == HOSTS[0]) for name in HOSTS]
+        names = HOSTS[:hosts]
+        net = stack.enter_context(network(*names, tunnels=True))
+        made_of = [Host(name, stack.enter_context(disk(home / name[:2])), name == HOSTS[0]) for name in names]
         stack.enter_context(inside(net.control))
-        made = Datacentre(home, net, hosts)
-        stack.enter_context(purged(hosts))
+        made = Datacentre(home, net, made_of)
+        stack.enter_context(purged(made_of))
         stack.push_async_callback(made.end)
         await made.start()
         yield made
