@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from cli.test_local_agent import control
-from real.two_hosts import FAR, TwoHosts, is_another, is_whole, runs_once, two_hosts
+from real.two_hosts import AGENTS, FAR, OVERLAY, TwoHosts, is_another, is_whole, runs_once, two_hosts
 from real.whole_cloud import Guest, WholeCloud, comes_true
+from support.pages import block_of
 from support.sdk import ITS_OWN_WARNINGS
 from support.units import AGENT, capabilities
 
@@ -56,6 +57,18 @@ async def test_an_agent_has_the_rights_that_its_unit_gives_and_no_other(two: Two
 
 
 async def test_a_guest_of_another_host_is_reached_through_the_tunnel(two: TwoHosts) -> None:
+    """Whose agent is started again by the command of the operator guide, but for its namespace and its log."""
+    own, other = two.cloud.machine, two.second.machine
+    here = {"--state a2": f"--state {two.second.home}", "192.0.2.1:9998": f"{own.ip}:{AGENTS}"}
+    here |= {"192.0.2.1:6642": f"{own.ip}:{OVERLAY}", "eth1=172.31.0.2/24": other.tunnel}
+    [[*pileus, words]] = [
+        (*line[:3], line[3:]) for line in block_of("docs/operator-guide.md", "--state a2").here(here).commands()
+    ]
+    assert pileus == ["pileus", "serve", "agent"]
+    two.second.words = [*words, "--netns", other.netns, "--log", f"{two.second.home}.log"]
+    os.kill(before := two.second.pid_of("agent"), signal.SIGKILL)
+    two.second.start()
+    assert await comes_true(lambda: is_another(lambda: two.second.pid_of("agent"), before) and is_whole(two.cloud))
     assert [each.server.hypervisor_hostname == FAR for each in (two.near, two.far)] == [False, True]
     address, *_ = two.cloud.addresses(two.far)
     assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 -s 1400 {address}"))
