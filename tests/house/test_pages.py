@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
 from house.test_docs import check_named
 from pileus.cli.parser import parser
-from support.pages import FENCE, Block, blocks, pages
+from support.pages import FENCE, Block, block_of, blocks, pages
 from support.source import ROOT
 
 LANGUAGES = {"sh", "text", "toml", "python", "yaml"}
-FACTS: tuple[set[str], ...] = (set(), {"until"}, {"why", "test"})
+FACTS: tuple[set[str], ...] = (set(), {"until"}, {"why", "test"}, {"why", "script"})
 COMMAND = re.compile(r"^(?:pileus|openstack|script/|\.ci/|curl|ssh|systemctl|sudo|pip|git|\. |\$ )", re.MULTILINE)
 INLINE = re.compile(r"`(pileus|openstack) ([^`]+)`")
 WORD = re.compile(r"[a-z][a-z0-9-]*")
@@ -28,17 +30,39 @@ BLOCKS = [block for page in pages() for block in blocks(page)]
 def test_every_block_is_run_or_says_why_not(block: Block) -> None:
     assert block.language in LANGUAGES, "say what it is: support/pages.py says how"
     assert set(block.facts) in FACTS
-    if "why" in block.facts:
-        assert block.language == "sh"
-        check_stands_for(block.facts["test"])
+    assert "why" not in block.facts or block.language == "sh"
+    assert "test" not in block.facts or is_read_by(block, block.facts["test"]), "it takes it from the page: block_of"
 
 
-def check_stands_for(name: str) -> None:
-    """A test that exists, or a script of the checkout."""
-    if "::" in name:
-        check_named(f"`{name}`")
-    else:
-        assert os.access(ROOT / name, os.X_OK), name
+def test_no_others_are_left_to_scripts() -> None:
+    """What tests are run by, and in, and what would take that away from them. A script is there for each."""
+    left = {block.text: block.facts["script"] for block in BLOCKS if "script" in block.facts}
+    assert left == {"script/demo\n": "script/fresh-debian", "script/setup\n": ".ci/run", ".ci/run\n": ".ci/run"}
+    assert all(os.access(ROOT / script, os.X_OK) for script in left.values())
+
+
+def is_read_by(block: Block, test: str) -> bool:
+    """Whether this very test, which is no long one, asks for that block, in words that stand there and nowhere else."""
+    check_named(f"`{test}`")
+    path, _, name = test.partition("::")
+    module = ast.parse((ROOT / path).read_text())
+    marks = [
+        ast.unparse(node) for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node)
+    ]
+    functions = [node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    [found] = [node for node in functions if node.name == name]
+    marks += map(ast.unparse, found.decorator_list)
+    asked = [
+        node.args for node in ast.walk(found) if isinstance(node, ast.Call) and ast.unparse(node.func) == "block_of"
+    ]
+    return "mark.long" not in " ".join(marks) and block in [block_of(*map(ast.literal_eval, words)) for words in asked]
+
+
+def test_a_test_that_reads_another_block_does_not_count() -> None:
+    path, name = Path(__file__).relative_to(ROOT), "test_a_test_that_reads_another_block_does_not_count"
+    assert is_read_by(block_of("docs/user-guide.md", "--uri"), f"{path}::{name}")
+    others = [block for block in BLOCKS if "--uri" not in block.text]
+    assert not any(is_read_by(block, f"{path}::{name}") for block in others)
 
 
 @pytest.mark.parametrize("page", pages())
