@@ -54,15 +54,13 @@ def test_scopes_and_targets(cloud: Process) -> None:
     assert mine.startswith("yes: ")
 
 
-@pytest.mark.parametrize(
-    ("words", "cause"),
-    [
+def test_what_cannot_be_explained(up: Up) -> None:
+    state = up().state
+    for words, cause in (
         (["identity:create_regoin"], "404 There is no policy rule 'identity:create_regoin'; did you mean"),
         (["identity:get_user", "--user", "nobody"], "404 Could not find user: nobody."),
         (["identity:get_user", "--project", "web"], "add --user NAME"),
         (["identity:get_user", "--target", "x"], "say NAME=VALUE"),
-    ],
-)
-def test_what_cannot_be_explained(up: Up, words: list[str], cause: str) -> None:
-    done = pileus("explain", "policy", *words, "--state", up().state)
-    assert (done.returncode, cause in done.stderr) == (1, True), done.stderr
+    ):
+        done = pileus("explain", "policy", *words, "--state", state)
+        assert (done.returncode, cause in done.stderr) == (1, True), done.stderr
