@@ -35,11 +35,13 @@ PATIENCE_S = 90.0
 
 @dataclass
 class Shelf:
-    """What can be fetched, by path; what was sent is put there too."""
+    """What can be fetched, by path; what was sent is put there too, while `takes` is set."""
 
     files: dict[str, Path] = field(default_factory=dict)
     folder: Path = Path()
     fetched: list[str] = field(default_factory=list)
+    offered: list[str] = field(default_factory=list)
+    takes: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def get(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -54,6 +56,8 @@ class Shelf:
                 yield piece
 
     async def put(self, path: str, pieces: AsyncIterator[bytes]) -> None:
+        self.offered.append(path)
+        await self.takes.wait()
         self.files[path] = self.folder / path.replace("/", "_")
         with self.files[path].open("wb") as file:
             async for piece in pieces:
@@ -122,6 +126,7 @@ def world(home: Path, tiny: Path | None) -> Iterator[World]:
     (home / "volumes").chmod(0o711)
     (home / "shelf").mkdir()
     shelf = Shelf({} if tiny is None else {"/tiny": tiny}, home / "shelf")
+    shelf.takes.set()
     made = World(home, Libvirtd(home / "libvirt", home / "tls"), shelf)
     subprocess.run(["ip", "link", "add", made.bridge, "type", "bridge"], check=True)
     try:

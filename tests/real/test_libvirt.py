@@ -189,6 +189,21 @@ async def told_at_start(host: World, number: int) -> dict[str, object]:
     return {change.subject: change.answer for change in host.changes}
 
 
+async def test_one_that_dies_while_something_is_done_with_it_is_told(engine: LibvirtHypervisor, host: World) -> None:
+    guest = host.guest()
+    await on(engine, guest)
+    host.shelf.takes.clear()
+    sending = asyncio.create_task(engine.ensure_uploaded(guest.id, "root", "/copy", fence=1))
+    await until(lambda _: "/copy" in host.shelf.offered, lambda: pause(0.1))
+    qemu = host.daemon.guest_pid(str(guest.id))
+    assert qemu is not None
+    os.kill(qemu, signal.SIGKILL)
+    crash = Change("hypervisor", "power", str(guest.id), Done(facts={"power": "off"}))
+    await until(lambda _: crash in host.changes, lambda: pause(0.1))
+    host.shelf.takes.set()
+    await sending  # however that ends
+
+
 async def asked_to_end(host: World, guest: Domain) -> str:
     """Its state, after it was asked: one that boots, or a daemon that is busy, does not hear it."""
     virsh("shutdown", host, guest)
