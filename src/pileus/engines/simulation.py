@@ -9,7 +9,9 @@ may share a home. The end of a job is a moment of the clock, so nothing runs mea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from pileus.engines.verbs import Answer, Done, Failed, Going
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Unavailable
 
+ANY = "*"
 FULL = Failed("No space is left on this simulated host.")
 
 
@@ -98,12 +101,17 @@ class Simulation:
         return None if passed_s >= job.takes_s else Going(int(100 * passed_s / job.takes_s), f"{verb} is at work")
 
     def has_jobs(self, subject: object) -> bool:
-        return any(self._jobs.glob(f"{subject}.*"))
+        return bool(self._of(subject))
 
-    def drop(self, subject: object, verb: str = "*") -> None:
+    def drop(self, subject: object, verb: str = ANY) -> None:
         """There is no such job any more; of all its verbs, if none is said."""
-        for file in self._jobs.glob(f"{subject}.{verb}"):
+        for file in self._of(subject) if verb == ANY else [self._job(subject, verb)]:
             file.unlink(missing_ok=True)
+
+    def _of(self, subject: object) -> list[Path]:
+        with suppress(FileNotFoundError):
+            return [self._jobs / name for name in os.listdir(self._jobs) if name.startswith(f"{subject}.")]
+        return []
 
     async def cancel(self, subject: object, verb: str) -> Answer:
         """What every simulator does when a job is cancelled."""

@@ -30,7 +30,7 @@ HOLDER = sa.select(subjects.c.operation_id).where(subjects.c.subject_id == sa.bi
 BUSY = (
     sa.select(operations.c.saga, operations.c.step, operations.c.state, subjects.c.subject_id)
     .join(subjects, subjects.c.operation_id == operations.c.id)
-    .where(subjects.c.subject_id.in_(sa.bindparam("claims_", expanding=True)))
+    .where(among(subjects.c.subject_id, "claims_"))
     .limit(1)
 )
 ADD, CLAIM, NOTE = operations.insert(), subjects.insert(), log.insert()
@@ -99,17 +99,22 @@ class Beginning:
 
 async def begin(ctx: Ctx, asked: Beginning) -> uuid.UUID:
     """See `Saga.start`."""
-    saga, secrets = asked.saga, asked.secrets
     await ctx.lock("subject", asked.subject_id)
     operation_id = asked.operation_id or ctx.world.ids.uuid()
     claims = [asked.subject_id, *asked.also, *(uuid.uuid5(operation_id, label) for label in asked.labels)]
     await refuse_if_busy(ctx, claims)
+    return await record(ctx, asked, operation_id, claims)
+
+
+async def record(ctx: Ctx, asked: Beginning, operation_id: uuid.UUID, claims: list[uuid.UUID]) -> uuid.UUID:
+    """Write the rows of an operation whose claims were just seen to be free."""
+    saga, secrets = asked.saga, asked.secrets
     row = new_row(ctx, saga, asked.subject_id, operation_id, asked.memo) | {"parent_id": asked.parent_id}
     if secrets:
         row["secrets"] = ctx.world.seal.seal(msgspec.json.encode(secrets))
     await ctx.execute(ADD, row)
     try:
-        await ctx.execute(CLAIM, [{"subject_id": claim, "operation_id": operation_id} for claim in claims])
+        await ctx.execute(CLAIM, [{"subject_id": each, "operation_id": operation_id} for each in claims])
     except sa.exc.IntegrityError as e:  # two came at once: the index decides
         raise Conflict("Another operation has just begun on this resource; ask again when it is done.") from e
     await note(ctx, operation_id, saga.steps[0].name, "started")
@@ -137,7 +142,7 @@ async def supersede(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str,
     await ctx.lock("subject", subject_id)
     held = (await ctx.execute(HOLDER_OF_LOCKED, {"subject_": subject_id})).one_or_none()
     if held is None:
-        return await begin(ctx, Beginning(saga, subject_id, memo))
+        return await record(ctx, Beginning(saga, subject_id, memo), ctx.world.ids.uuid(), [subject_id])
     ctx.after_commit(ctx.world.doorbell.ring)
     if held.saga.partition("@")[0] == saga.name:
         if held.state == "parked":
@@ -163,7 +168,7 @@ async def follow(ctx: Ctx, saga: Saga, subject_id: uuid.UUID, memo: dict[str, An
             row = new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), memo)
             await ctx.execute(FOLLOW, {"subject_": subject_id, "follower": msgspec.to_builtins(row)})
             return
-    await begin(ctx, Beginning(saga, subject_id, memo))
+    await record(ctx, Beginning(saga, subject_id, memo), ctx.world.ids.uuid(), [subject_id])
 
 
 async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:

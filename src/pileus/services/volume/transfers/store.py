@@ -39,6 +39,7 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ALL = sa.select(*(transfers.c[name] for name in Transfer.__struct_fields__))
+REMOVE_OF = transfers.delete().where(transfers.c.volume_id == sa.bindparam("id_"))
 LISTED = Listed(
     Transfer,
     ALL,
@@ -67,4 +68,4 @@ async def remove(ctx: Ctx, transfer_id: UUID) -> bool:
 
 
 async def remove_of(ctx: Ctx, volume_id: UUID) -> None:
-    await ctx.execute(transfers.delete().where(transfers.c.volume_id == volume_id))
+    await ctx.execute(REMOVE_OF, {"id_": volume_id})

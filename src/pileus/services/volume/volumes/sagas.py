@@ -140,40 +140,34 @@ delete_volume = Saga("volume.delete_volume")
 
 @delete_volume.rows(point_of_no_return=True)
 async def mark_deleting(op: Op) -> dict[str, Any]:
+    """It is, unless something else has ended on it since."""
     volume = await store.find(op.ctx, op.subject_id)
-    await store.change(op.ctx, op.subject_id, status="deleting", updated_at=op.ctx.now())
+    if volume is not None and volume.status != "deleting":
+        await store.change(op.ctx, op.subject_id, status="deleting", updated_at=op.ctx.now())
     return {"host": volume.host if volume else None}
 
 
 @delete_volume.step(deadline_s=COPY_S)
-async def await_snapshots(op: Op) -> Wait | None:
-    """What goes along has operations of its own."""
-    return Wait(30.0, note="its snapshots go first") if await hooks.waits_for(op.ctx, op.subject_id) else None
-
-
-@delete_volume.step
-async def close_exports(op: Op) -> Any:
+async def destroy(op: Op) -> Any:
+    """Nobody is given it any more, then its host has it no more. What goes along has operations of its own."""
+    if await hooks.waits_for(op.ctx, op.subject_id):
+        return Wait(30.0, note="its snapshots go first")
     host = op.memo["mark_deleting"]["host"]
-    for attachment_id in await hooks.exports_of(op.ctx, op.subject_id) if host else ():
+    if host is None:
+        return None
+    for attachment_id in await hooks.exports_of(op.ctx, op.subject_id):
         answer = await op.settle(host, "blocks", "ensure_unexported", attachment_id)
         if isinstance(answer, (Going, Failed)):
             return answer
-    return None
-
-
-@delete_volume.step(deadline_s=600)
-async def destroy(op: Op) -> Any:
-    host = op.memo["mark_deleting"]["host"]
-    return await op.settle(host, "blocks", "ensure_volume_gone", op.subject_id) if host else None
+    return await op.settle(host, "blocks", "ensure_volume_gone", op.subject_id)
 
 
 @delete_volume.rows
 async def forget(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
     await hooks.forget_with(op.ctx, op.subject_id)
-    await store.remove(op.ctx, op.subject_id)
-    if volume is not None:
-        await changed(op.ctx, KIND, "deleted", volume.id, project_id=volume.project_id)
+    project_id = await store.remove(op.ctx, op.subject_id)
+    if project_id is not None:
+        await changed(op.ctx, KIND, "deleted", op.subject_id, project_id=project_id)
 
 
 @delete_volume.parked

@@ -194,7 +194,6 @@ async def delete(ctx: Ctx, volume_id: UUID, *, cascade: bool = False, force: boo
     Raises NotFound; BadRequest while it is used.
     """
     async with ctx.transaction() as ctx:
-        await get(ctx, volume_id)
         along = await hooks.subjects_of(ctx, volume_id) if cascade else []
         for subject_id in sorted([volume_id, *along]):  # the locks of all that goes, in their order
             await ctx.lock("subject", subject_id)

@@ -84,7 +84,14 @@ HELD = ONE.with_for_update()
 BY_IDS = ALL.where(among(volumes.c.id, "ids_"))
 ADD, CHANGE = volumes.insert(), volumes.update().where(volumes.c.id == sa.bindparam("id_"))
 GROWN = CHANGE.values(size_gib=volumes.c.target_gib)
-REMOVE = volumes.delete().where(volumes.c.id == sa.bindparam("id_"))
+REMOVE = volumes.delete().where(volumes.c.id == sa.bindparam("id_")).returning(volumes.c.project_id)
+_origin = sa.bindparam("origin_", type_=sa.Uuid())
+MADE_OF = {
+    name: sa.select(volumes.c.id)
+    .where(sa.or_(sa.and_(volumes.c[name] == _origin, volumes.c.status == "creating"), volumes.c.filling_id == _origin))
+    .limit(1)
+    for name in ("source_volume_id", "snapshot_id")
+}
 
 LISTED = Listed(
     Volume,
@@ -189,18 +196,16 @@ async def take_target_size(ctx: Ctx, volume_id: UUID) -> None:
     await ctx.execute(GROWN, {"id_": volume_id})
 
 
-async def remove(ctx: Ctx, volume_id: UUID) -> None:
-    """With all that it carries."""
+async def remove(ctx: Ctx, volume_id: UUID) -> str | None:
+    """With all that it carries. Returns whose it was; None when it is gone already."""
     for bag in (METADATA, IMAGE):
         await bag.drop(ctx, volume_id)
-    await ctx.execute(REMOVE, {"id_": volume_id})
+    return (await ctx.execute(REMOVE, {"id_": volume_id})).scalar()
 
 
 async def made_of(ctx: Ctx, column: str, origin_id: UUID) -> bool:
     """Whether a volume is just being made of this one (`source_volume_id`), or of this snapshot, or filled anew of it."""
-    made = sa.and_(volumes.c[column] == origin_id, volumes.c.status == "creating")
-    being = sa.select(volumes.c.id).where(sa.or_(made, volumes.c.filling_id == origin_id))
-    return (await ctx.execute(being.limit(1))).first() is not None
+    return (await ctx.execute(MADE_OF[column], {"origin_": origin_id})).first() is not None
 
 
 async def any_of_type(ctx: Ctx, type_id: UUID) -> bool:
