@@ -69,13 +69,21 @@ async def of_all_hosts(ctx: Ctx) -> dict[str, list[Aggregate]]:
 
 async def zones_of(ctx: Ctx, hosts: Collection[str]) -> dict[str, str]:
     """The availability zone of each of these hosts."""
-    return {host: zone_of(ctx, within) for host, within in (await of_hosts(ctx, hosts)).items()}
+    found: dict[str, str] = {}
+    for host, said in await store.metadata_at(ctx, hosts):
+        if zone := said.get(ZONE):
+            found.setdefault(host, zone)
+    return {host: found.get(host) or default_zone(ctx) for host in hosts}
 
 
 def zone_of(ctx: Ctx, within: Collection[Aggregate]) -> str:
     """The zone of a host that is in these aggregates."""
-    default = ctx.world.config.compute.default_availability_zone
-    return next((aggregate.zone for aggregate in within if aggregate.zone), default)
+    return next((aggregate.zone for aggregate in within if aggregate.zone), default_zone(ctx))
+
+
+def default_zone(ctx: Ctx) -> str:
+    """The zone of a host that no aggregate gives one."""
+    return ctx.world.config.compute.default_availability_zone
 
 
 # making and changing

@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, metadata
+from pileus.kernel.db import JSON, Text, among, metadata
 from pileus.kernel.filters import Condition
 
 aggregates = sa.Table(
@@ -53,6 +53,12 @@ class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ALL = sa.select(*(aggregates.c[name] for name in Aggregate.__struct_fields__ if name != "hosts"))
+METADATA = (
+    sa.select(members.c.host, aggregates.c.metadata)
+    .join_from(members, aggregates)
+    .where(among(members.c.host, "hosts_"))
+    .order_by(aggregates.c.id)
+)
 
 
 async def list_(ctx: Ctx, *which: Condition) -> list[Aggregate]:
@@ -65,6 +71,11 @@ async def list_(ctx: Ctx, *which: Condition) -> list[Aggregate]:
     for aggregate_id, host in await ctx.execute(query):
         hosts.setdefault(aggregate_id, []).append(host)
     return [Aggregate(**row._mapping, hosts=tuple(hosts.get(row.id, ()))) for row in rows]
+
+
+async def metadata_at(ctx: Ctx, hosts: Collection[str]) -> list[tuple[str, dict[str, str]]]:
+    """Each of these hosts with the metadata of each aggregate that it is in, in the order in which those were made."""
+    return [(host, said) for host, said in await ctx.execute(METADATA, {"hosts_": hosts})]
 
 
 def with_any_of(hosts: Collection[str]) -> Condition:

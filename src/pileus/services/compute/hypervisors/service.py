@@ -48,6 +48,7 @@ __all__ = [
     "page",
     "search",
     "states",
+    "states_of",
     "used",
 ]
 
@@ -114,6 +115,11 @@ async def list_(ctx: Ctx) -> list[Hypervisor]:
 async def states(ctx: Ctx) -> list[State]:
     """Of every host, in the order in which they came: what it takes to place a server."""
     return await store.states(ctx)
+
+
+async def states_of(ctx: Ctx, names: Collection[str]) -> dict[str, State]:
+    """Of those of them that are there."""
+    return {each.name: each for each in await store.states_of(ctx, names)}
 
 
 async def named(ctx: Ctx, names: Collection[str]) -> dict[str, Hypervisor]:

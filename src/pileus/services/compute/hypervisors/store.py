@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from pileus.engines.hypervisor import HostFacts
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import Text, metadata
+from pileus.kernel.db import Text, among, metadata
 from pileus.kernel.filters import Condition, contains
 from pileus.kernel.hosts import hosts
 from pileus.kernel.paging import Listing, Page, Sort
@@ -84,6 +84,7 @@ STATES = sa.select(
     LIVES,
     sa.func.coalesce(ARCHITECTURE, UNKNOWN.architecture),
 ).select_from(TOGETHER)
+STATES_OF = STATES.where(among(hypervisors.c.name, "names_"))
 BY_NUMBER = Listing(hypervisors.c.number, {}, default=())
 BY_ID = Listing(hypervisors.c.id, {"number": hypervisors.c.number}, default=(Sort("number"),))
 
@@ -115,6 +116,10 @@ async def list_(ctx: Ctx, *which: Condition) -> list[Hypervisor]:
 async def states(ctx: Ctx) -> list[State]:
     """Of every host, in the order in which they came."""
     return [State(*row) for row in await ctx.execute(STATES.order_by(hypervisors.c.number))]
+
+
+async def states_of(ctx: Ctx, names: Collection[str]) -> list[State]:
+    return [State(*row) for row in await ctx.execute(STATES_OF, {"names_": names})]
 
 
 async def page(ctx: Ctx, *, limit: int | None, marker: str | None, by_number: bool) -> tuple[list[Hypervisor], Page]:

@@ -10,7 +10,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, NotFound
 from pileus.services.compute.aggregates import service as aggregates
 from pileus.services.compute.hypervisors import service as hypervisors
-from pileus.services.compute.hypervisors.service import Hypervisor
+from pileus.services.compute.hypervisors.service import State
 from pileus.services.compute.servers.image_disks import MAPPING, ROOT, SECOND
 from pileus.services.compute.servers.rules import ImageFacts
 from pileus.services.compute.servers.wanted import WantedDevice
@@ -125,12 +125,12 @@ async def places(ctx: Ctx, hosts: Collection[str]) -> dict[str, tuple[str, str]]
     """The availability zone of each host, and how it is: UP, DOWN, MAINTENANCE or UNKNOWN."""
     if not hosts:
         return {}
-    known = await hypervisors.named(ctx, hosts)
+    known = await hypervisors.states_of(ctx, hosts)
     zones = await aggregates.zones_of(ctx, hosts)
     return {name: (zones[name], condition(known.get(name))) for name in hosts}
 
 
-def condition(host: Hypervisor | None) -> str:
+def condition(host: State | None) -> str:
     if host is None:
         return "UNKNOWN"
     if not host.enabled:
