@@ -5,6 +5,7 @@ between the two databases is hidden here: how a transaction begins and ends, wha
 """
 
 from pileus.kernel.db.base import JSON, Connection, Database, Text, metadata
+from pileus.kernel.db.documents import Document
 from pileus.kernel.db.open import open_database
 from pileus.kernel.db.statements import among, insert_if_new, narrowed, one_of
 
@@ -12,6 +13,7 @@ __all__ = [
     "JSON",
     "Connection",
     "Database",
+    "Document",
     "Text",
     "among",
     "insert_if_new",

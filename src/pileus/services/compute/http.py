@@ -144,12 +144,13 @@ def _root(path: str) -> str:
 
 def links(here: Here, noun: str, id_: str) -> list[dict[str, str]]:
     """Where a thing is: in the version that was asked, and in whatever version."""
-    before = root(here)
-    bookmark = before[1:].partition("/")[2]
-    return [
-        {"rel": "self", "href": here.url(f"{before}/{noun}/{id_}")},
-        {"rel": "bookmark", "href": here.url(f"{f'/{bookmark}' if bookmark else ''}/{noun}/{id_}")},
-    ]
+    return [{"rel": "self", "href": here.url(f"{root(here)}/{noun}/{id_}")}, *bookmark(here, noun, id_)]
+
+
+def bookmark(here: Here, noun: str, id_: str) -> list[dict[str, str]]:
+    """Where it is in whatever version."""
+    project = root(here)[1:].partition("/")[2]
+    return [{"rel": "bookmark", "href": here.url(f"{f'/{project}' if project else ''}/{noun}/{id_}")}]
 
 
 def next_link(here: Here, noun: str, page: Page, marker: str | None = None) -> dict[str, Any]:

@@ -73,10 +73,10 @@ SERVER = "compute.server"
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
-    """What else is shown of a server: its NICs in their order, its disks, its tags, where it is."""
+    """What else is shown of a server: its NICs in their order, its volumes, its tags, where it is."""
 
     wires: Sequence[Wire]
-    devices: Sequence[Device]
+    volumes: Sequence[Device]
     tags: Sequence[str]
     zone: str
     host_status: str
@@ -121,20 +121,20 @@ async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
     async with ctx.read() as ctx:
         nics = await store.nics_of(ctx, ids)
         wires = await wiring.wires(ctx, [nic.port_id for nic in nics])
-        devices = await store.devices_of(ctx, ids)
+        disks = await store.volumes_of(ctx, ids)
         tags = await store.tags_of(ctx, ids)
         places = await neighbours.places(ctx, {server.host for server in servers if server.host})
     wires_of: dict[UUID, list[Wire]] = defaultdict(list)
     for nic in nics:
         if nic.port_id in wires:
             wires_of[nic.server_id].append(wires[nic.port_id])
-    devices_of: dict[UUID, list[Device]] = defaultdict(list)
-    for device in devices:
-        devices_of[device.server_id].append(device)
+    volumes_of: dict[UUID, list[Device]] = defaultdict(list)
+    for disk in disks:
+        volumes_of[disk.server_id].append(disk)
     return {
         server.id: Beside(
             wires=wires_of[server.id],
-            devices=devices_of[server.id],
+            volumes=volumes_of[server.id],
             tags=tags.get(server.id, []),
             zone=places[server.host][0] if server.host else server.zone or "",
             host_status=places[server.host][1] if server.host else "",

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
-from pileus.kernel.db import JSON, Text, among, metadata
+from pileus.kernel.db import JSON, Document, Text, among, metadata
 from pileus.kernel.paging import every_page
 from pileus.services.compute.servers.rules import Fault, Flavor, ImageFacts, Key
 
@@ -27,14 +27,14 @@ servers = sa.Table(
     sa.Column("task_state", Text),  # what is being done with it; None: nothing
     sa.Column("power_state", sa.Integer, nullable=False),  # as the API numbers them: rules.POWERS
     sa.Column("flavor_id", Text, nullable=False),
-    sa.Column("flavor", JSON, nullable=False),  # as it was when the server got it
-    sa.Column("old_flavor", JSON),  # before a resize that is not confirmed
+    sa.Column("flavor", Document(Flavor), nullable=False),  # as it was when the server got it
+    sa.Column("old_flavor", Document(Flavor)),  # before a resize that is not confirmed
     sa.Column("vcpus", sa.BigInteger, nullable=False),  # what counts against the quota: during a resize the larger
     sa.Column("memory_mib", sa.BigInteger, nullable=False),
     sa.Column("image_id", sa.Uuid),  # None: it boots from a volume
-    sa.Column("image", JSON, nullable=False),  # what was known of it
+    sa.Column("image", Document(ImageFacts), nullable=False),  # what was known of it
     sa.Column("key_name", Text),
-    sa.Column("key", JSON),
+    sa.Column("key", Document(Key)),
     sa.Column("host", Text),  # None until it is claimed, and again after a failed build
     sa.Column("old_host", Text),  # where it was before a migration that is not confirmed: its guest is there, off
     sa.Column("zone", Text),  # asked for; None: any
@@ -50,10 +50,10 @@ servers = sa.Table(
     sa.Column("locked_reason", Text),
     sa.Column("reservation_id", Text, nullable=False),
     sa.Column("launch_index", sa.Integer, nullable=False),
-    sa.Column("fault", JSON),
+    sa.Column("fault", Document(Fault)),
     sa.Column("sealed", sa.LargeBinary),  # the first password of its administrator, and files for its first boot
     sa.Column("edition", sa.Integer, nullable=False),  # raised by each rebuild: the local disks are made anew
-    sa.Column("rescue", JSON),  # the image it is rescued with
+    sa.Column("rescue", Document(ImageFacts)),  # the image it is rescued with
     sa.Column("shaper", sa.Uuid),  # the operation that changes the guest's shape just now
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
@@ -201,24 +201,14 @@ NICS = sa.select(nics).where(among(nics.c.server_id, "ids_"))
 NICS = NICS.order_by(nics.c.server_id, nics.c.position, nics.c.port_id)
 DEVICES = sa.select(devices).where(among(devices.c.server_id, "ids_"))
 DEVICES = DEVICES.order_by(devices.c.server_id, devices.c.position, devices.c.id)
+VOLUMES = DEVICES.where(devices.c.volume_id.is_not(None))
 TAKEN = sa.select(nics.c.port_id).where(among(nics.c.port_id, "ids_"))
 NICS_AT = sa.select(nics).where(among(nics.c.port_id, "ids_")).order_by(nics.c.id)
-JSONS = {
-    "flavor": Flavor,
-    "old_flavor": Flavor | None,
-    "image": ImageFacts,
-    "key": Key | None,
-    "fault": Fault | None,
-    "rescue": ImageFacts | None,
-}
+DOCUMENTS = {column.name for column in servers.c if isinstance(column.type, Document)}
 
 
 def read(row: sa.Row[Any]) -> Server:
-    columns = dict(row._mapping)
-    for name, kind in JSONS.items():
-        if columns[name] is not None:
-            columns[name] = msgspec.convert(columns[name], kind)
-    return Server(**columns)
+    return Server(**dict(zip(Server.__struct_fields__, row, strict=False)))
 
 
 async def find(ctx: Ctx, server_id: UUID) -> Server | None:
@@ -251,18 +241,12 @@ async def in_pages(ctx: Ctx) -> AsyncIterator[list[Server]]:
 
 
 async def add(ctx: Ctx, rows: Sequence[Server]) -> None:
-    await ctx.execute(ADD, [columns_of(row) for row in rows])
-
-
-def columns_of(server: Server) -> dict[str, Any]:
-    columns = msgspec.structs.asdict(server)
-    return columns | {name: msgspec.to_builtins(columns[name]) for name in JSONS}
+    await ctx.execute(ADD, [msgspec.structs.asdict(row) for row in rows])
 
 
 async def change(ctx: Ctx, server_id: UUID, **columns: Any) -> None:
     """Write these columns, and when."""
-    values = {name: msgspec.to_builtins(value) if name in JSONS else value for name, value in columns.items()}
-    values = {name: sa.null() if name in JSONS and value is None else value for name, value in values.items()}
+    values = {name: sa.null() if name in DOCUMENTS and value is None else value for name, value in columns.items()}
     if any(isinstance(value, sa.ClauseElement) for value in values.values()):
         await ctx.execute(CHANGE.values(**values), {"id_": server_id, "updated_at": ctx.now()})
     else:
@@ -356,6 +340,11 @@ async def drop_nics(ctx: Ctx, server_id: UUID) -> None:
 
 async def devices_of(ctx: Ctx, ids: Collection[UUID]) -> list[Device]:
     return [Device(**row._mapping) for row in await ctx.execute(DEVICES, {"ids_": ids})]
+
+
+async def volumes_of(ctx: Ctx, ids: Collection[UUID]) -> list[Device]:
+    """Those of them that are volumes."""
+    return [Device(**row._mapping) for row in await ctx.execute(VOLUMES, {"ids_": ids})]
 
 
 async def device(ctx: Ctx, device_id: UUID) -> Device | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.http import Here
-from pileus.services.compute.http import is_admin, links, stamp
+from pileus.services.compute.http import bookmark, is_admin, links, stamp
 from pileus.services.compute.servers import guest_data, service
 from pileus.services.compute.servers.service import Beside, Server, Wire, status_of
 
@@ -126,7 +126,8 @@ def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, *, group
         document["fault"] = fault(server, details=may.details)
     if may.attributes:
         document |= attributes(ctx, server)
-    return document | newer(ctx, server, beside, may, groups=groups)
+    document |= newer(ctx, server, beside, may, groups=groups)
+    return document
 
 
 def newer(ctx: Ctx, server: Server, beside: Beside, may: May, *, groups: bool) -> dict[str, Any]:
@@ -158,21 +159,19 @@ def newer(ctx: Ctx, server: Server, beside: Beside, may: May, *, groups: bool) -
 def attributes(ctx: Ctx, server: Server) -> dict[str, Any]:
     """What is for administrators."""
     shown: dict[str, Any] = {
-        "host": server.host,
-        "hypervisor_hostname": server.host,
-        "instance_name": f"instance-{server.id.int & 0xFFFFFFFF:08x}",
+        "OS-EXT-SRV-ATTR:host": server.host,
+        "OS-EXT-SRV-ATTR:hypervisor_hostname": server.host,
+        "OS-EXT-SRV-ATTR:instance_name": f"instance-{server.id.int & 0xFFFFFFFF:08x}",
     }
     if ctx.at("2.3"):
-        shown |= {
-            "reservation_id": server.reservation_id,
-            "launch_index": server.launch_index,
-            "hostname": server.hostname,
-            "kernel_id": "",
-            "ramdisk_id": "",
-            "root_device_name": "/dev/vda",
-            "user_data": guest_data.user_data(ctx, server),
-        }
-    return {f"OS-EXT-SRV-ATTR:{name}": value for name, value in shown.items()}
+        shown["OS-EXT-SRV-ATTR:reservation_id"] = server.reservation_id
+        shown["OS-EXT-SRV-ATTR:launch_index"] = server.launch_index
+        shown["OS-EXT-SRV-ATTR:hostname"] = server.hostname
+        shown["OS-EXT-SRV-ATTR:kernel_id"] = ""
+        shown["OS-EXT-SRV-ATTR:ramdisk_id"] = ""
+        shown["OS-EXT-SRV-ATTR:root_device_name"] = "/dev/vda"
+        shown["OS-EXT-SRV-ATTR:user_data"] = guest_data.user_data(ctx, server)
+    return shown
 
 
 def host_id(server: Server) -> str:
@@ -183,10 +182,6 @@ def host_id(server: Server) -> str:
 @lru_cache(1024)
 def _host_id(project_id: str, host: str) -> str:
     return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest()
-
-
-def bookmark(here: Here, noun: str, id_: str) -> list[dict[str, str]]:
-    return [link for link in links(here, noun, id_) if link["rel"] == "bookmark"]
 
 
 def image(ctx: Ctx, here: Here, server: Server) -> dict[str, Any] | str:
@@ -231,12 +226,9 @@ def address(text: str, kind: str, mac: str) -> dict[str, Any]:
 
 
 def volumes(ctx: Ctx, beside: Beside) -> list[dict[str, Any]]:
-    shown = []
-    for device in beside.devices:
-        if device.volume_id is not None:
-            item: dict[str, Any] = {"id": device.volume_id}
-            shown.append(item | ({"delete_on_termination": device.delete_with_server} if ctx.at("2.3") else {}))
-    return shown
+    if not ctx.at("2.3"):
+        return [{"id": each.volume_id} for each in beside.volumes]
+    return [{"id": each.volume_id, "delete_on_termination": each.delete_with_server} for each in beside.volumes]
 
 
 def fault(server: Server, *, details: bool) -> dict[str, Any]:

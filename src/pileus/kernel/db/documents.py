@@ -1,0 +1,36 @@
+"""JSON documents that are Structs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from pileus.kernel.db.base import JSON
+
+KEPT = 256  # of each column
+
+
+class Document(TypeDecorator[Any]):
+    """A Struct of that kind, or None. Equal texts may give the same Struct: what is in it is not to be changed.
+
+    They do on SQLite, where a document comes as text: a thousand servers have a few flavors and images.
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
+        kind = self.kind | None
+        if dialect.name == "sqlite":
+            decode = lru_cache(KEPT)(msgspec.json.Decoder(kind).decode)
+            return lambda text: None if text is None else decode(text)
+        plain = super().result_processor(dialect, coltype)
+        return lambda value: msgspec.convert(plain(value) if plain else value, kind)
