@@ -154,7 +154,7 @@ async def list_addresses_of_network(ctx: Ctx, server_id: UUID, network_label: st
 async def addresses(ctx: Ctx, server_id: UUID) -> dict[str, list[dict[str, Any]]]:
     """The version and the address of each, by network."""
     server = await service.get(ctx, server_id)
-    beside = (await service.beside(ctx, [server]))[server.id]
+    (beside,) = await service.beside(ctx, [server])
     found = views.addresses(beside.wires)
     return {name: [{"version": a["version"], "addr": a["addr"]} for a in listed] for name, listed in found.items()}
 

@@ -115,8 +115,8 @@ def target(server: Server) -> dict[str, Any]:
     return {"project_id": server.project_id, "user_id": server.user_id}
 
 
-async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
-    """What is shown of each of these servers beside its row."""
+async def beside(ctx: Ctx, servers: Collection[Server]) -> list[Beside]:
+    """What is shown of each of these servers beside its row, in their order."""
     ids = [server.id for server in servers]
     async with ctx.read() as ctx:
         nics = await store.nics_of(ctx, ids)
@@ -131,16 +131,16 @@ async def beside(ctx: Ctx, servers: Collection[Server]) -> dict[UUID, Beside]:
     volumes_of: dict[UUID, list[Device]] = defaultdict(list)
     for disk in disks:
         volumes_of[disk.server_id].append(disk)
-    return {
-        server.id: Beside(
-            wires=wires_of[server.id],
-            volumes=volumes_of[server.id],
-            tags=tags.get(server.id, []),
+    return [
+        Beside(
+            wires=wires_of.get(server.id, ()),
+            volumes=volumes_of.get(server.id, ()),
+            tags=tags.get(server.id, ()),
             zone=places[server.host][0] if server.host else server.zone or "",
             host_status=places[server.host][1] if server.host else "",
         )
         for server in servers
-    }
+    ]
 
 
 async def page(ctx: Ctx, search: Search) -> tuple[list[Server], Page]:

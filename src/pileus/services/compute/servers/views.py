@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +22,20 @@ SPECS = "os_compute_api:servers:show:flavor-extra-specs"
 PROGRESSING = {"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
 FAULTY = {"ERROR", "DELETED"}
 POWER_NAMES = {0: "pending", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
+
+Shown = Callable[[Server, Beside], Any]
+More = Sequence[tuple[str, Shown]]
+NEWER: tuple[tuple[str, str, Shown], ...] = (
+    ("2.9", "locked", lambda server, beside: server.locked_by is not None),
+    ("2.19", "description", lambda server, beside: server.description),
+    ("2.26", "tags", lambda server, beside: beside.tags),
+    ("2.63", "trusted_image_certificates", lambda server, beside: None),
+    ("2.71", "server_groups", lambda server, beside: [str(server.group_id)] if server.group_id else []),
+    ("2.73", "locked_reason", lambda server, beside: server.locked_reason),
+    ("2.90", "OS-EXT-SRV-ATTR:hostname", lambda server, beside: server.hostname),
+    ("2.96", "pinned_availability_zone", lambda server, beside: server.zone),
+    ("2.100", "scheduler_hints", lambda server, beside: server.hints),
+)
 
 
 class May(msgspec.Struct, frozen=True):
@@ -55,14 +69,14 @@ def brief(here: Here, server: Server) -> dict[str, Any]:
 
 async def whole(ctx: Ctx, here: Here, servers: Sequence[Server], *, groups: bool = False) -> list[dict[str, Any]]:
     """Each with all there is to see. The number of queries does not depend on how many they are."""
-    beside = await service.beside(ctx, servers)
     allowed: dict[tuple[str, str], May] = {}
+    more = newer(ctx, groups=groups)
     shown = []
-    for server in servers:
+    for server, its in zip(servers, await service.beside(ctx, servers), strict=True):
         key = (server.project_id, server.user_id)
         if key not in allowed:
             allowed[key] = may(ctx, server)
-        shown.append(one(ctx, here, server, beside[server.id], allowed[key], groups=groups))
+        shown.append(one(ctx, here, server, its, allowed[key], more))
     return shown
 
 
@@ -89,7 +103,7 @@ def bare(address: dict[str, Any]) -> dict[str, Any]:
     return {name: address[name] for name in ("version", "addr")}
 
 
-def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, *, groups: bool) -> dict[str, Any]:
+def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, more: More) -> dict[str, Any]:
     status = status_of(server.vm_state, server.task_state)
     document: dict[str, Any] = {
         "id": server.id,
@@ -126,34 +140,17 @@ def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, *, group
         document["fault"] = fault(server, details=may.details)
     if may.attributes:
         document |= attributes(ctx, server)
-    document |= newer(ctx, server, beside, may, groups=groups)
-    return document
-
-
-def newer(ctx: Ctx, server: Server, beside: Beside, may: May, *, groups: bool) -> dict[str, Any]:
-    """What later microversions brought."""
-    document: dict[str, Any] = {}
-    if ctx.at("2.9"):
-        document["locked"] = server.locked_by is not None
     if may.host_status or (may.unknown_status and beside.host_status == "UNKNOWN"):
         document["host_status"] = beside.host_status
-    if ctx.at("2.19"):
-        document["description"] = server.description
-    if ctx.at("2.26"):
-        document["tags"] = beside.tags
-    if ctx.at("2.63"):
-        document["trusted_image_certificates"] = None
-    if ctx.at("2.71") and groups:
-        document["server_groups"] = [str(server.group_id)] if server.group_id else []
-    if ctx.at("2.73"):
-        document["locked_reason"] = server.locked_reason
-    if ctx.at("2.90"):
-        document["OS-EXT-SRV-ATTR:hostname"] = server.hostname
-    if ctx.at("2.96"):
-        document["pinned_availability_zone"] = server.zone
-    if ctx.at("2.100"):
-        document["scheduler_hints"] = server.hints
+    for name, shown in more:
+        document[name] = shown(server, beside)
     return document
+
+
+def newer(ctx: Ctx, *, groups: bool) -> list[tuple[str, Shown]]:
+    """What this microversion shows beyond the first one, and how it is seen."""
+    hidden = set() if groups else {"server_groups"}
+    return [(name, shown) for since, name, shown in NEWER if ctx.at(since) and name not in hidden]
 
 
 def attributes(ctx: Ctx, server: Server) -> dict[str, Any]:
@@ -187,10 +184,10 @@ def _host_id(project_id: str, host: str) -> str:
 def image(ctx: Ctx, here: Here, server: Server) -> dict[str, Any] | str:
     if server.image_id is None:
         return ""
-    shown: dict[str, Any] = {"id": server.image_id, "links": bookmark(here, "images", str(server.image_id))}
-    if ctx.at("2.98"):
-        shown["properties"] = {name: str(value) for name, value in server.image.properties.items()}
-    return shown
+    shown = {"id": server.image_id, "links": bookmark(here, "images", str(server.image_id))}
+    if not ctx.at("2.98"):
+        return shown
+    return {**shown, "properties": {name: str(value) for name, value in server.image.properties.items()}}
 
 
 def flavor(ctx: Ctx, here: Here, server: Server, *, specs: bool) -> dict[str, Any]:
