@@ -101,7 +101,7 @@ async def unplace(op: Op) -> None:
     await store.change(op.ctx, op.subject_id, host=None)
 
 
-@create_volume.step
+@create_volume.rows
 async def open_source(op: Op) -> dict[str, str | None]:
     volume = await store.find(op.ctx, op.subject_id)
     return await open_image(op, volume.image_id if volume else None)
