@@ -77,7 +77,7 @@ SITE_KEY = "site.key"
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
 PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge, servers.purge)
-CHORES = (keys.rotate_when_due, images.clean, devices.look_again)
+CHORES = (views.retry_parked, keys.rotate_when_due, images.clean, devices.look_again)
 SERVICES: tuple[Service, ...] = (
     identity_api,
     placement_api,

@@ -33,6 +33,7 @@ from crash.witness import Witness, broken_promises
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.kernel.clock import SteppingClock
 from pileus.kernel.operations import Op, Seam, Worker
+from pileus.kernel.operations.views import retry_parked
 from support.cloud import PASSWORD, RunningCloud, running_cloud
 from support.databases import sqlite_database
 from support.people import Login, add_tenant
@@ -48,6 +49,9 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(kind="full", once=True),
     Trouble(kind="delay", once=True, seconds=5.0),
 )
+
+
+PARKED_FOR_EACH_OTHER = 3  # an operation may be parked for another one that is
 
 
 class Died(BaseException):
@@ -154,6 +158,10 @@ class Chaos:
             for kind in KINDS:
                 self.of(host, kind).clear()
         await self.begin()
+        for _ in range(PARKED_FOR_EACH_OTHER):
+            await self.cloud.settle()
+            self.clock.advance(self.cloud.world.config.operations.retry_parked_s)
+            await retry_parked(self.cloud.ctx())
         await self.cloud.settle()
 
     async def faults(self) -> list[str]:

@@ -79,6 +79,9 @@ class Operations(Section, frozen=True):
     retention_s: Annotated[
         float, option("Ended operations, their log and audit are kept this long, seconds.", gt=0)
     ] = 7_776_000
+    retry_parked_s: Annotated[
+        float, option("What is parked tries again by itself after so long, each time, seconds.", gt=0)
+    ] = 900.0
     host_lease_s: Annotated[float, option("A host that is silent this long counts as down, seconds.", gt=0)] = 30.0
 
 

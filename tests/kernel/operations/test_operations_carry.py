@@ -14,7 +14,7 @@ from pileus.kernel.errors import Conflict, HostDown, TryAgain, Unavailable
 from pileus.kernel.operations import Op, Wait, Worker
 from pileus.kernel.operations.op import FencedEngine
 from pileus.kernel.operations.tables import operations
-from pileus.kernel.operations.views import log_of, retry
+from pileus.kernel.operations.views import log_of, retry, retry_parked
 from pileus.kernel.verbs import Done, Failed, Going
 from support.sagas import answers, nothing, raises, step_of
 
@@ -180,6 +180,29 @@ async def test_a_retry_after_parking_has_its_whole_deadline_again(play: Any, new
     await play.drain()
     assert await play.state(operation) == "done"
     assert await play.events(operation) == ["act started", "act parked", "act resumed", "act done"]
+
+
+async def test_what_is_parked_tries_again_by_itself_now_and_then(play: Any, new_saga: Any, world: DemoWorld) -> None:
+    saga, ready = new_saga(), []
+
+    async def act(op: Op) -> Any:
+        return None if ready else Wait(20)
+
+    step_of(saga, "act", act, point_of_no_return=True)
+    operation = await play.start(saga)
+
+    async def after(seconds: float) -> str:
+        world.clock.advance(seconds)  # type: ignore[attr-defined]
+        await retry_parked(world.ctx())
+        await play.drain()
+        return str(await play.state(operation))
+
+    pause_s = world.config.operations.retry_parked_s
+    await play.drain()
+    assert [await after(pause_s / 2), await after(pause_s)] == ["parked", "parked"]
+    ready.append(1)
+    assert [await after(pause_s / 2), await after(pause_s)] == ["parked", "done"]
+    assert (await play.events(operation)).count("act resumed") == 2
 
 
 # clocks that are set

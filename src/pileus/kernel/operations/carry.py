@@ -344,7 +344,7 @@ class Carrier:
         return False
 
     async def _park(self, step: Step, cause: str) -> bool:
-        """Neither forward nor back: show it, raise the alarm, and let it be deleted or retried."""
+        """Neither forward nor back: show it, raise the alarm, and let it be deleted or retried; later it tries again."""
         self.op.cause = cause = f"{step.name}: {cause}"[:CAUSE_CHARACTERS]
         async with self.op.ctx.transaction() as ctx:
             await self.op.write_debts(ctx)
@@ -354,7 +354,9 @@ class Carrier:
             if self.op.successor is not None:
                 await self._end(ctx, "undone")
             else:
-                await self._write(ctx, state="parked", holder=None, cause=cause, progress={"parked": self.state})
+                again = ctx.now() + ctx.world.config.operations.retry_parked_s
+                way = {"parked": self.state}
+                await self._write(ctx, state="parked", holder=None, cause=cause, progress=way, wake_at=again)
                 await start.wake_parent(ctx, self.row["parent_id"])
         if self.op.successor is None:
             facts = {"operation": str(self.op.id), "saga": self.saga.key, "subject": str(self.op.subject_id)}

@@ -17,6 +17,7 @@ from pileus.kernel.operations.tables import debts, log, operations
 from pileus.kernel.paging import Ask, Listing, Page, Sort
 
 PURGE_BATCH = 500
+RETRIED_AT_ONCE = 100
 EVERYTHING = Ask(None)
 
 
@@ -108,6 +109,22 @@ async def retry(ctx: Ctx, operation_id: uuid.UUID) -> None:
         else:
             await ctx.execute(start.CHANGE, {"id_": operation_id, "wake_at": 0.0})
             ctx.after_commit(ctx.world.doorbell.ring)
+
+
+RESTED = (
+    sa.select(operations)
+    .where(operations.c.state == "parked", operations.c.wake_at <= sa.bindparam("now_"))
+    .order_by(operations.c.wake_at)
+    .limit(RETRIED_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
+
+
+async def retry_parked(ctx: Ctx) -> None:
+    """Let those try again that have been parked for long enough: what was in their way may be gone, a host be back."""
+    async with ctx.transaction() as ctx:
+        for row in (await ctx.execute(RESTED, {"now_": ctx.now()})).all():
+            await start.resume(ctx, row)
 
 
 async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
