@@ -249,6 +249,21 @@ async def test_a_new_debt_while_it_pays_keeps_a_host_out_of_use(site: Site) -> N
     assert await site.usable("one")
 
 
+async def test_a_host_that_is_stated_dead_while_it_pays_stays_out_of_use(site: Site) -> None:
+    process = site.process()
+    await site.join("one")
+    await site.owe("one", uuid4())
+    site.world.hypervisor("one").troubles.add(Trouble(kind="slow", once=True, seconds=5.0))
+    await site.renew(process, "one")
+    await asyncio.sleep(0)
+    await hosts.fence(site.ctx, "one")
+    while await site.unpaid():
+        site.clock.advance(5.0)
+        await asyncio.sleep(0)
+    await process.settled()
+    assert not await site.usable("one")
+
+
 async def test_stopping_leaves_what_is_owed(site: Site) -> None:
     process = site.process()
     await site.join("one")

@@ -102,6 +102,24 @@ async def test_of_two_that_claim_one_further_subject_at_once_one_wins(
     assert (await world.ctx().execute(count.select_from(subjects))).scalar() == 2
 
 
+@pytest.mark.database("postgresql")
+async def test_who_could_not_see_that_another_begins_is_told_by_the_index(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    saga, shared = new_saga(), world.ids.uuid()
+
+    @saga.rows
+    async def act(op: Op) -> None: ...
+
+    async with world.ctx().transaction() as ctx:
+        await saga.start(ctx, world.ids.uuid(), also=[shared])
+        second = asyncio.create_task(play.start(saga, also=[shared]))
+        while not (await ctx.execute(sa.text("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1"))).scalar():
+            assert not second.done()
+    with pytest.raises(Conflict, match="just begun"):
+        await second
+
+
 async def test_nobody_sees_an_operation_whose_transaction_was_undone(world: DemoWorld, play: Any) -> None:
     with pytest.raises(LookupError):
         async with world.ctx().transaction() as ctx:
