@@ -25,14 +25,14 @@ from support.databases import postgres_database, sqlite_database
 KINDS = {"sqlite": ("sqlite",), "postgresql": ("postgresql",), "both": ("sqlite", "postgresql"), "none": ()}
 WANTED = pytest.StashKey[tuple[tuple[Path, tuple[str, ...]], ...]]()
 SPECS, SAGAS = Path(__file__).with_name("spec"), Path(__file__).with_name("sagas")
-DRAWN = 3
+DRAWN = 8
 RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes of a parallel run share
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", action="append", default=[], help=f"[PATH=]{'|'.join(KINDS)} (default: both)")
     parser.addoption(
-        "--short", action="store_true", help="draw a third of the sagas' seams, and of the specifications on PostgreSQL"
+        "--short", action="store_true", help="draw an eighth of the sagas' seams, and of the specifications on PostgreSQL"
     )
     parser.addoption("--long", action="store_true", help="run what takes minutes, too")
     parser.addoption("--real", action="store_true", help="run what needs real engines, too")
@@ -108,7 +108,7 @@ def on_wanted_database(item: pytest.Item) -> bool:
 
 
 def is_drawn(item: pytest.Item) -> bool:
-    """In a short run a third of the specifications and sagas' seams are, by its seed: the next one draws others."""
+    """In a short run an eighth of the specifications and sagas' seams are, by its seed: the next one draws others."""
     if not item.config.getoption("short") or not any(map(item.path.is_relative_to, (SPECS, SAGAS))):
         return True
     seed = item.config.getoption("randomly_seed")
