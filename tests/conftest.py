@@ -32,7 +32,9 @@ RUN = "PILEUS_TEST_RUN"  # in the environment: the directory that the processes 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--db", action="append", default=[], help=f"[PATH=]{'|'.join(KINDS)} (default: both)")
     parser.addoption(
-        "--short", action="store_true", help="draw an eighth of the sagas' seams, and of the specifications on PostgreSQL"
+        "--short",
+        action="store_true",
+        help="draw an eighth of the sagas' seams, and of the specifications on PostgreSQL",
     )
     parser.addoption("--long", action="store_true", help="run what takes minutes, too")
     parser.addoption("--real", action="store_true", help="run what needs real engines, too")
