@@ -168,11 +168,11 @@ class Listing:
     async def given(self, ctx: Ctx, statement: sa.Select[Any], ask: Ask) -> Page:
         """The same with rows as they are given, each of which begins with its id."""
         shown, more = cut(given(await ctx.execute(statement)), ask)
-        return Page(shown, ask, more, [str(given_uuid(row[0])) for row in (*shown[:1], *shown[1:][-1:])])
+        return Page(shown, ask, more, [str(given_uuid(row[0])) for row in ends(shown)])
 
     def _ends(self, rows: Sequence[sa.Row[Any]]) -> list[str]:
         """The ids of the first and of the last: what a marker may have to name."""
-        return [str(row._mapping[self.id]) for row in (*rows[:1], *rows[1:][-1:])]
+        return [str(row._mapping[self.id]) for row in ends(rows)]
 
     async def _place(self, ctx: Ctx, steps: Sequence[Step], visible: Condition, marker: str) -> Sequence[Any]:
         """What stands in the order's columns of the marker's row."""
@@ -195,6 +195,11 @@ def cut(found: Sequence[R], ask: Ask) -> tuple[Sequence[R], bool]:
     """What of these rows stands on the page, in the list's order, and whether others follow."""
     shown = found[: ask.limit]
     return shown[::-1] if ask.reverse else shown, len(found) > len(shown)
+
+
+def ends(rows: Sequence[R]) -> Sequence[R]:
+    """The first and the last, which may be one."""
+    return [*rows[:1], *rows[1:][-1:]]
 
 
 def turned(order: Sequence[Step], ask: Ask) -> list[Step]:

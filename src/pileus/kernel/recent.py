@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -23,6 +23,14 @@ class Recent(Generic[K, V]):
         value = self._entries.pop(key, None)
         if value is not None:
             self._entries[key] = value  # a dict keeps the order of insertion: the oldest use is first
+        return value
+
+    def made(self, key: K, make: Callable[[], V]) -> V:
+        """What stands there, or is made now and put there."""
+        value = self.get(key)
+        if value is None:
+            value = make()
+            self.put(key, value)
         return value
 
     def put(self, key: K, value: V) -> None:

@@ -82,11 +82,9 @@ class Listed(Generic[T]):
     def _first(self, query: Query, ask: Ask) -> sa.Select[Any]:
         """The statement of a first page of all there is, kept: to make it costs as much as to run it."""
         key = (ask.limit, *((name, *values) for name, values in query.items()))
-        statement = self._kept.get(key)
-        if statement is None:
-            statement = self._listing.first(self._narrowed(query), order=self._order(query), ask=ask)
-            self._kept.put(key, statement)
-        return statement
+        return self._kept.made(
+            key, lambda: self._listing.first(self._narrowed(query), order=self._order(query), ask=ask)
+        )
 
     def _order(self, query: Query) -> tuple[Step, ...]:
         return self._listing.order(by_keys(query.get("sort_key", ()), query.get("sort_dir", ()), default="asc"))

@@ -101,12 +101,12 @@ class Listed(Generic[T]):
     def _first(self, rows: sa.Select[Any], query: Query, visible: tuple[Condition, ...], ask: Ask) -> sa.Select[Any]:
         """The statement of a first page, kept: to make it costs more than to run it."""
         key = (rows, visible, ask, *((name, *values) for name, values in query.items()))
-        statement = self._kept.get(key)
-        if statement is None:
+
+        def make() -> sa.Select[Any]:
             narrowed = rows.where(*self._narrowed(query), *visible)
-            statement = self._listing.first(narrowed, order=self._order(query), ask=ask)
-            self._kept.put(key, statement)
-        return statement
+            return self._listing.first(narrowed, order=self._order(query), ask=ask)
+
+        return self._kept.made(key, make)
 
     def _narrowed(self, query: Query) -> list[Condition]:
         asked = {name: values for name, values in query.items() if name not in NO_FILTERS}

@@ -49,8 +49,10 @@ KEPT: Recent[tuple[Any, ...], tuple[sa.Select[Any], Ask]] = Recent(64)
 
 async def statement(ctx: Ctx, query: Query, everything: bool, project_id: str | None) -> tuple[sa.Select[Any], Ask]:
     """What gives the page that a project asks for, or somebody who sees everything. Raises BadRequest."""
+    if "marker" in query:  # who goes through the pages asks for each once
+        return await _statement(ctx, asked(query), everything, project_id)
     key = (everything, project_id, *((name, *values) for name, values in query.items()))
-    kept = None if "marker" in query else KEPT.get(key)
+    kept = KEPT.get(key)
     if kept is None:
         kept = await _statement(ctx, asked(query), everything, project_id)
         KEPT.put(key, kept)
