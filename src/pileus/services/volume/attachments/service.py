@@ -49,7 +49,7 @@ from pileus.services.volume.attachments.store import Attachment
 from pileus.services.volume.http import missing, seen, visible
 from pileus.services.volume.lists import Asked, Found
 from pileus.services.volume.volumes import service as volumes
-from pileus.services.volume.volumes.service import Deletion, Loose
+from pileus.services.volume.volumes.service import VOLUME, Deletion, Loose
 
 __all__ = [
     "LISTED",
@@ -159,6 +159,8 @@ async def _cause(ctx: Ctx, operation_id: UUID) -> str | None:
 
 class OfVolumes(Loose):
     """What attachments have to say when a volume shall go."""
+
+    those = store.attachments.c.volume_id == VOLUME
 
     async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
         used = any(each.status in {"attached", "detaching"} for each in await of_volume(ctx, deletion.volume.id))

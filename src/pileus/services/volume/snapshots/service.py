@@ -27,7 +27,7 @@ from pileus.services.volume.types import service as types
 from pileus.services.volume.types.service import Type
 from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes import service_quota as quota
-from pileus.services.volume.volumes.service import Deletion, Loose, Origin
+from pileus.services.volume.volumes.service import VOLUME, Deletion, Loose, Origin
 
 __all__ = [
     "LISTED",
@@ -229,6 +229,8 @@ async def origin(ctx: Ctx, snapshot_id: UUID) -> Origin:
 
 class OfVolumes(Loose):
     """What snapshots have to say when a volume shall go."""
+
+    those = store.snapshots.c.volume_id == VOLUME
 
     async def subjects(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
         return [each.id for each in await of_volume(ctx, volume_id)]

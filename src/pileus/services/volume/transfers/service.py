@@ -20,7 +20,7 @@ from pileus.services.volume.transfers.store import Transfer
 from pileus.services.volume.types import service as types
 from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes import service_quota as quota
-from pileus.services.volume.volumes.service import Loose, Volume
+from pileus.services.volume.volumes.service import VOLUME, Loose, Volume
 
 __all__ = ["LISTED", "Transfer", "accept", "create", "delete", "get", "page"]
 
@@ -117,6 +117,8 @@ async def _claim(ctx: Ctx, volume: Volume, project_id: str, *, with_snapshots: b
 
 class OfVolumes(Loose):
     """What transfers have to say when a volume shall go."""
+
+    those = store.transfers.c.volume_id == VOLUME
 
     async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
         await store.remove_of(ctx, volume_id)

@@ -190,11 +190,13 @@ async def change_volume(ctx: Ctx, volume_id: UUID, body: ChangeVolume, here: Her
 async def delete_volume(ctx: Ctx, volume_id: UUID, query: Query) -> None:
     cascade = truth(query, "cascade")
     force = ctx.at("3.23") and truth(query, "force")
-    volume = await service.get(ctx, volume_id)
-    ctx.require({"project_id": volume.project_id})
-    if force:
-        ctx.world.policy.check("volume:force_delete", ctx.caller, {"project_id": volume.project_id})
-    await service.delete(ctx, volume_id, cascade=cascade, force=force)
+
+    def check(volume: Volume) -> None:
+        ctx.require({"project_id": volume.project_id})
+        if force:
+            ctx.world.policy.check("volume:force_delete", ctx.caller, {"project_id": volume.project_id})
+
+    await service.delete(ctx, volume_id, cascade=cascade, force=force, check=check)
 
 
 async def own(ctx: Ctx, volume_id: UUID) -> Volume:

@@ -4,8 +4,9 @@ the change.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,7 +18,10 @@ from pileus.kernel.operations import Op, Wait
 from pileus.kernel.quota import Owners
 from pileus.services.volume.volumes.store import Volume
 
-__all__ = ["Deletion", "Loose", "Origin", "Part", "extended", "origin", "part"]
+__all__ = ["VOLUME", "Deletion", "Loose", "Origin", "Part", "extended", "origin", "part"]
+
+VOLUME = sa.bindparam("volume_", type_=sa.Uuid())
+"""The id of the volume that is asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,10 @@ class Deletion:
 
 
 class Part(Protocol):
-    """Things that belong to volumes."""
+    """Things that belong to volumes. Those of which a volume has none are not asked about it, but for `subjects`."""
+
+    those: sa.ColumnElement[bool]
+    """Which rows are those of VOLUME."""
 
     async def subjects(self, ctx: Ctx, volume_id: UUID) -> list[UUID]:
         """Those that go along by operations of their own, when the volume goes with all that was made of it."""
@@ -125,9 +132,21 @@ async def origin_of(ctx: Ctx, snapshot_id: UUID) -> Origin:
     raise NotFound(f"Snapshot {snapshot_id} could not be found.")
 
 
+async def having(ctx: Ctx, volume_id: UUID) -> list[Part]:
+    """The parts of which this volume has any, by one query."""
+    parts = tuple(_parts)
+    found = (await ctx.execute(_any_of(parts), {VOLUME.key: volume_id})).one()
+    return [part for part, any_ in zip(parts, found, strict=True) if any_]
+
+
+@cache
+def _any_of(parts: tuple[Part, ...]) -> sa.Select[Any]:
+    return sa.select(*(sa.exists().where(part.those).label(f"any_{n}") for n, part in enumerate(parts)))
+
+
 async def begin_deletion(ctx: Ctx, deletion: Deletion) -> bool:
     """Whether all that belongs to the volume lets it go."""
-    for each in _parts:
+    for each in await having(ctx, deletion.volume.id):
         if not await each.begin(ctx, deletion):
             return False
     return True
@@ -137,19 +156,20 @@ async def subjects_of(ctx: Ctx, volume_id: UUID) -> list[UUID]:
     return [id_ for each in _parts for id_ in await each.subjects(ctx, volume_id)]
 
 
-async def waits_for(ctx: Ctx, volume_id: UUID) -> bool:
-    for each in _parts:
+async def waits_for(ctx: Ctx, volume_id: UUID, parts: Collection[Part]) -> bool:
+    for each in parts:
         if await each.waits(ctx, volume_id):
             return True
     return False
 
 
-async def exports_of(ctx: Ctx, volume_id: UUID) -> list[UUID]:
-    return [id_ for each in _parts for id_ in await each.exports(ctx, volume_id)]
+async def exports_of(ctx: Ctx, volume_id: UUID, parts: Collection[Part]) -> list[UUID]:
+    return [id_ for each in parts for id_ in await each.exports(ctx, volume_id)]
 
 
 async def forget_with(ctx: Ctx, volume_id: UUID) -> None:
-    for each in _parts:
+    """Its row is gone: nobody adds anything any more."""
+    for each in await having(ctx, volume_id):
         await each.forget(ctx, volume_id)
 
 

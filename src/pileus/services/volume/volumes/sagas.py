@@ -138,24 +138,20 @@ async def mark_unmade(op: Op) -> None:
 delete_volume = Saga("volume.delete_volume")
 
 
-@delete_volume.rows(point_of_no_return=True)
-async def mark_deleting(op: Op) -> dict[str, Any]:
-    """It is, unless something else has ended on it since."""
-    volume = await store.find(op.ctx, op.subject_id)
-    if volume is not None and volume.status != "deleting":
-        await store.change(op.ctx, op.subject_id, status="deleting", updated_at=op.ctx.now())
-    return {"host": volume.host if volume else None}
-
-
-@delete_volume.step(deadline_s=COPY_S)
+@delete_volume.step(deadline_s=COPY_S, point_of_no_return=True)
 async def destroy(op: Op) -> Any:
     """Nobody is given it any more, then its host has it no more. What goes along has operations of its own."""
-    if await hooks.waits_for(op.ctx, op.subject_id):
+    async with op.ctx.read() as ctx:
+        volume, parts = await store.find(ctx, op.subject_id), await hooks.having(ctx, op.subject_id)
+    if volume is not None and volume.status != "deleting":  # something else has ended on it since
+        async with op.ctx.transaction() as ctx:
+            await store.change(ctx, volume.id, status="deleting", updated_at=ctx.now())
+    if await hooks.waits_for(op.ctx, op.subject_id, parts):
         return Wait(30.0, note="its snapshots go first")
-    host = op.memo["mark_deleting"]["host"]
+    host = volume.host if volume else None
     if host is None:
         return None
-    for attachment_id in await hooks.exports_of(op.ctx, op.subject_id):
+    for attachment_id in await hooks.exports_of(op.ctx, op.subject_id, parts):
         answer = await op.settle(host, "blocks", "ensure_unexported", attachment_id)
         if isinstance(answer, (Going, Failed)):
             return answer
@@ -164,8 +160,8 @@ async def destroy(op: Op) -> Any:
 
 @delete_volume.rows
 async def forget(op: Op) -> None:
-    await hooks.forget_with(op.ctx, op.subject_id)
     project_id = await store.remove(op.ctx, op.subject_id)
+    await hooks.forget_with(op.ctx, op.subject_id)
     if project_id is not None:
         await changed(op.ctx, KIND, "deleted", op.subject_id, project_id=project_id)
 

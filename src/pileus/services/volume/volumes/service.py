@@ -7,7 +7,7 @@ and `ensure_deleted(op, "root")` in the undo. It uses volumes by `attachments.se
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -16,13 +16,14 @@ from pileus.kernel.changes import changed
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Conflict, NotFound
 from pileus.kernel.operations import ChildFailed, Op, Wait, refuse_if_busy
+from pileus.services.volume.bags import Bag
 from pileus.services.volume.http import missing, seen, visible
 from pileus.services.volume.lists import Asked, Found
 from pileus.services.volume.pools import service as pools
 from pileus.services.volume.types import service as types
 from pileus.services.volume.volumes import hooks, making, rules, sagas, store
 from pileus.services.volume.volumes import service_quota as quota
-from pileus.services.volume.volumes.hooks import Deletion, Loose, Origin, extended, origin, part
+from pileus.services.volume.volumes.hooks import VOLUME, Deletion, Loose, Origin, extended, origin, part
 from pileus.services.volume.volumes.making import ZONES, Wanted
 from pileus.services.volume.volumes.store import Volume
 
@@ -31,6 +32,7 @@ __all__ = [
     "KIND",
     "LISTED",
     "METADATA",
+    "VOLUME",
     "ZONES",
     "Deletion",
     "Loose",
@@ -188,10 +190,21 @@ async def ensure_deleted(op: Op, label: str) -> Wait | None:
 # gone
 
 
-async def delete(ctx: Ctx, volume_id: UUID, *, cascade: bool = False, force: bool = False) -> None:
+def anybody(volume: Volume) -> None:
+    """May delete it."""
+
+
+async def delete(
+    ctx: Ctx,
+    volume_id: UUID,
+    *,
+    cascade: bool = False,
+    force: bool = False,
+    check: Callable[[Volume], None] = anybody,
+) -> None:
     """Begin to delete it. With `cascade` its snapshots go along; `force`: whatever it is just doing. May be repeated.
 
-    Raises NotFound; BadRequest while it is used.
+    `check`: raises when the caller may not. Raises NotFound; BadRequest while it is used.
     """
     async with ctx.transaction() as ctx:
         along = await hooks.subjects_of(ctx, volume_id) if cascade else []
@@ -199,16 +212,39 @@ async def delete(ctx: Ctx, volume_id: UUID, *, cascade: bool = False, force: boo
             await ctx.lock("subject", subject_id)
         await sagas.delete_volume.supersede(ctx, volume_id)
         volume = await hold(ctx, volume_id)
+        check(volume)
         if volume.status == "deleting" and not force:
             return
-        used = not force and await store.made_of(ctx, "source_volume_id", volume_id)
         right = force or volume.status in rules.DELETABLE
-        if used or not right or not await hooks.begin_deletion(ctx, Deletion(volume, cascade, force)):
+        if not right or not await hooks.begin_deletion(ctx, Deletion(volume, cascade, force)):
             raise invalid(
                 f"Volume {'' if force else f'status must be {words()} and '}must not be migrating, attached, belong to a "
                 "group, have snapshots, awaiting a transfer, or be disassociated from snapshots after volume transfer."
             )
         await set_status(ctx, volume, "deleting")
+
+
+class Carried(Loose):
+    """The pairs that a volume carries."""
+
+    def __init__(self, bag: Bag) -> None:
+        self.bag, self.those = bag, bag.table.c.owner_id == VOLUME
+
+    async def forget(self, ctx: Ctx, volume_id: UUID) -> None:
+        await self.bag.drop(ctx, volume_id)
+
+
+class BeingMade(Loose):
+    """Volumes that are just being made of it."""
+
+    those = store.being_made("source_volume_id", VOLUME)
+
+    async def begin(self, ctx: Ctx, deletion: Deletion) -> bool:
+        return deletion.force
+
+
+for each in (BeingMade(), Carried(METADATA), Carried(IMAGE)):
+    part(each)
 
 
 def words() -> str:
@@ -232,7 +268,7 @@ count_of = store.count_of
 
 async def being_made_of(ctx: Ctx, snapshot_id: UUID) -> bool:
     """Whether a volume is just being made of this snapshot."""
-    return await store.made_of(ctx, "snapshot_id", snapshot_id)
+    return await store.any_of_snapshot(ctx, snapshot_id)
 
 
 # grown

@@ -85,13 +85,16 @@ BY_IDS = ALL.where(among(volumes.c.id, "ids_"))
 ADD, CHANGE = volumes.insert(), volumes.update().where(volumes.c.id == sa.bindparam("id_"))
 GROWN = CHANGE.values(size_gib=volumes.c.target_gib)
 REMOVE = volumes.delete().where(volumes.c.id == sa.bindparam("id_")).returning(volumes.c.project_id)
-_origin = sa.bindparam("origin_", type_=sa.Uuid())
-MADE_OF = {
-    name: sa.select(volumes.c.id)
-    .where(sa.or_(sa.and_(volumes.c[name] == _origin, volumes.c.status == "creating"), volumes.c.filling_id == _origin))
-    .limit(1)
-    for name in ("source_volume_id", "snapshot_id")
-}
+
+
+def being_made(column: str, origin: sa.BindParameter[UUID]) -> sa.ColumnElement[bool]:
+    """Just being made of that volume (`source_volume_id`), or of that snapshot, or filled anew of it."""
+    made = sa.and_(volumes.c[column] == origin, volumes.c.status == "creating")
+    return sa.or_(made, volumes.c.filling_id == origin)
+
+
+MADE_OF_SNAPSHOT = sa.select(volumes.c.id).limit(1)
+MADE_OF_SNAPSHOT = MADE_OF_SNAPSHOT.where(being_made("snapshot_id", sa.bindparam("id_", type_=sa.Uuid())))
 
 LISTED = Listed(
     Volume,
@@ -197,15 +200,13 @@ async def take_target_size(ctx: Ctx, volume_id: UUID) -> None:
 
 
 async def remove(ctx: Ctx, volume_id: UUID) -> str | None:
-    """With all that it carries. Returns whose it was; None when it is gone already."""
-    for bag in (METADATA, IMAGE):
-        await bag.drop(ctx, volume_id)
+    """Returns whose it was; None when it is gone already."""
     return (await ctx.execute(REMOVE, {"id_": volume_id})).scalar()
 
 
-async def made_of(ctx: Ctx, column: str, origin_id: UUID) -> bool:
-    """Whether a volume is just being made of this one (`source_volume_id`), or of this snapshot, or filled anew of it."""
-    return (await ctx.execute(MADE_OF[column], {"origin_": origin_id})).first() is not None
+async def any_of_snapshot(ctx: Ctx, snapshot_id: UUID) -> bool:
+    """Whether a volume is just being made of this snapshot, or filled anew of it."""
+    return (await ctx.execute(MADE_OF_SNAPSHOT, {"id_": snapshot_id})).first() is not None
 
 
 async def any_of_type(ctx: Ctx, type_id: UUID) -> bool:
