@@ -172,6 +172,12 @@ class Ctx:
             raise AssertionError("a lock lives in a transaction")
         await self.connection.lock(kind, key)
 
+    async def hold(self, statement: sa.Executable, params: Params = None) -> None:
+        """Hold others who change these rows off until this transaction ends. See `Connection.hold`."""
+        if self.connection is None or not self.connection.writes:
+            raise AssertionError("a lock lives in a transaction")
+        await self.connection.hold(statement, params)
+
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once the open transaction is durable."""
         if self.connection is None or not self.connection.writes:

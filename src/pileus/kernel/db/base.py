@@ -56,6 +56,10 @@ class Connection(Protocol):
         """
         ...
 
+    async def hold(self, statement: sa.Executable, params: Params = None) -> None:
+        """Hold others who change the rows that a SELECT ... FOR UPDATE finds off until this transaction ends."""
+        ...
+
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once the transaction is durable; never when it is not."""
         ...

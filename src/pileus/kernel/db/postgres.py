@@ -70,6 +70,9 @@ class PostgresConnection:
         if self._order.take(kind, str(key)):
             await self.execute(TAKE_LOCK, {"n": lock_number(kind, str(key))})
 
+    async def hold(self, statement: sa.Executable, params: Params = None) -> None:
+        await self.execute(statement, params)
+
     def after_commit(self, call: Callable[[], None]) -> None:
         self.committed.append(call)
 

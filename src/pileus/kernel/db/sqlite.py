@@ -17,9 +17,9 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, closing, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -104,7 +104,7 @@ class SqliteConnection:
     """A transaction, or a read."""
 
     def __init__(self, connection: sa.Connection, *, writes: bool, on_statement: list[Callable[[str], None]]) -> None:
-        self._connection = connection
+        self._connection, self._raw = connection, raw_connection(connection)
         self._on_statement = on_statement
         self._order = LockOrder()
         self.writes = writes
@@ -115,7 +115,7 @@ class SqliteConnection:
             raise AssertionError("a read connection was asked to write")
         for tell in self._on_statement:
             tell(str(statement))
-        if not raw_connection(self._connection).in_transaction:  # or each statement would be committed by itself
+        if not self._raw.in_transaction:  # or each statement would be committed by itself
             raise Unavailable(UNDONE)
         try:
             result = self._connection.execute(statement, params)
@@ -130,6 +130,9 @@ class SqliteConnection:
     async def lock(self, kind: str, key: object) -> None:
         """One writer: nothing to do but to hold the order, so that PostgreSQL's deadlocks show here too."""
         self._order.take(kind, str(key))
+
+    async def hold(self, statement: sa.Executable, params: Params = None) -> None:
+        """One writer: nobody to hold off."""
 
     def after_commit(self, call: Callable[[], None]) -> None:
         self.committed.append(call)
@@ -249,30 +252,25 @@ class SqliteDatabase:
     async def transaction(self, *, probe: Probe | None = None) -> AsyncIterator[SqliteConnection]:
         refuse_to_wait_for(self._writing)
         connection = SqliteConnection(self._writer, writes=True, on_statement=self.on_statement)
-        async with self._turn(), self._block() as batch:
-            yield connection
+        self._entering += 1
+        try:
+            await self._entrance.acquire()
+            try:
+                await self._free.wait()
+                with self._block() as batch:
+                    yield connection
+            finally:  # each has a round of the event loop of its own
+                asyncio.get_running_loop().call_soon(self._entrance.release)
+        finally:
+            self._entering -= 1
         durable = asyncio.get_running_loop().create_future()
         batch.members.append(durable)
         await durable
         for call in (*self.on_commit, *connection.committed):
             call()
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Alone on the connection, and in a round of the event loop of its own."""
-        self._entering += 1
-        try:
-            await self._entrance.acquire()
-            try:
-                await self._free.wait()
-                yield
-            finally:
-                asyncio.get_running_loop().call_soon(self._entrance.release)
-        finally:
-            self._entering -= 1
-
-    @asynccontextmanager
-    async def _block(self) -> AsyncIterator[Batch]:
+    @contextmanager
+    def _block(self) -> Iterator[Batch]:
         """A savepoint in the batch that is being filled."""
         batch = self._begin()
         try:

@@ -232,13 +232,10 @@ class Carrier:
     async def _caught_up(self, ctx: Ctx, chain: Chain) -> bool:
         """Note the generation that was brought about; False when the row has come to want more meanwhile."""
         table = self.saga.table  # type: ignore[attr-defined]
-        me = {"id_": self.op.subject_id}
-        wanted = (await ctx.execute(start.wanted(table), me)).scalar()  # the fence has locked it
         done = chain.memo[GENERATION]
-        if wanted is None:
-            return True
-        await ctx.execute(start.caught_up(table), {**me, "done_generation": done})
-        if wanted == done:
+        brought = {"id_": self.op.subject_id, "done_generation": done}
+        wanted = (await ctx.execute(start.caught_up(table), brought)).scalar()  # the fence has locked it
+        if wanted in (None, done):  # None: the row has gone
             return True
         chain.index, chain.memo = 0, {}
         await self._write(ctx, step=chain.step.name, memo={}, spent_s=0.0, tries=0, cause=None, progress=None)
@@ -318,8 +315,8 @@ class Carrier:
 
     async def _end(self, ctx: Ctx, state: str, **values: Any) -> None:
         values["cause"] = self.op.cause if state == "undone" else None
-        parent_id = self.row["parent_id"]
-        await start.end(ctx, self.op.id, state, parent_id=parent_id, successor=self.op.successor, **values)
+        values |= {"kind": self.saga.kind, "parent_id": self.row["parent_id"], "successor": self.op.successor}
+        await start.end(ctx, self.op.id, state, **values)
 
     # rest
 

@@ -160,7 +160,7 @@ def op_of(ctx: Ctx, row: Mapping[Any, Any], holder: UUID, gate: Gate) -> Op:
 
     async def still_ours(ctx: Ctx) -> None:
         if op.saga.kind == "converge":  # whoever wants more locks the row first, then the operation
-            await ctx.execute(start.wanted_held(op.saga.table), {"id_": op.subject_id})  # type: ignore[attr-defined]
+            await ctx.hold(start.wanted_held(op.saga.table), {"id_": op.subject_id})  # type: ignore[attr-defined]
         found = (await ctx.execute(HOLDS, {"id_": op.id, "fence_": op.fence, "holder_": op.holder})).one_or_none()
         if found is None:
             raise LeaseLost(f"operation {op.id} at fence {op.fence}")

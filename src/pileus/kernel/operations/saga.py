@@ -197,6 +197,10 @@ class Converge(Saga):
         """The same of several rows, in as many statements as for one."""
         await want(ctx, self, subject_ids)
 
+    async def begin_each(self, ctx: Ctx, subject_ids: Sequence[uuid.UUID]) -> None:
+        """The same of rows that this transaction has made, with a `wanted_generation` of 1."""
+        await want(ctx, self, subject_ids, made=True)
+
     def may_return(self, step_name: str) -> bool:
         return False
 

@@ -204,16 +204,19 @@ async def end(
     operation_id: uuid.UUID,
     state: str,
     *,
+    kind: str = "exclusive",
     parent_id: uuid.UUID | None,
     successor: dict[str, Any] | None,
     **values: Any,
 ) -> None:
     """In the last commit of an operation: give its subjects free, wake its parent, turn into its successor, and begin what
-    follows. `values`: more columns of its row.
+    follows. `values`: more columns of its row. One that converges claims nothing, and nobody waits for its end.
     """
     empty = dict.fromkeys(("holder", "secrets", "progress", "cause"))
     stop = {"state": state, "ended_at": ctx.now(), **empty, **values}
     await ctx.execute(CHANGE, {"id_": operation_id, **stop})
+    if kind == "converge":
+        return
     followers = dict((await ctx.execute(RELEASE, {"id_": operation_id})).tuples().all())
     await wake_parent(ctx, parent_id)
     if successor is not None:
@@ -221,7 +224,6 @@ async def end(
     for follower in followers.values():
         if follower is not None:
             await begin_kept(ctx, follower, follower=None)
-    ctx.after_commit(ctx.world.doorbell.ring)
 
 
 async def begin_kept(ctx: Ctx, kept: dict[str, Any], *, follower: dict[str, Any] | None) -> None:
@@ -231,6 +233,7 @@ async def begin_kept(ctx: Ctx, kept: dict[str, Any], *, follower: dict[str, Any]
     claim = {"subject_id": row["subject_id"], "operation_id": row["id"]}
     await ctx.execute(CLAIM, claim if follower is None else claim | {"follower": follower})
     await note(ctx, row["id"], row["step"], "started")
+    ctx.after_commit(ctx.world.doorbell.ring)
 
 
 async def wake_parent(ctx: Ctx, parent_id: uuid.UUID | None) -> None:
@@ -250,12 +253,13 @@ def raise_wanted(table: sa.Table) -> sa.Update:
     return table.update().where(among(table.c.id, "ids_")).values(wanted_generation=table.c.wanted_generation + 1)
 
 
-async def want(ctx: Ctx, saga: Converge, subject_ids: Sequence[uuid.UUID]) -> None:
-    """See `Converge.want_each`. The rows first, then the operations: the order in which the worker locks them too."""
+async def want(ctx: Ctx, saga: Converge, subject_ids: Sequence[uuid.UUID], *, made: bool = False) -> None:
+    """See `Converge.want_each` and `begin_each`. The rows first, then the operations: the order in which the worker locks them too."""
     if not subject_ids:
         return
     ids: list[uuid.UUID] = sorted(subject_ids)
-    await ctx.execute(raise_wanted(saga.table), {"ids_": ids})
+    if not made:
+        await ctx.execute(raise_wanted(saga.table), {"ids_": ids})
     new = [new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {}) for subject_id in ids]
     add = new if len(new) > 1 else new[0]  # a statement for many is written anew each time
     begun = set((await ctx.execute(ADD_IF_NEW, add)).scalars())
@@ -283,8 +287,9 @@ def wanted_held(table: sa.Table) -> sa.Select[tuple[int]]:
 
 
 @cache
-def caught_up(table: sa.Table) -> sa.Update:
-    return table.update().where(table.c.id == sa.bindparam("id_"))
+def caught_up(table: sa.Table) -> Any:
+    """Notes that `done_generation` was brought about in the row `id_`; tells which one it wants."""
+    return table.update().where(table.c.id == sa.bindparam("id_")).returning(table.c.wanted_generation)
 
 
 async def unpaid(ctx: Ctx, subject_id: uuid.UUID) -> bool:

@@ -38,7 +38,8 @@ operations = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("ended_at", sa.Double),
 )
-is_live = operations.c.state.in_(LIVE)
+# in words, not as parameters: a list of those is written out anew each time, and hides the index from the planner
+is_live = operations.c.state.in_([sa.literal_column(f"'{state}'", Text) for state in LIVE])
 is_due = sa.and_(is_live, operations.c.holder.is_(None))
 sa.Index("operation_due", operations.c.wake_at, sqlite_where=is_due, postgresql_where=is_due)
 is_held = operations.c.holder.is_not(None)

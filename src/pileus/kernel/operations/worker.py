@@ -162,8 +162,9 @@ class Worker:
             await free(ctx, (operations.c.holder == self.id) & operations.c.id.not_in(self._running.values()))
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        if len(self._running) >= self.options.concurrency:  # what was due had no room
+            self.world.doorbell.ring()
         del self._running[task]
-        self.world.doorbell.ring()
 
     async def carry(self, row: dict[str, Any]) -> None:
         """Carry a leased operation on until it ends, waits, or this worker stops. Fails for no reason of the database."""
@@ -184,6 +185,7 @@ class Worker:
             await self._patiently(partial(self._give_back, row))
         if wake_in_s is not None:
             heapq.heappush(self._wakes, self.world.clock.monotonic() + wake_in_s)
+            self.world.doorbell.ring()  # whoever pauses shall see that
 
     async def _give_back(self, row: dict[str, Any]) -> None:
         async with self.ctx.transaction() as ctx:

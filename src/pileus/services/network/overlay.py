@@ -24,9 +24,9 @@ async def controller(ctx: Ctx) -> str:
     return first
 
 
-async def overlay(op: Op) -> Any:
-    """The engine of this operation. Raises Unavailable, HostDown."""
-    return op.engine(KIND, await controller(op.ctx))
+async def overlay(op: Op, ctx: Ctx | None = None) -> Any:
+    """The engine of this operation; `ctx`: an open read of it. Raises Unavailable, HostDown."""
+    return op.engine(KIND, await controller(ctx or op.ctx))
 
 
 async def gone(op: Op, verb: str, subject_id: UUID) -> Any:

@@ -24,20 +24,22 @@ converge_network = Converge("network.network", store.networks)
 @converge_network.step(deadline_s=DEADLINE_S)
 async def apply(op: Op) -> Any:
     """Say the end state. Whether there was one to say is kept for the next step."""
-    engine = await overlay(op)
-    network = await store.row_of(op.ctx, op.subject_id)
-    if network is None or network.deleted:
+    async with op.ctx.read() as ctx:
+        engine, network = await overlay(op, ctx), await store.row_of(ctx, op.subject_id)
+        wanted = None if network is None or network.deleted else await wished(ctx, network)
+    if network is None or wanted is None:
         answer = await engine.ensure_network_gone(op.subject_id)
         return {"gone": True} if isinstance(answer, Done) else answer
-    answer = await engine.ensure_network(await wished(op.ctx, network))
-    return {"gone": False} if isinstance(answer, Done) else answer
+    answer = await engine.ensure_network(wanted)
+    return {"gone": False, "failed": network.cause is not None} if isinstance(answer, Done) else answer
 
 
 @converge_network.rows
 async def settle(op: Op) -> None:
-    if op.memo["apply"]["gone"]:
+    said = op.memo["apply"]
+    if said["gone"]:
         await store.remove(op.ctx, op.subject_id)
-    else:
+    elif said["failed"]:
         await store.change(op.ctx, op.subject_id, cause=None)
 
 
@@ -47,9 +49,8 @@ async def mark_error(op: Op) -> None:
 
 
 async def wished(ctx: Ctx, network: Network) -> wish.Network:
-    """The network as the overlay shall have it."""
-    async with ctx.read() as reading:
-        found = await parts.run(reading, network)
+    """The network as the overlay shall have it; in an open read."""
+    found = await parts.run(ctx, network)
     more = {name: value for each in found for name, value in each.items()}
     return wish.Network(
         id=network.id,

@@ -146,7 +146,7 @@ async def create(ctx: Ctx, wanted: Sequence[New]) -> list[Network]:
         await store.add(ctx, networks)
         await tags.put(ctx, {network.id: new.tags for network, new in zip(networks, wanted, strict=True)})
         await made.run(ctx, networks)
-        await want(ctx, [network.id for network in networks])
+        await sagas.converge_network.begin_each(ctx, [network.id for network in networks])
         await changed_each(ctx, KIND, "created", {str(network.id): network.project_id for network in networks})
     return networks
 

@@ -68,7 +68,7 @@ class Network(Standard, frozen=True, kw_only=True):
     dns_domain: str = ""
     cause: str | None = None
     deleted: bool = False
-    wanted_generation: int = 0
+    wanted_generation: int = 1
     done_generation: int = 0
 
     @property

@@ -18,10 +18,9 @@ from pileus.services.network.addresses import read_mac
 from pileus.services.network.http import require
 from pileus.services.network.networks import service as networks
 from pileus.services.network.networks.service import Network
-from pileus.services.network.ports import rules, store
+from pileus.services.network.ports import rules, sagas, store
 from pileus.services.network.ports.allocations import Fixed
 from pileus.services.network.ports.groups import group_hook
-from pileus.services.network.ports.inside import want
 from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.sagas import KIND
 from pileus.services.network.ports.store import Port
@@ -105,7 +104,7 @@ async def add(ctx: Ctx, wanted: Sequence[New], on: Mapping[UUID, Network]) -> li
     except sa.exc.IntegrityError as e:  # two came at once where no subnet's lock holds them apart: the index decides
         raise Conflict("Another port has just got this MAC address on this network.", type="MacAddressInUse") from e
     await tags.put(ctx, {port.id: new.tags for port, new in zip(ports, wanted, strict=True)})
-    await want(ctx, [port.id for port in ports])
+    await sagas.converge_port.begin_each(ctx, [port.id for port in ports])
     await changed_each(ctx, KIND, "created", {str(port.id): port.project_id or None for port in ports})
     return ports
 

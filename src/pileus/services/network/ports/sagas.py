@@ -24,12 +24,13 @@ converge_port = Converge("network.port", store.ports)
 @converge_port.step(deadline_s=DEADLINE_S)
 async def apply(op: Op) -> Any:
     """Say the end state. A port that has an address from another waits until the overlay knows that of the other."""
-    engine = await overlay(op)
-    port = await store.row_of(op.ctx, op.subject_id)
+    async with op.ctx.read() as ctx:
+        engine, port = await overlay(op, ctx), await store.row_of(ctx, op.subject_id)
+        waits = port is not None and not port.deleted and await store.must_wait(ctx, port.id)
     if port is None or port.deleted:
         answer = await engine.ensure_port_gone(op.subject_id)
         return {"gone": True} if isinstance(answer, Done) else answer
-    if await store.must_wait(op.ctx, port.id):
+    if waits:
         return Wait(LOOK_AGAIN_S, note="an address of it is still on another port")
     answer = await engine.ensure_port(wished(port))
     if not isinstance(answer, Done):
@@ -43,7 +44,7 @@ async def settle(op: Op) -> None:
     if seen["gone"]:
         await store.remove(op.ctx, op.subject_id)
         return
-    before = await store.row_of(op.ctx, op.subject_id)
+    before = await store.state_of(op.ctx, op.subject_id)
     await allocations.forget_released(op.ctx, op.subject_id, op.memo[GENERATION])
     if before is None:
         return

@@ -85,7 +85,7 @@ class Port(Standard, frozen=True, kw_only=True):
     up: bool = False
     cause: str | None = None
     deleted: bool = False
-    wanted_generation: int = 0
+    wanted_generation: int = 1
     done_generation: int = 0
     fixed: list[Fixed] = msgspec.field(default_factory=list)
     groups: list[UUID] = msgspec.field(default_factory=list)
@@ -117,6 +117,8 @@ GIVEN = sa.select(
     gathered(sa.cast(members.c.group_id, sa.Text), members.c.port_id == ports.c.id),
     tags.gathered_of(ports.c.id),
 )
+GIVEN_BY_ID = GIVEN.where(ports.c.id == sa.bindparam("id_"))
+STATE = sa.select(ports.c.up, ports.c.cause, ports.c.project_id).where(ports.c.id == sa.bindparam("id_"))
 GROUPS = sa.select(members).where(among(members.c.port_id, "ids_")).order_by(members.c.group_id)
 ADD, JOIN = ports.insert(), members.insert()
 CHANGE = ports.update().where(among(ports.c.id, "ids_"))
@@ -243,8 +245,13 @@ async def find(ctx: Ctx, port_id: UUID, *visible: Condition) -> Port | None:
 
 async def row_of(ctx: Ctx, port_id: UUID) -> Port | None:
     """One that may be deleted."""
-    row = (await ctx.execute(BY_ID, {"id_": port_id})).one_or_none()
-    return None if row is None else (await whole(ctx, [Port(**row._mapping)]))[0]
+    row = (await ctx.execute(GIVEN_BY_ID, {"id_": port_id})).one_or_none()
+    return None if row is None else read(row)[0]
+
+
+async def state_of(ctx: Ctx, port_id: UUID) -> Any:
+    """Its `up`, `cause` and `project_id`, also of one that is deleted; None when there is none."""
+    return (await ctx.execute(STATE, {"id_": port_id})).one_or_none()
 
 
 async def page(ctx: Ctx, query: Query, *visible: Condition) -> Found[tuple[Any, ...]]:
@@ -279,7 +286,7 @@ async def change(ctx: Ctx, port_ids: Collection[UUID], **columns: Any) -> None:
 
 async def hold_rows(ctx: Ctx, port_ids: Collection[UUID]) -> None:
     """Nobody else changes these ports until the transaction ends."""
-    await ctx.execute(LOCK, {"ids_": port_ids})
+    await ctx.hold(LOCK, {"ids_": port_ids})
 
 
 async def touch(ctx: Ctx, port_id: UUID) -> None:
