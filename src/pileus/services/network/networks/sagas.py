@@ -39,7 +39,7 @@ async def settle(op: Op) -> None:
     said = op.memo["apply"]
     if said["gone"]:
         await store.remove(op.ctx, op.subject_id)
-    elif said["failed"]:
+    elif said["failed"] or op.cause is not None:  # before that was said, or since
         await store.change(op.ctx, op.subject_id, cause=None)
 
 
