@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from demo.world import DemoWorld
 from pileus.kernel.errors import Conflict, NotFound
 from pileus.kernel.operations import Op, Wait, Worker
+from pileus.kernel.operations.start import note
 from pileus.kernel.operations.tables import debts, log, operations
 from pileus.kernel.operations.views import cancel, get, log_of, page, purge, retry
 from pileus.kernel.paging import Ask
@@ -138,6 +139,8 @@ async def test_old_operations_go_in_batches_with_their_log_and_paid_debts(
     before = world.clock.now()
     world.clock.advance(10)  # type: ignore[attr-defined]
     live = await play.start(saga)
+    async with world.ctx().transaction() as ctx:
+        await note(ctx, live, "act", "retry")
     assert await purge(world.ctx(), before=before) == 3
     assert await purge(world.ctx(), before=before) == 0
     assert [o.id for o in (await page(world.ctx()))[0]] == [live]

@@ -117,7 +117,6 @@ async def record(ctx: Ctx, asked: Beginning, operation_id: uuid.UUID, claims: li
         await ctx.execute(CLAIM, [{"subject_id": each, "operation_id": operation_id} for each in claims])
     except sa.exc.IntegrityError as e:  # two came at once: the index decides
         raise Conflict("Another operation has just begun on this resource; ask again when it is done.") from e
-    await note(ctx, operation_id, saga.steps[0].name, "started")
     ctx.after_commit(ctx.world.doorbell.ring)
     return operation_id
 
@@ -228,11 +227,10 @@ async def end(
 
 async def begin_kept(ctx: Ctx, kept: dict[str, Any], *, follower: dict[str, Any] | None) -> None:
     """An operation whose time has come, on a subject that was just given free; and what follows that in turn."""
-    row = kept | {name: uuid.UUID(kept[name]) for name in ("id", "subject_id")}
+    row = kept | {name: uuid.UUID(kept[name]) for name in ("id", "subject_id")} | {"created_at": ctx.now()}
     await ctx.execute(ADD, row)
     claim = {"subject_id": row["subject_id"], "operation_id": row["id"]}
     await ctx.execute(CLAIM, claim if follower is None else claim | {"follower": follower})
-    await note(ctx, row["id"], row["step"], "started")
     ctx.after_commit(ctx.world.doorbell.ring)
 
 
@@ -263,10 +261,6 @@ async def want(ctx: Ctx, saga: Converge, subject_ids: Sequence[uuid.UUID], *, ma
     new = [new_row(ctx, saga, subject_id, ctx.world.ids.uuid(), {}) for subject_id in ids]
     add = new if len(new) > 1 else new[0]  # a statement for many is written anew each time
     begun = set((await ctx.execute(ADD_IF_NEW, add)).scalars())
-    if begun:
-        said = {"at": ctx.now(), "event": "started", "took_ms": 0.0, "note": None}
-        lines = [{**said, "operation_id": row["id"], "step": row["step"]} for row in new if row["subject_id"] in begun]
-        await ctx.execute(NOTE, lines)
     if len(begun) < len(ids):
         others = [subject_id for subject_id in ids if subject_id not in begun]
         same = sa.and_(operations.c.saga == saga.key, operations.c.subject_id.in_(others), is_converging)

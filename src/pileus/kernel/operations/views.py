@@ -90,10 +90,15 @@ async def page(
 
 
 async def log_of(ctx: Ctx, operation_id: uuid.UUID) -> list[LogLine]:
-    """The step log, oldest first."""
-    query = sa.select(log.c.at, log.c.step, log.c.event, log.c.took_ms, log.c.note)
-    rows = await ctx.execute(query.where(log.c.operation_id == operation_id).order_by(log.c.id))
-    return [LogLine(**row._mapping) for row in rows]
+    """The step log, oldest first. That it started, and when, its own row says."""
+    async with ctx.read() as ctx:
+        row = await start.load(ctx, operation_id)
+        if row is None:
+            return []
+        query = sa.select(log.c.at, log.c.step, log.c.event, log.c.took_ms, log.c.note)
+        rows = await ctx.execute(query.where(log.c.operation_id == operation_id).order_by(log.c.id))
+        first = sagas[row.saga].steps[0].name if row.saga in sagas else row.step
+        return [LogLine(row.created_at, first, "started", 0.0, None), *(LogLine(**each._mapping) for each in rows)]
 
 
 async def retry(ctx: Ctx, operation_id: uuid.UUID) -> None:
