@@ -116,6 +116,8 @@ async def test_several_subnets(cloud: RunningCloud) -> None:
     both = [{"subnet_id": second}, {"subnet_id": second, "ip_address": "10.1.0.77"}]
     given = (await port(cloud, network_id, fixed_ips=both))["fixed_ips"]
     assert given == [{"subnet_id": second, "ip_address": "10.1.0.4"}, {"subnet_id": second, "ip_address": "10.1.0.77"}]
+    (behind,) = (await port(cloud, network_id))["fixed_ips"]
+    assert behind["ip_address"] == "10.1.0.78", "none is soon used again"
     changed = await cloud.put(f"{PORTS}/{new['id']}", json={"port": {"fixed_ips": [{"ip_address": "10.1.0.88"}]}})
     assert changed.json()["port"]["fixed_ips"] == [{"subnet_id": second, "ip_address": "10.1.0.88"}]
     full = await cloud.post(f"{PORTS}", json={"port": {"network_id": network_id, "fixed_ips": [{"subnet_id": first}]}})

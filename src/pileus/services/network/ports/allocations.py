@@ -46,6 +46,7 @@ BETWEEN = sa.and_(
 )
 TAKEN = sa.select(allocations.c.place).where(BETWEEN).distinct().order_by(allocations.c.place)
 TAKEN = TAKEN.limit(sa.bindparam("most_"))
+LAST_TAKEN = sa.select(sa.func.max(allocations.c.place)).where(BETWEEN)
 
 
 class Fixed(msgspec.Struct, frozen=True):
@@ -98,6 +99,12 @@ async def taken(ctx: Ctx, subnet_id: UUID, first: str, last: str, most: int) -> 
     """The places in use between two, in order, also those that are about to be free."""
     asked = {"subnet_": subnet_id, "first_": first, "last_": last, "most_": most}
     return list((await ctx.execute(TAKEN, asked)).scalars())
+
+
+async def last_taken(ctx: Ctx, subnet_id: UUID, first: str, last: str) -> str | None:
+    """The last place in use between two, also one that is about to be free."""
+    asked = {"subnet_": subnet_id, "first_": first, "last_": last}
+    return (await ctx.execute(LAST_TAKEN, asked)).scalar()
 
 
 async def count_taken(ctx: Ctx, subnet_id: UUID, first: str, last: str) -> int:

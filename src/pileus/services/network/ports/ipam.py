@@ -184,10 +184,16 @@ async def _choose(ctx: Ctx, subnets: Sequence[Subnet], many: int, given: Collect
 
 async def free_in(ctx: Ctx, subnet_id: UUID, pool: Pool, many: int, taken: set[int]) -> list[int]:
     """So many free numbers of a range, or as many as there are; those `taken` are not. The statements it takes are few,
-    however large the range is: the lowest, if there is room; else some places by chance; else by halving."""
+    however large the range is: behind the last that is in use, so that none is soon used again; else the lowest, if there
+    is room; else some places by chance; else by halving."""
     width = WINDOW + many
     first, last = pool
-    found = await _window(ctx, subnet_id, (first, min(last, first + width - 1)), many, taken)
+    top = await allocations.last_taken(ctx, subnet_id, place(first), place(last))
+    behind = first if top is None else int(top, 16) + 1
+    found = list(islice(gaps((behind, last), sorted(taken)), many))
+    if len(found) < many:
+        lowest = first, min(last, first + width - 1)
+        found += await _window(ctx, subnet_id, lowest, many - len(found), taken | set(found))
     for _ in range(TRIES):
         if len(found) < many and last - first >= width:
             at = first + int.from_bytes(ctx.world.ids.bytes(16), "big") % (last - first - width + 2)
