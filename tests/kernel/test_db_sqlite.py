@@ -307,6 +307,19 @@ async def test_the_log_does_not_grow_for_ever(database: SqliteDatabase, which: s
     assert len(await kept(database)) == written
 
 
+async def test_a_log_that_was_copied_is_small_again(database: SqliteDatabase) -> None:
+    """Else each later commit would find it too large, and have it copied once more."""
+    log, written = database.path.with_name(f"{database.path.name}-wal"), 0
+    while not written or log.stat().st_size <= database.wal_sweep_bytes:
+        await write(database, written, "x" * 1_000_000)
+        written += 1
+    async with asyncio.timeout(30):
+        while log.stat().st_size > database.wal_sweep_bytes:
+            await write(database, written)
+            await pause(0.001)
+            written += 1
+
+
 @pytest.mark.parametrize("which", ["wal_sweep_bytes", "wal_restart_bytes"])
 async def test_a_log_that_cannot_be_copied_is_a_warning_and_nothing_is_lost(
     database: SqliteDatabase, which: str, caplog: pytest.LogCaptureFixture

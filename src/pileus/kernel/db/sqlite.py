@@ -41,6 +41,7 @@ logger = logging.getLogger(__name__)
 UNDONE = "The database undid this transaction: its disk is full or failing."
 PROGRESS_STEPS = 10_000
 COMPILED_STATEMENTS = 1_000
+SWEEP_BYTES = 8 * 2**20
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -49,6 +50,7 @@ PRAGMAS = (
     "cache_spill=OFF",  # a spilled page would be written inline, on the event loop
     "temp_store=MEMORY",
     "cache_size=-16000",
+    f"journal_size_limit={SWEEP_BYTES}",  # a log that begins anew is cut to this: its size tells whether it is due
 )
 
 
@@ -158,7 +160,7 @@ class SqliteDatabase:
         self.on_statement: list[Callable[[str], None]] = []
         self.on_commit: list[Callable[[], None]] = []
         self.fill_s = 0.005  # a batch takes in who waits for so long, or for as long as the last COMMIT took
-        self.wal_sweep_bytes = 8 * 2**20  # beyond this the log is copied into the file, beside whoever writes
+        self.wal_sweep_bytes = SWEEP_BYTES  # beyond this the log is copied into the file, beside whoever writes
         self.wal_restart_bytes = 64 * 2**20  # beyond this writers are held until all of it is
         self._read_until = 0.0
         self._batch: Batch | None = None  # None: the next transaction begins one
