@@ -258,7 +258,7 @@ async def reimage_server(world: DemoWorld) -> UUID:
 
 async def attach_volume(world: DemoWorld) -> UUID:
     ctx, server = await existing(world)
-    volume = await volumes.create(ctx, Wanted(size_gib=1))
+    volume, _ = await volumes.create(ctx, Wanted(size_gib=1))
     await Worker(world.ctx()).drain()
     return (await attaching.attach_volume(ctx, server, WantedVolume(volume_id=volume.id))).id
 

@@ -62,7 +62,8 @@ async def member(world: DemoWorld) -> Ctx:
 
 
 async def create_volume(world: DemoWorld) -> UUID:
-    return (await service.create(await member(world), Wanted(size_gib=1))).id
+    volume, _ = await service.create(await member(world), Wanted(size_gib=1))
+    return volume.id
 
 
 async def existing(world: DemoWorld) -> tuple[Ctx, service.Volume]:

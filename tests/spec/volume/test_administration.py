@@ -117,6 +117,16 @@ async def test_a_volume_goes_where_its_type_is_met(volume: BlockStorage, specs: 
         assert "is not what the volume's type asks for" in message["user_message"]
 
 
+async def test_no_volume_is_larger_than_one_may_be(volume: BlockStorage) -> None:
+    admin, path = volume.as_("admin"), f"/v3/os-quota-sets/{volume.who.project_id}"
+    assert (await admin.put(path, json={"quota_set": {"per_volume_gigabytes": 2}})).status_code == 200
+    first = await volume.volume(size=2)
+    over = error(await volume.post("/v3/volumes", json={"volume": {"size": 3}}))
+    assert over == (413, "overLimit", "Requested volume size 3G is larger than maximum allowed limit 2G.")
+    larger = {"os-extend": {"new_size": 3}}
+    assert error(await volume.post(f"/v3/volumes/{first['id']}/action", json=larger)) == over
+
+
 async def test_quotas_are_shown_changed_and_kept(volume: BlockStorage) -> None:
     admin, project_id = volume.as_("admin"), volume.who.project_id
     await unlimited(volume.cloud)

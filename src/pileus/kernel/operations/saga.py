@@ -34,7 +34,7 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError
-from pileus.kernel.operations.start import Beginning, begin, follow, supersede, want
+from pileus.kernel.operations.start import Beginning, begin, follow, record, supersede, want
 
 if TYPE_CHECKING:
     from pileus.kernel.operations.op import Op
@@ -140,6 +140,10 @@ class Saga:
         the arguments (JSON); what is secret goes to `secrets`.
         """
         return await begin(ctx, Beginning(self, subject_id, memo, also=also, labels=labels, secrets=secrets))
+
+    async def start_new(self, ctx: Ctx, subject_id: uuid.UUID, **memo: Any) -> uuid.UUID:
+        """The same on a subject that this transaction has made: nobody knows of it, so nobody has claimed it."""
+        return await record(ctx, Beginning(self, subject_id, memo), ctx.world.ids.uuid(), [subject_id])
 
     async def supersede(self, ctx: Ctx, subject_id: uuid.UUID, **memo: Any) -> uuid.UUID:
         """Deletion wins: start, or make whatever runs on the subject unwind and turn into this.

@@ -19,6 +19,8 @@ def fault(excesses: Sequence[Excess]) -> OverQuota:
 
 
 def said(excess: Excess) -> str:
+    if excess.resource == LARGEST.resource:
+        return f"Requested volume size {excess.wanted}G is larger than maximum allowed limit {excess.limit}G."
     if "gigabytes" in excess.resource:
         things = "backup" if excess.resource.startswith("backup") else "volume or snapshot"
         return (
@@ -33,6 +35,7 @@ def said(excess: Excess) -> str:
 
 VOLUMES = QuotaKind("volume", "volumes", fault)
 GIGABYTES = QuotaKind("volume", "gigabytes", fault)  # GiB
+LARGEST = QuotaKind("volume", "per_volume_gigabytes", fault)  # GiB, of one alone
 SNAPSHOTS = QuotaKind("volume", "snapshots", fault)
 BACKUPS = QuotaKind("volume", "backups", fault)
 BACKUP_GIGABYTES = QuotaKind("volume", "backup_gigabytes", fault)  # GiB

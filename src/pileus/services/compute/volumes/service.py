@@ -86,7 +86,8 @@ async def get(ctx: Ctx, volume_id: UUID) -> dict[str, Any]:
 async def create(ctx: Ctx, wanted: Wanted) -> dict[str, Any]:
     """Raises NotFound, BadRequest, Forbidden."""
     with in_its_words():
-        return (await shown(ctx, [await volumes.create(ctx, wanted)]))[0]
+        made, _ = await volumes.create(ctx, wanted)
+        return (await shown(ctx, [made]))[0]
 
 
 async def delete(ctx: Ctx, volume_id: UUID) -> None:

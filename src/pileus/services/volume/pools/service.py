@@ -7,7 +7,7 @@ counted from the rows of volumes and snapshots, under the lock of the host that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from pileus.services.volume.pools import capabilities as known
 from pileus.services.volume.pools import rules, store
 from pileus.services.volume.pools.capabilities import suits
 from pileus.services.volume.pools.rules import Pool, Wish
-from pileus.services.volume.pools.store import Row
+from pileus.services.volume.pools.store import Promised, Row
 
 __all__ = [
     "OVERCOMMIT",
@@ -46,7 +46,6 @@ NO_SPECS: Mapping[str, str] = {}
 FRESH_S = 60.0
 AT_ONCE = 16
 
-Promised = Callable[[], sa.Select[Any]]
 _promises: dict[str, Promised] = {}
 
 rows = store.all_
@@ -60,9 +59,7 @@ def promised_by(kind: str, call: Promised) -> None:
 async def look(ctx: Ctx) -> None:
     """Outside a transaction: see how much room the hosts have of which that is not known, or not any more."""
     now = ctx.now()
-    known = await rows(ctx)
-    usable = await hosts.usable(ctx)
-    stale = [name for name in usable if name not in known or not 0 <= now - known[name].seen_at < FRESH_S]
+    stale = await store.stale(ctx, FRESH_S)
     if not stale:
         return
     gate = asyncio.Semaphore(AT_ONCE)
@@ -87,28 +84,12 @@ async def _observed(ctx: Ctx, host: str, gate: asyncio.Semaphore) -> tuple[float
 
 async def pools(ctx: Ctx) -> list[Pool]:
     """The hosts that hold volumes and may get new ones."""
-    usable = set(await hosts.usable(ctx))
-    return [pool for pool in await everything(ctx) if pool.host in usable]
+    return [pool for pool, usable in await store.holding(ctx, _promises.values()) if usable]
 
 
 async def everything(ctx: Ctx) -> list[Pool]:
     """The hosts that hold volumes."""
-    promised = await _promised(ctx)
-    return [
-        Pool(row.host, row.total_gib, row.free_gib, promised.get(row.host, 0), row.disabled or row.frozen)
-        for row in (await rows(ctx)).values()
-        if row.total_gib > 0
-    ]
-
-
-async def _promised(ctx: Ctx) -> dict[str, int]:
-    parts = [call() for call in _promises.values()]
-    if not parts:
-        return {}
-    each = sa.union_all(*parts).subquery()
-    host, gib = each.c[0], each.c[1]
-    found = await ctx.execute(sa.select(host, sa.func.sum(gib)).where(host.is_not(None)).group_by(host))
-    return {row[0]: int(row[1] or 0) for row in found}
+    return [pool for pool, _ in await store.holding(ctx, _promises.values())]
 
 
 async def held(ctx: Ctx, host: str) -> dict[str, tuple[int, int]]:
@@ -134,7 +115,7 @@ async def choose(ctx: Ctx, size_gib: int, *, specs: Mapping[str, str] = NO_SPECS
     if choice.host is None:
         raise Conflict(choice.summary(), refusals=choice.refusals)
     await ctx.lock("volume_pool", choice.host)
-    again = [pool for pool in await pools(ctx) if pool.host == choice.host]
+    again = [pool for pool, usable in await store.holding(ctx, _promises.values(), choice.host) if usable]
     if rules.choose(again, wish, overcommit=OVERCOMMIT).host is None:
         raise Unavailable(f"The room on {choice.host} was taken just now.")
     return choice.host

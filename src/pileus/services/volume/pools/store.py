@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -10,7 +11,9 @@ import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
+from pileus.kernel.hosts import USABLE
 from pileus.kernel.operations.start import insert_for
+from pileus.services.volume.pools.rules import Pool
 
 pools = sa.Table(
     "volume_pool",
@@ -40,11 +43,61 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: float | None = None
 
 
+ALL = sa.select(*(pools.c[name] for name in Row.__struct_fields__)).order_by(pools.c.host)
+_usable = USABLE.subquery()
+_fresh = sa.exists().where(
+    pools.c.host == _usable.c.name,
+    pools.c.seen_at > sa.bindparam("since_", type_=sa.Double()),
+    pools.c.seen_at <= sa.bindparam("now_", type_=sa.Double()),
+)
+STALE = sa.select(_usable.c.name).where(~_fresh)
+
+Promised = Callable[[], sa.Select[Any]]
+"""Makes a SELECT of (host, GiB)."""
+
+
 async def all_(ctx: Ctx) -> dict[str, Row]:
     """By host."""
-    columns = [pools.c[name] for name in Row.__struct_fields__]
-    found = await ctx.execute(sa.select(*columns).order_by(pools.c.host))
-    return {row.host: Row(**row._mapping) for row in found}
+    return {row.host: Row(**row._mapping) for row in await ctx.execute(ALL)}
+
+
+async def stale(ctx: Ctx, fresh_s: float) -> list[str]:
+    """The hosts that may get something new of which nobody has seen for so long how much room they have."""
+    now = ctx.now()
+    return list((await ctx.execute(STALE, {"since_": now - fresh_s, "now_": now})).scalars())
+
+
+async def holding(ctx: Ctx, promises: Iterable[Promised], host: str | None = None) -> list[tuple[Pool, bool]]:
+    """The hosts that hold volumes, or that one; each with whether it may get something new."""
+    query = _one_holding if host else _holding
+    found = await ctx.execute(query(tuple(promises)), {"host_": host} if host else None)
+    return [(Pool(row[0], row[1], row[2], int(row[3] or 0), row[4] or row[5]), bool(row[6])) for row in found]
+
+
+@cache
+def _holding(promises: tuple[Promised, ...]) -> sa.Select[Any]:
+    promised = [
+        sa.select(sa.func.coalesce(sa.func.sum(each.c[1]), 0)).where(each.c[0] == pools.c.host).scalar_subquery()
+        for each in (call().subquery() for call in promises)
+    ]
+    return (
+        sa.select(
+            pools.c.host,
+            pools.c.total_gib,
+            pools.c.free_gib,
+            sum(promised, start=sa.literal(0)),
+            pools.c.disabled,
+            pools.c.frozen,
+            pools.c.host.in_(USABLE.order_by(None)),
+        )
+        .where(pools.c.total_gib > 0)
+        .order_by(pools.c.host)
+    )
+
+
+@cache
+def _one_holding(promises: tuple[Promised, ...]) -> sa.Select[Any]:
+    return _holding(promises).where(pools.c.host == sa.bindparam("host_"))
 
 
 async def put(ctx: Ctx, host: str, **columns: Any) -> None:

@@ -32,9 +32,9 @@ def counted(type_: Type | None, owner: str) -> dict[str, Used]:
     """What is counted of one type, or of all."""
     suffix = f"_{type_.name}" if type_ else ""
     return {
-        f"volumes{suffix}": volumes.volumes(type_)([owner]),
+        f"volumes{suffix}": volumes.volumes(type_ and type_.id)([owner]),
         f"snapshots{suffix}": snapshots.used(type_)([owner]),
-        f"gigabytes{suffix}": volumes.gigabytes(type_)([owner]),
+        f"gigabytes{suffix}": volumes.gigabytes(type_ and type_.id)([owner]),
     }
 
 

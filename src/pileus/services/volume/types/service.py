@@ -40,6 +40,7 @@ __all__ = [
     "put_specs",
     "specs_of",
     "specs_of_all",
+    "traits",
 ]
 
 KIND = "volume.type"
@@ -54,6 +55,7 @@ by_ids = store.by_ids
 specs_of = store.SPECS.of
 specs_of_all = store.SPECS.of_all
 encryption_of = store.encryption_of
+traits = store.traits
 of_qos = store.of_qos
 every = store.every
 
@@ -104,9 +106,7 @@ async def find(ctx: Ctx, text: str) -> Type:
 
 async def default(ctx: Ctx) -> Type:
     """What a volume of the caller's project is when nobody says what."""
-    type_id = await store.default_of(ctx, ctx.caller.project_id)
-    found = await store.by_ids(ctx, [type_id or DEFAULT.id])
-    return next(iter(found.values()), DEFAULT)
+    return await store.default_type(ctx, ctx.caller.project_id, DEFAULT.id) or DEFAULT
 
 
 async def create(ctx: Ctx, new: Type, specs: Mapping[str, str], project_ids: Sequence[str] = ()) -> Type:
@@ -256,9 +256,8 @@ async def _encrypted(ctx: Ctx, type_id: UUID) -> None:
 
 async def hold(ctx: Ctx, type_: Type) -> None:
     """Something is about to be of the type: it stays as it is until this transaction ends."""
-    if type_.id == DEFAULT.id:
+    if not await store.hold(ctx, type_.id) and type_.id == DEFAULT.id:
         await store.ensure(ctx, DEFAULT)
-    await store.hold(ctx, type_.id)
 
 
 # which is the default of a project

@@ -56,6 +56,7 @@ defaults = sa.Table(
 )
 
 SPECS = Bag("volume_type_spec")
+MULTIATTACH = "<is> True"
 
 
 class Type(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,10 +87,21 @@ class Encryption(msgspec.Struct, frozen=True, kw_only=True):
 COLUMNS = [types.c[name] for name in Type.__struct_fields__]
 ALL = sa.select(*COLUMNS)
 BY_IDS = ALL.where(among(types.c.id, "ids_"))
+ENSURE = insert_if_new(types)
 HOLD = sa.select(types.c.id).where(types.c.id == sa.bindparam("id_")).with_for_update(read=True)
 ENCRYPTION_OF = sa.select(*(encryption.c[name] for name in Encryption.__struct_fields__))
 ENCRYPTION_OF = ENCRYPTION_OF.where(encryption.c.type_id == sa.bindparam("id_"))
+TRAITS = sa.select(
+    sa.exists().where(encryption.c.type_id == sa.bindparam("id_")).label("encrypted"),
+    sa.select(SPECS.table.c.value)
+    .where(SPECS.table.c.owner_id == sa.bindparam("id_"), SPECS.table.c.key == "multiattach")
+    .scalar_subquery()
+    .label("multiattach"),
+)
 DEFAULT_OF = sa.select(defaults.c.type_id).where(defaults.c.project_id == sa.bindparam("project_"))
+DEFAULT_TYPE = ALL.where(
+    types.c.id == sa.func.coalesce(DEFAULT_OF.scalar_subquery(), sa.bindparam("otherwise_", type_=sa.Uuid()))
+)
 NAMED = ALL.where(types.c.name == sa.bindparam("name_"))
 
 LISTED = Listed(
@@ -138,14 +150,14 @@ async def of_qos(ctx: Ctx, qos_id: UUID) -> list[Type]:
     ]
 
 
-async def hold(ctx: Ctx, type_id: UUID) -> None:
-    """Let nobody change or delete the type until this transaction ends."""
-    await ctx.execute(HOLD, {"id_": type_id})
+async def hold(ctx: Ctx, type_id: UUID) -> bool:
+    """Let nobody change or delete the type until this transaction ends. Whether it is there."""
+    return (await ctx.execute(HOLD, {"id_": type_id})).first() is not None
 
 
 async def ensure(ctx: Ctx, new: Type) -> None:
     """Add it, unless there is one of that id or name."""
-    await ctx.execute(insert_if_new(types), msgspec.structs.asdict(new))
+    await ctx.execute(ENSURE, msgspec.structs.asdict(new))
 
 
 async def add(ctx: Ctx, new: Type) -> None:
@@ -197,6 +209,12 @@ async def encryption_of(ctx: Ctx, type_id: UUID) -> Encryption | None:
     return None if row is None else Encryption(**row._mapping)
 
 
+async def traits(ctx: Ctx, type_id: UUID) -> tuple[bool, bool]:
+    """Whether volumes of the type shall be encrypted, and whether several servers may attach one at once."""
+    encrypted, multiattach = (await ctx.execute(TRAITS, {"id_": type_id})).one()
+    return bool(encrypted), multiattach == MULTIATTACH
+
+
 async def add_encryption(ctx: Ctx, new: Encryption) -> None:
     await ctx.execute(encryption.insert(), msgspec.structs.asdict(new))
 
@@ -210,6 +228,13 @@ async def remove_encryption(ctx: Ctx, type_id: UUID) -> None:
 
 
 # which is the default
+
+
+async def default_type(ctx: Ctx, project_id: str | None, otherwise: UUID) -> Type | None:
+    """The default of a project, or the type of that id."""
+    params = {"project_": project_id or "", "otherwise_": otherwise}
+    row = (await ctx.execute(DEFAULT_TYPE, params)).one_or_none()
+    return None if row is None else Type(**row._mapping)
 
 
 async def default_of(ctx: Ctx, project_id: str | None) -> UUID | None:

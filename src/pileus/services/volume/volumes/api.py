@@ -17,7 +17,7 @@ from pileus.services.volume.images import find_id
 from pileus.services.volume.lists import Asked, asked, document, truth
 from pileus.services.volume.volumes import service
 from pileus.services.volume.volumes.service import Volume, Wanted
-from pileus.services.volume.volumes.views import details, summary
+from pileus.services.volume.volumes.views import details, summary, unused
 
 COLLECTION = "/v3/volumes"
 ONE = "/v3/volumes/{volume_id}"
@@ -164,7 +164,8 @@ async def create_volume(ctx: Ctx, body: Document, here: Here) -> dict[str, Any]:
         image_id=await find_id(ctx, reference) if reference else None,
         zone=sent.availability_zone,
     )
-    return {"volume": await shown(ctx, here, await service.create(ctx, wanted))}
+    volume, type_ = await service.create(ctx, wanted)
+    return {"volume": unused(ctx, here, volume, type_.name, wanted.metadata)}
 
 
 @api.get(ONE, rule="volume:get", wrap="volume")

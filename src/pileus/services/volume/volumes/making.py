@@ -26,7 +26,6 @@ from pileus.services.volume.volumes.store import Volume
 ZONES = ("nova",)
 POLL_S = 5.0
 GIB = 1 << 30
-MULTIATTACH = "<is> True"
 IMAGE_TYPE = "cinder_img_volume_type"
 
 
@@ -60,8 +59,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 async def create(
     ctx: Ctx, wanted: Wanted, *, volume_id: UUID | None = None, parent: tuple[Op, str] | None = None
-) -> Volume:
-    """Record it and begin to make it. Raises BadRequest, NotFound, Conflict, VolumeOverQuota.
+) -> tuple[Volume, Type]:
+    """Record it and begin to make it. Returns it and what it is of. Raises BadRequest, NotFound, Conflict, VolumeOverQuota.
 
     `parent`: an operation that waits for it, and by which label.
     """
@@ -73,7 +72,7 @@ async def create(
         if ground.snapshot_id is not None:
             wanted = msgspec.structs.replace(wanted, snapshot_id=ground.snapshot_id, image_id=None)
         type_ = await type_of(ctx, wanted, ground)
-        volume = await described(ctx, wanted, ground, type_)
+        volume = described(ctx, wanted, ground, type_, multiattach=await may_be_shared(ctx, type_))
         volume = msgspec.structs.replace(volume, id=volume_id or volume.id, project_id=project_id)
         await start(ctx, volume, ground, parent)
         await quota.claim(ctx, project_id, quota.a_volume(type_, volume.size_gib), size_gib=volume.size_gib)
@@ -84,15 +83,16 @@ async def create(
         await store.METADATA.put(ctx, volume.id, wanted.metadata)
         await store.IMAGE.put(ctx, volume.id, ground.image)
         await changed(ctx, KIND, "created", volume.id, project_id=project_id)
-    return volume
+    return volume, type_
 
 
 async def start(ctx: Ctx, volume: Volume, ground: Ground, parent: tuple[Op, str] | None) -> None:
+    memo: dict[str, Any] = {"only": ground.host, "image_id": volume.image_id}
     if parent is None:
-        await create_volume.start(ctx, volume.id, only=ground.host)
+        await create_volume.start_new(ctx, volume.id, **memo)
         return
     op, label = parent
-    memo, child_id = {"only": ground.host}, op.uuid(f"child:{label}")
+    child_id = op.uuid(f"child:{label}")
     await begin(ctx, Beginning(create_volume, volume.id, memo, operation_id=child_id, parent_id=op.id))
 
 
@@ -175,28 +175,28 @@ async def hold_ground(ctx: Ctx, wanted: Wanted) -> None:
 
 
 async def type_of(ctx: Ctx, wanted: Wanted, ground: Ground) -> Type:
-    """Raises NotFound; BadRequest for a type that this cloud cannot make volumes of."""
+    """Raises NotFound."""
     if wanted.type:
-        type_ = await types.find(ctx, wanted.type)
-    elif ground.type_id is not None:
-        type_ = (await types.by_ids(ctx, [ground.type_id])).get(ground.type_id, types.DEFAULT)
-    elif IMAGE_TYPE in ground.image:
-        type_ = await types.find(ctx, ground.image[IMAGE_TYPE])
-    else:
-        type_ = await types.default(ctx)
-    if await types.encryption_of(ctx, type_.id) is not None:
+        return await types.find(ctx, wanted.type)
+    if ground.type_id is not None:
+        return (await types.by_ids(ctx, [ground.type_id])).get(ground.type_id, types.DEFAULT)
+    if IMAGE_TYPE in ground.image:
+        return await types.find(ctx, ground.image[IMAGE_TYPE])
+    return await types.default(ctx)
+
+
+async def may_be_shared(ctx: Ctx, type_: Type) -> bool:
+    """Whether several servers may attach a new volume of the type at once. Raises BadRequest for one that cannot be made."""
+    encrypted, multiattach = await types.traits(ctx, type_.id)
+    if encrypted:
         raise BadRequest(
             f"Invalid volume type: volumes of type {type_.name} would have to be encrypted, which this cloud cannot do; "
             "choose another type."
         )
-    return type_
+    return multiattach
 
 
-async def multiattach(ctx: Ctx, type_: Type) -> bool:
-    return (await types.specs_of(ctx, type_.id)).get("multiattach") == MULTIATTACH
-
-
-async def described(ctx: Ctx, wanted: Wanted, ground: Ground, type_: Type) -> Volume:
+def described(ctx: Ctx, wanted: Wanted, ground: Ground, type_: Type, *, multiattach: bool) -> Volume:
     """The row. Raises BadRequest."""
     zone = wanted.zone or ground.zone or ZONES[0]
     if zone not in ZONES:
@@ -218,7 +218,7 @@ async def described(ctx: Ctx, wanted: Wanted, ground: Ground, type_: Type) -> Vo
         zone=zone,
         type_id=type_.id,
         bootable=ground.bootable,
-        multiattach=await multiattach(ctx, type_),
+        multiattach=multiattach,
         created_at=ctx.now(),
         **columns,
     )

@@ -103,8 +103,7 @@ async def unplace(op: Op) -> None:
 
 @create_volume.rows
 async def open_source(op: Op) -> dict[str, str | None]:
-    volume = await store.find(op.ctx, op.subject_id)
-    return await open_image(op, volume.image_id if volume else None)
+    return await open_image(op, UUID(op.memo["image_id"]) if op.memo["image_id"] else None)
 
 
 @create_volume.step(deadline_s=COPY_S)
@@ -121,10 +120,8 @@ async def unmake(op: Op) -> Any:
 
 @create_volume.rows
 async def mark_available(op: Op) -> None:
-    volume = await store.find(op.ctx, op.subject_id)
-    assert volume is not None
-    await store.change(op.ctx, volume.id, status="available", cause=None, updated_at=op.ctx.now())
-    await told(op.ctx, volume)
+    project_id = await store.make_available(op.ctx, op.subject_id)
+    await changed(op.ctx, KIND, "updated", op.subject_id, project_id=project_id)
 
 
 @create_volume.undone

@@ -379,7 +379,7 @@ async def retype(ctx: Ctx, volume: Volume, type_: types.Type) -> None:
     async with ctx.transaction() as ctx:
         await quota.claim(ctx, volume.project_id, quota.of_another_type(type_, volume.size_gib), size_gib=0)
         await types.hold(ctx, type_)
-        multiattach = await making.multiattach(ctx, type_)
+        _, multiattach = await types.traits(ctx, type_.id)
         held = await hold(ctx, volume.id)
         await check_status(held, ["available", "in-use"], "retype")
         if held.status == "in-use" and multiattach != held.multiattach:

@@ -83,6 +83,7 @@ ONE = ALL.where(volumes.c.id == sa.bindparam("id_"))
 HELD = ONE.with_for_update()
 BY_IDS = ALL.where(among(volumes.c.id, "ids_"))
 ADD, CHANGE = volumes.insert(), volumes.update().where(volumes.c.id == sa.bindparam("id_"))
+AVAILABLE = CHANGE.values(status="available", cause=None).returning(volumes.c.project_id)
 GROWN = CHANGE.values(size_gib=volumes.c.target_gib)
 REMOVE = volumes.delete().where(volumes.c.id == sa.bindparam("id_")).returning(volumes.c.project_id)
 
@@ -192,6 +193,11 @@ async def add(ctx: Ctx, volume: Volume) -> None:
 
 async def change(ctx: Ctx, volume_id: UUID, **columns: Any) -> None:
     await ctx.execute(CHANGE, {"id_": volume_id, **columns})
+
+
+async def make_available(ctx: Ctx, volume_id: UUID) -> str:
+    """It is made. Returns whose it is."""
+    return str((await ctx.execute(AVAILABLE, {"id_": volume_id, "updated_at": ctx.now()})).scalar_one())
 
 
 async def take_target_size(ctx: Ctx, volume_id: UUID) -> None:

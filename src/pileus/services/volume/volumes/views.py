@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -38,17 +38,21 @@ async def details(
         names = await types.by_ids(ctx, {volume.type_id for volume in volumes})
     found = {}
     for volume in volumes:
-        type_ = names.get(volume.type_id, types.DEFAULT)
-        said = plain(here, volume, type_.name)
-        flag = {} if volume.read_only is None else {"readonly": str(volume.read_only)}
-        said["metadata"] = {**pairs[volume.id], **flag}
+        said = unused(ctx, here, volume, names.get(volume.type_id, types.DEFAULT).name, pairs[volume.id])
         said["attachments"] = [attached(ctx, each) for each in users[volume.id] if each.status == "attached"]
         if extended and images[volume.id]:
             said["volume_image_metadata"] = images[volume.id]
-        if is_admin(ctx):
-            said["migration_status"] = None
-        found[volume.id] = said | versioned(ctx, volume) | (administrative(ctx, volume) if extended else {})
+        found[volume.id] = said | (administrative(ctx, volume) if extended else {})
     return found
+
+
+def unused(ctx: Ctx, here: Here, volume: Volume, type_name: str, pairs: Mapping[str, str]) -> dict[str, Any]:
+    """As it is shown while nobody uses it, and without extensions: the answer to its creation."""
+    flag = {} if volume.read_only is None else {"readonly": str(volume.read_only)}
+    said = plain(here, volume, type_name) | {"metadata": {**pairs, **flag}, "attachments": []}
+    if is_admin(ctx):
+        said["migration_status"] = None
+    return said | versioned(ctx, volume)
 
 
 def plain(here: Here, volume: Volume, type_name: str) -> dict[str, Any]:
