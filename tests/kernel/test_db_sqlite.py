@@ -9,15 +9,19 @@ import os
 import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from pileus.kernel.db import Database
 from pileus.kernel.db.sqlite import SqliteDatabase
 from pileus.kernel.errors import Unavailable
+from pileus.kernel.operations.worker import due
+from pileus.services.network.networks.store import LAST_TUNNEL
 from support.databases import sqlite_database
 from support.notes import add, kept, write
 from support.waiting import pause
@@ -358,3 +362,22 @@ async def test_closing_waits_for_the_commit_that_is_on_its_way(run_directory: Pa
         raw = sqlite3.connect(path)
         assert raw.execute("SELECT count(*) FROM test_note").fetchone() == (5,)
         raw.close()
+
+
+async def test_who_looks_for_what_is_due_passes_over_what_has_ended(database: SqliteDatabase) -> None:
+    """The planner takes the index of what is live only where it sees that the question is about that."""
+    plan = await plan_of(database, due(("demo.create@1",)), now_=0.0, later_=0.0, limit_=1)
+    assert plan == ["SCAN operation USING INDEX operation_due"]
+
+
+async def test_the_next_segment_of_a_network_is_found_by_index(database: SqliteDatabase) -> None:
+    (step,) = await plan_of(database, LAST_TUNNEL, kind_="geneve")
+    assert step.startswith("SEARCH network_network USING INDEX network_network_segment_uq")
+
+
+async def plan_of(database: SqliteDatabase, statement: sa.Select[Any], **params: Any) -> list[str]:
+    """How SQLite answers this."""
+    await database.create_schema()
+    text = str(statement.params(params).compile(dialect=sqlite.dialect()))
+    with closing(sqlite3.connect(database.path)) as raw:
+        return [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {text}", (None,) * text.count("?"))]

@@ -180,7 +180,7 @@ async def _free_segment(ctx: Ctx, kind: str, physical: str | None, new: Sequence
     """A number that no network has: behind the last of the tunnels, so that none is soon used again."""
     mine = {each.segmentation_id or 0 for each in new if (each.network_type, each.physical_network) == (kind, physical)}
     last = rules.LAST_VLAN if kind == "vlan" else rules.LAST_TUNNEL
-    behind = max(await store.last_segment(ctx, kind), *mine, 0) if kind == rules.TUNNELS else last
+    behind = max(await store.last_tunnel(ctx, kind), *mine, 0) if kind == rules.TUNNELS else last
     if behind < last:
         return behind + 1
     after = 0
