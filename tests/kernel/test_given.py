@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
-from pileus.kernel.db import JSON, Database, Text, metadata
+from pileus.kernel.db import JSON, Database, Document, Text, metadata
 from pileus.kernel.db.given import Given, apart, gathered, given
-from pileus.kernel.http.rendered import rendered
+from pileus.kernel.http.rendered import LONG, rendered
+
+
+class Size(msgspec.Struct, frozen=True):
+    mib: int
+
 
 things = sa.Table(
     "given_thing",
@@ -19,6 +25,7 @@ things = sa.Table(
     sa.Column("name", Text),
     sa.Column("on", sa.Boolean, nullable=False),
     sa.Column("about", JSON, nullable=False),
+    sa.Column("size", Document(Size)),
 )
 words = sa.Table(
     "given_word",
@@ -27,8 +34,8 @@ words = sa.Table(
     sa.Column("word", Text, primary_key=True),
 )
 ROWS: list[dict[str, Any]] = [
-    {"id": UUID(int=1), "name": "é", "on": True, "about": {"a": [1, None]}},
-    {"id": UUID(int=2), "name": None, "on": False, "about": 5},
+    {"id": UUID(int=1), "name": "é", "on": True, "about": {"a": [1, None]}, "size": Size(5)},
+    {"id": UUID(int=2), "name": None, "on": False, "about": 5, "size": None},
 ]
 WORDS = ['b"', "a\n,"]
 GIVEN = Given(*things.c)
@@ -66,3 +73,17 @@ async def test_what_is_made_of_equal_rows_is_made_once(rows: list[tuple[Any, ...
     document(rows[0], "other")
     document(rows[0], "é")
     assert len(made) == 4, "it keeps two"
+
+
+async def test_what_is_long_is_made_anew() -> None:
+    made: list[Any] = []
+
+    @rendered(2)
+    def document(row: tuple[Any, ...], size: int) -> str:
+        made.append(row)
+        return "x" * size
+
+    for row, size, times in ((("short",), 1, 1), (("short",), LONG, 2), ((("x" * LONG,), b""), 1, 2)):
+        made.clear()
+        assert document(row, size) == document(row, size) == msgspec.Raw(b'"' + b"x" * size + b'"')
+        assert len(made) == times

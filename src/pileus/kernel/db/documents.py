@@ -17,7 +17,7 @@ KEPT = 256  # of each column
 class Document(TypeDecorator[Any]):
     """A Struct of that kind, or None. Equal texts may give the same Struct: what is in it is not to be changed.
 
-    They do on SQLite, where a document comes as text: a thousand servers have a few flavors and images.
+    They do on SQLite, where a document comes as text: a thousand servers have a few flavors and images. `read`: of a text.
     """
 
     impl = JSON
@@ -26,11 +26,11 @@ class Document(TypeDecorator[Any]):
     def __init__(self, kind: type[msgspec.Struct]) -> None:
         super().__init__()
         self.kind = kind
+        self.read = lru_cache(KEPT)(msgspec.json.Decoder(kind | None).decode)
 
     def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
-        kind = self.kind | None
+        kind, read = self.kind | None, self.read
         if dialect.name == "sqlite":
-            decode = lru_cache(KEPT)(msgspec.json.Decoder(kind).decode)
-            return lambda text: None if text is None else decode(text)
+            return lambda text: None if text is None else read(text)
         plain = super().result_processor(dialect, coltype)
         return lambda value: msgspec.convert(plain(value) if plain else value, kind)

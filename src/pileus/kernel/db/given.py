@@ -16,6 +16,10 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
+from pileus.kernel.db.documents import Document
+
+JSON = (sa.JSON, Document)
+
 
 def given(result: sa.CursorResult[Any]) -> list[tuple[Any, ...]]:
     """All rows, past SQLAlchemy, whose rows cost more than those of the driver."""
@@ -26,7 +30,7 @@ class Given:
     """Columns for a SELECT, and what they mean as they are given."""
 
     def __init__(self, *columns: sa.Column[Any]) -> None:
-        self.columns = [sa.cast(each, sa.Text) if isinstance(each.type, sa.JSON) else each for each in columns]
+        self.columns = [sa.cast(each, sa.Text) if isinstance(each.type, JSON) else each for each in columns]
         self._meanings = [(each.name, _meaning(each.type)) for each in columns]
 
     def read(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -38,6 +42,8 @@ class Given:
 def _meaning(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any]:
     if isinstance(kind, sa.Uuid):
         return given_uuid
+    if isinstance(kind, Document):
+        return kind.read
     if isinstance(kind, sa.JSON):
         return json.loads
     return bool if isinstance(kind, sa.Boolean) else _as_it_is

@@ -5,6 +5,8 @@
 
 What is decorated depends on its arguments alone, all of them: then nothing that is kept can be out of date, whoever changed
 whatever in which process. It saves what Python costs, not what the database does.
+
+Few are long, and those are made anew each time: the memory that all of them take is bounded.
 """
 
 from __future__ import annotations
@@ -17,6 +19,13 @@ import msgspec
 
 from pileus.kernel.http.answers import ENCODER
 
+LONG = 16_384  # a document and what it is made of
+
+
+class _Long(Exception):
+    def __init__(self, document: msgspec.Raw) -> None:
+        self.document = document
+
 
 def rendered(most: int) -> Callable[[Callable[..., Any]], Callable[..., msgspec.Raw]]:
     """Make a function of hashable values give its document as JSON, and keep that for the `most` used last."""
@@ -24,8 +33,24 @@ def rendered(most: int) -> Callable[[Callable[..., Any]], Callable[..., msgspec.
     def decorate(document: Callable[..., Any]) -> Callable[..., msgspec.Raw]:
         @lru_cache(most)
         def kept(*made_of: Hashable) -> msgspec.Raw:
-            return msgspec.Raw(ENCODER.encode(document(*made_of)))
+            text = ENCODER.encode(document(*made_of))
+            if len(text) + length(made_of) > LONG:
+                raise _Long(msgspec.Raw(text))
+            return msgspec.Raw(text)
 
-        return kept
+        def found(*made_of: Hashable) -> msgspec.Raw:
+            try:
+                return kept(*made_of)
+            except _Long as long:
+                return long.document
+
+        return found
 
     return decorate
+
+
+def length(value: Hashable) -> int:
+    """Of all texts in it."""
+    if isinstance(value, tuple):
+        return sum(map(length, value))
+    return len(value) if isinstance(value, str | bytes) else 0
