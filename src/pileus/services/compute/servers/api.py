@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, Forbidden
@@ -131,8 +131,9 @@ async def listed(ctx: Ctx, query: Query, here: Here, rule: str, *, detail: bool)
         limit=limit(given),
         marker=given.get("marker"),
     )
-    servers, page = await service.page(ctx, search)
-    shown = await views.whole(ctx, here, servers) if detail else [views.brief(here, server) for server in servers]
+    async with ctx.read() as ctx:
+        page = await service.page(ctx, search, brief=not detail)
+        shown = await views.whole(ctx, here, page.rows) if detail else [views.brief(here, row) for row in page.rows]
     return {"servers": shown, **next_link(here, "servers", page)}
 
 
@@ -147,9 +148,10 @@ async def list_servers_in_detail(ctx: Ctx, query: Query, here: Here) -> dict[str
 
 
 @api.get(ONE, rule=f"{RULES}:show", wrap="server")
-async def show_server(ctx: Ctx, server_id: UUID, query: Query, here: Here) -> dict[str, Any]:
+async def show_server(ctx: Ctx, server_id: UUID, query: Query, here: Here) -> Raw:
     asked(ctx, query, strict_from="2.102")
-    (shown,) = await views.whole(ctx, here, [await service.get(ctx, server_id)], groups=True)
+    async with ctx.read() as ctx:
+        (shown,) = await views.whole(ctx, here, [await service.row(ctx, server_id)], groups=True)
     return shown
 
 
@@ -181,7 +183,9 @@ async def update_server(ctx: Ctx, server_id: UUID, body: ChangeServer, here: Her
     columns |= checks.said_columns(ctx, body)
     if body.pinned_availability_zone is not UNSET:
         columns["zone"] = body.pinned_availability_zone
-    return await views.changed(ctx, here, await service.change(ctx, server, **columns) if columns else server)
+    if columns:
+        await service.change(ctx, server, **columns)
+    return await views.changed(ctx, here, server_id)
 
 
 @api.delete(ONE, rule=f"{RULES}:delete", status=204)

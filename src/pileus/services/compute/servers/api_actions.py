@@ -185,12 +185,12 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
         new_key=body.key_name is not UNSET,
     )
     new = await rebuilding.rebuild(ctx, server, wanted)
-    shown = await views.changed(ctx, here, new)
+    shown = await views.changed(ctx, here, new.id)
     if ctx.at("2.54"):
         shown["key_name"] = new.key_name
     if ctx.at("2.57"):
         shown.pop("OS-EXT-SRV-ATTR:user_data", None)
-        shown["user_data"] = guest_data.user_data(ctx, new)
+        shown["user_data"] = guest_data.user_data(ctx, new.user_data)
     where = next(link["href"] for link in shown["links"] if link["rel"] == "self")
     return Answer({"server": {**shown, "adminPass": admin_pass}}, headers={"Location": where})
 

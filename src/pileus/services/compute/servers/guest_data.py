@@ -77,9 +77,9 @@ def sealed_user_data(ctx: Ctx, text: str | None) -> bytes | None:
     return None if text is None else ctx.world.seal.seal(text.encode(), place=USER_DATA)
 
 
-def user_data(ctx: Ctx, server: Server) -> str | None:
+def user_data(ctx: Ctx, sealed: bytes | None) -> str | None:
     """As it came: in base64."""
-    return None if server.user_data is None else ctx.world.seal.open(server.user_data, place=USER_DATA).decode()
+    return None if sealed is None else ctx.world.seal.open(sealed, place=USER_DATA).decode()
 
 
 async def about(ctx: Ctx, server: Server) -> About:
@@ -91,7 +91,7 @@ async def about(ctx: Ctx, server: Server) -> About:
     return About(
         server=server,
         vault=opened(ctx, server),
-        user_data=user_data(ctx, server),
+        user_data=user_data(ctx, server.user_data),
         wires=[wires[nic.port_id] for nic in nics if nic.port_id in wires],
         nics=nics,
         devices=devices,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,10 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest, CloudError
 from pileus.kernel.filters import Condition, seconds
 from pileus.kernel.http.queries import boolean, integer
-from pileus.kernel.paging import Listing, Page, Sort
+from pileus.kernel.paging import Ask, Listing, Page, Sort
 from pileus.services.compute.servers.patterns import matches
 from pileus.services.compute.servers.rules import STATUS
-from pileus.services.compute.servers.store import ALL, Server, not_deleted, read, servers, tags
+from pileus.services.compute.servers.store import not_deleted, servers, tags
 
 c = servers.c
 
@@ -171,14 +172,35 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     marker: str | None = None
 
 
-async def page(ctx: Ctx, search: Search, *more: Condition) -> tuple[list[Server], Page]:
-    """Of the caller's project, or of all (`everywhere`). Raises BadRequest."""
+async def page(ctx: Ctx, rows: sa.Select[Any], search: Search, *more: Condition) -> Page:
+    """Of the caller's project, or of all (`everywhere`), as they are given. Raises BadRequest."""
     narrowed = [*more, *(FIELDS[name](ctx, name, text) for name, text in search.given.items())]
     if search.statuses:
         narrowed.append(sa.or_(*(has_status(status) for status in search.statuses)))
-    if search.deleted is not None:
-        narrowed.append(~not_deleted if search.deleted else not_deleted)
-    shown = sa.true() if search.everywhere else c.project_id == (ctx.caller.project_id or "")
-    ask, order = LISTING.ask(search.limit, search.marker), LISTING.order(search.sorts)
-    found = await LISTING.page(ctx, ALL.where(*narrowed), visible=shown, order=order, ask=ask)
-    return [read(row) for row in found.rows], found
+    project_id = None if search.everywhere else ctx.caller.project_id or ""
+    ask, sorts = LISTING.ask(search.limit, search.marker), tuple(search.sorts)
+    async with ctx.read() as ctx:
+        if narrowed or search.marker:
+            visible, there = seen_by(project_id), rows.where(*narrowed, being(search.deleted))
+            order = LISTING.order(sorts)
+            statement = await LISTING.statement(ctx, there, visible=visible, order=order, ask=ask)
+        else:
+            statement = first(rows, project_id, search.deleted, sorts, ask)
+        return await LISTING.given(ctx, statement, ask)
+
+
+@lru_cache(64)
+def first(
+    rows: sa.Select[Any], project_id: str | None, deleted: bool | None, sorts: tuple[Sort, ...], ask: Ask
+) -> sa.Select[Any]:
+    """The statement of a first page without filters, kept: to make it costs more than to run it."""
+    return LISTING.first(rows.where(seen_by(project_id), being(deleted)), order=LISTING.order(sorts), ask=ask)
+
+
+def seen_by(project_id: str | None) -> Condition:
+    """Its own; without one all."""
+    return sa.true() if project_id is None else c.project_id == project_id
+
+
+def being(deleted: bool | None) -> Condition:
+    return sa.true() if deleted is None else ~not_deleted if deleted else not_deleted

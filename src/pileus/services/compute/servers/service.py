@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -31,6 +30,7 @@ from pileus.services.compute.servers import (
     rules,
     sagas,
     sagas_attach,
+    seen,
     store,
     wiring,
 )
@@ -40,7 +40,7 @@ from pileus.services.compute.servers.listing import Search
 from pileus.services.compute.servers.rules import Fault, ImageFacts, Key, status_of
 from pileus.services.compute.servers.store import Device, NicRow, Server
 from pileus.services.compute.servers.wanted import PersonalFile, WantedDevice, WantedNic, WantedServer
-from pileus.services.compute.servers.wiring import Wire
+from pileus.services.compute.servers.wiring import Nic
 from pileus.services.identity.projects import service as projects
 from pileus.services.network.ports import service as ports
 from pileus.services.volume.attachments import service as attachments
@@ -53,6 +53,7 @@ __all__ = [
     "ImageFacts",
     "Key",
     "Move",
+    "Nic",
     "NicRow",
     "PersonalFile",
     "Search",
@@ -60,7 +61,6 @@ __all__ = [
     "WantedDevice",
     "WantedNic",
     "WantedServer",
-    "Wire",
     "create",
     "delete",
     "drain",
@@ -72,12 +72,10 @@ __all__ = [
 SERVER = "compute.server"
 
 
-class Beside(msgspec.Struct, frozen=True, kw_only=True):
-    """What else is shown of a server: its NICs in their order, its volumes, its tags, where it is."""
+class Beside(NamedTuple):
+    """What is shown of a server beside its row: its NICs in their order, where it is."""
 
-    wires: Sequence[Wire]
-    volumes: Sequence[Device]
-    tags: Sequence[str]
+    nics: tuple[Nic, ...]
     zone: str
     host_status: str
 
@@ -115,49 +113,41 @@ def target(server: Server) -> dict[str, Any]:
     return {"project_id": server.project_id, "user_id": server.user_id}
 
 
-async def beside(ctx: Ctx, servers: Collection[Server]) -> list[Beside]:
+async def row(ctx: Ctx, server_id: UUID) -> seen.Row:
+    """As `get`, a row of all that is shown. Raises NotFound."""
+    found = await seen.find(ctx, server_id)
+    if found is None:
+        raise unknown(server_id)
+    project_id, user_id = seen.owner_of(found)
+    if not ctx.world.policy.allows(ctx.rule, ctx.caller, {"project_id": project_id, "user_id": user_id}):
+        raise unknown(server_id)
+    return found
+
+
+async def beside(ctx: Ctx, rows: Collection[seen.Row]) -> list[Beside]:
     """What is shown of each of these servers beside its row, in their order."""
-    ids = [server.id for server in servers]
+    ports_of = [*map(seen.ports_of, rows)]
     async with ctx.read() as ctx:
-        nics = await store.nics_of(ctx, ids)
-        wires = await wiring.wires(ctx, [nic.port_id for nic in nics])
-        disks = await store.volumes_of(ctx, ids)
-        tags = await store.tags_of(ctx, ids)
-        places = await neighbours.places(ctx, {server.host for server in servers if server.host})
-    wires_of: dict[UUID, list[Wire]] = defaultdict(list)
-    for nic in nics:
-        if nic.port_id in wires:
-            wires_of[nic.server_id].append(wires[nic.port_id])
-    volumes_of: dict[UUID, list[Device]] = defaultdict(list)
-    for disk in disks:
-        volumes_of[disk.server_id].append(disk)
-    return [
-        Beside(
-            wires=wires_of.get(server.id, ()),
-            volumes=volumes_of.get(server.id, ()),
-            tags=tags.get(server.id, ()),
-            zone=places[server.host][0] if server.host else server.zone or "",
-            host_status=places[server.host][1] if server.host else "",
-        )
-        for server in servers
-    ]
+        nics = await wiring.shown(ctx, [each for port_ids in ports_of for each in port_ids])
+        places = await neighbours.places(ctx, {host for host in map(seen.host_of, rows) if host})
+    there = [places[host] if (host := seen.host_of(row)) else ("", "") for row in rows]
+    its = (tuple(nics[each] for each in port_ids if each in nics) for port_ids in ports_of)
+    return [Beside(mine, *place) for mine, place in zip(its, there, strict=True)]
 
 
-async def page(ctx: Ctx, search: Search) -> tuple[list[Server], Page]:
-    """The caller's project's servers, or all. Raises BadRequest."""
+async def page(ctx: Ctx, search: Search, *, brief: bool) -> Page:
+    """Rows of the caller's project's servers, or of all: of all that is shown, or (`brief`) of ids and names. Raises BadRequest."""
     found = [store.with_a_port_in(select) for select in wiring.with_addresses(ctx, search.addresses)]
-    return await listing.page(ctx, search, *found)
+    return await listing.page(ctx, seen.BRIEF if brief else seen.WHOLE, search, *found)
 
 
-async def change(ctx: Ctx, server: Server, **columns: Any) -> Server:
-    """Write these columns of a server. Returns it as it is then."""
+async def change(ctx: Ctx, server: Server, **columns: Any) -> None:
+    """Write these columns of a server. Raises NotFound."""
     async with ctx.transaction() as ctx:
         await store.change(ctx, server.id, **columns)
         await changed(ctx, SERVER, "updated", server.id, project_id=server.project_id)
-        found = await store.find(ctx, server.id)
-    if found is None:
-        raise unknown(server.id)
-    return found
+        if await store.find(ctx, server.id) is None:
+            raise unknown(server.id)
 
 
 async def create(ctx: Ctx, wanted: WantedServer) -> Made:

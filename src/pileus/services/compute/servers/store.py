@@ -201,7 +201,6 @@ NICS = sa.select(nics).where(among(nics.c.server_id, "ids_"))
 NICS = NICS.order_by(nics.c.server_id, nics.c.position, nics.c.port_id)
 DEVICES = sa.select(devices).where(among(devices.c.server_id, "ids_"))
 DEVICES = DEVICES.order_by(devices.c.server_id, devices.c.position, devices.c.id)
-VOLUMES = DEVICES.where(devices.c.volume_id.is_not(None))
 TAKEN = sa.select(nics.c.port_id).where(among(nics.c.port_id, "ids_"))
 NICS_AT = sa.select(nics).where(among(nics.c.port_id, "ids_")).order_by(nics.c.id)
 DOCUMENTS = {column.name for column in servers.c if isinstance(column.type, Document)}
@@ -340,11 +339,6 @@ async def drop_nics(ctx: Ctx, server_id: UUID) -> None:
 
 async def devices_of(ctx: Ctx, ids: Collection[UUID]) -> list[Device]:
     return [Device(**row._mapping) for row in await ctx.execute(DEVICES, {"ids_": ids})]
-
-
-async def volumes_of(ctx: Ctx, ids: Collection[UUID]) -> list[Device]:
-    """Those of them that are volumes."""
-    return [Device(**row._mapping) for row in await ctx.execute(VOLUMES, {"ids_": ids})]
 
 
 async def device(ctx: Ctx, device_id: UUID) -> Device | None:

@@ -1,41 +1,51 @@
-"""Servers as the API shows them, at each microversion."""
+"""Servers as the API shows them, at each microversion. Each is rendered once for as long as it would come out the same."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import msgspec
+from msgspec import Raw
 
-from pileus.kernel.context import Ctx
+from pileus.kernel.context import Ctx, Version, version
+from pileus.kernel.db.given import given_uuid
 from pileus.kernel.http import Here
-from pileus.services.compute.http import bookmark, is_admin, links, stamp
-from pileus.services.compute.servers import guest_data, service
-from pileus.services.compute.servers.service import Beside, Server, Wire, status_of
+from pileus.kernel.http.rendered import rendered
+from pileus.services.compute.http import bookmark, is_admin, links, root, stamp
+from pileus.services.compute.servers import guest_data, seen, service
+from pileus.services.compute.servers.seen import Row
+from pileus.services.compute.servers.service import Beside, Nic, Server, status_of
 
 ATTRIBUTES = "os_compute_api:os-extended-server-attributes"
 HOST_STATUS = "os_compute_api:servers:show:host_status"
 UNKNOWN_STATUS = "os_compute_api:servers:show:host_status:unknown-only"
 SPECS = "os_compute_api:servers:show:flavor-extra-specs"
 PROGRESSING = {"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"}
+KEPT = 2_000  # documents, of 2 KB
 FAULTY = {"ERROR", "DELETED"}
 POWER_NAMES = {0: "pending", 1: "running", 3: "paused", 4: "shutdown", 6: "crashed", 7: "suspended"}
 
-Shown = Callable[[Server, Beside], Any]
-More = Sequence[tuple[str, Shown]]
+Shown = Callable[[Server, Sequence[str]], Any]
 NEWER: tuple[tuple[str, str, Shown], ...] = (
-    ("2.9", "locked", lambda server, beside: server.locked_by is not None),
-    ("2.19", "description", lambda server, beside: server.description),
-    ("2.26", "tags", lambda server, beside: beside.tags),
-    ("2.63", "trusted_image_certificates", lambda server, beside: None),
-    ("2.71", "server_groups", lambda server, beside: [str(server.group_id)] if server.group_id else []),
-    ("2.73", "locked_reason", lambda server, beside: server.locked_reason),
-    ("2.90", "OS-EXT-SRV-ATTR:hostname", lambda server, beside: server.hostname),
-    ("2.96", "pinned_availability_zone", lambda server, beside: server.zone),
-    ("2.100", "scheduler_hints", lambda server, beside: server.hints),
+    ("2.9", "locked", lambda server, tags: server.locked_by is not None),
+    ("2.19", "description", lambda server, tags: server.description),
+    ("2.26", "tags", lambda server, tags: tags),
+    ("2.63", "trusted_image_certificates", lambda server, tags: None),
+    ("2.71", "server_groups", lambda server, tags: [str(server.group_id)] if server.group_id else []),
+    ("2.73", "locked_reason", lambda server, tags: server.locked_reason),
+    ("2.90", "OS-EXT-SRV-ATTR:hostname", lambda server, tags: server.hostname),
+    ("2.96", "pinned_availability_zone", lambda server, tags: server.zone),
+    ("2.100", "scheduler_hints", lambda server, tags: server.hints),
 )
+
+
+MadeOf = tuple[Row, Beside, "Way", str | None]
+"""What a server's document is made of; its user data, where that is shown."""
 
 
 class May(msgspec.Struct, frozen=True):
@@ -48,8 +58,28 @@ class May(msgspec.Struct, frozen=True):
     details: bool
 
 
-def may(ctx: Ctx, server: Server) -> May:
-    target = service.target(server)
+@dataclass(frozen=True, eq=False, slots=True)
+class Way:
+    """How a caller is shown servers. There is one of a kind (`way`): it is compared by what it is, which is fast."""
+
+    here: Here
+    version: Version | None
+    groups: bool
+    may: May
+
+    def at(self, text: str) -> bool:
+        """As that of Ctx."""
+        return self.version is not None and self.version >= version(text)
+
+
+@lru_cache(256)
+def way(base: str, path: str, version: Version | None, groups: bool, may: May) -> Way:
+    return Way(Here(base, path, {}), version, groups, may)
+
+
+def may(ctx: Ctx, owner: tuple[str, str]) -> May:
+    """Of the servers of this project and user."""
+    target = dict(zip(("project_id", "user_id"), owner, strict=True))
 
     def allowed(rule: str) -> bool:
         return ctx.world.policy.allows(rule, ctx.caller, target)
@@ -63,26 +93,33 @@ def may(ctx: Ctx, server: Server) -> May:
     )
 
 
-def brief(here: Here, server: Server) -> dict[str, Any]:
-    return {"id": server.id, "name": server.name, "links": links(here, "servers", str(server.id))}
+def brief(here: Here, row: Row) -> dict[str, Any]:
+    id_ = given_uuid(row[0])
+    return {"id": id_, "name": row[1], "links": links(here, "servers", str(id_))}
 
 
-async def whole(ctx: Ctx, here: Here, servers: Sequence[Server], *, groups: bool = False) -> list[dict[str, Any]]:
+async def whole(ctx: Ctx, here: Here, rows: Sequence[Row], *, groups: bool = False) -> list[Raw]:
     """Each with all there is to see. The number of queries does not depend on how many they are."""
-    allowed: dict[tuple[str, str], May] = {}
-    more = newer(ctx, groups=groups)
-    shown = []
-    for server, its in zip(servers, await service.beside(ctx, servers), strict=True):
-        key = (server.project_id, server.user_id)
-        if key not in allowed:
-            allowed[key] = may(ctx, server)
-        shown.append(one(ctx, here, server, its, allowed[key], more))
-    return shown
+    return [shown(*made_of) for made_of in await all_of(ctx, here, rows, groups=groups)]
 
 
-async def changed(ctx: Ctx, here: Here, server: Server) -> dict[str, Any]:
+async def all_of(ctx: Ctx, here: Here, rows: Sequence[Row], *, groups: bool) -> list[MadeOf]:
+    """What each of these servers' documents is made of."""
+    owners = [*map(seen.owner_of, rows)]
+    path = f"{root(here)}/servers"
+    ways = {owner: way(here.base, path, ctx.version, groups, may(ctx, owner)) for owner in set(owners)}
+    told = [row for row, owner in zip(rows, owners, strict=True) if seen.has_user_data(row) and told_all(ways[owner])]
+    its = await seen.user_data_of(ctx, [given_uuid(row[0]) for row in told])
+    texts = {row[0]: guest_data.user_data(ctx, its.get(given_uuid(row[0]))) for row in told}
+    found = zip(rows, await service.beside(ctx, rows), owners, strict=True)
+    return [(row, beside, ways[owner], texts.get(row[0])) for row, beside, owner in found]
+
+
+async def changed(ctx: Ctx, here: Here, server_id: UUID) -> dict[str, Any]:
     """What a PUT and a rebuild answer: all of it only from 2.75 on."""
-    (shown,) = await whole(ctx, here, [server], groups=True)
+    async with ctx.read() as ctx:
+        (made_of,) = await all_of(ctx, here, [await service.row(ctx, server_id)], groups=True)
+    shown = document(*made_of)
     if ctx.at("2.75"):
         return shown
     hidden = (
@@ -103,7 +140,9 @@ def bare(address: dict[str, Any]) -> dict[str, Any]:
     return {name: address[name] for name in ("version", "addr")}
 
 
-def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, more: More) -> dict[str, Any]:
+def document(row: Row, beside: Beside, way: Way, user_data: str | None) -> dict[str, Any]:
+    """Of these arguments alone: see `shown`."""
+    server, disks, tags = seen.read(row)
     status = status_of(server.vm_state, server.task_state)
     document: dict[str, Any] = {
         "id": server.id,
@@ -113,16 +152,16 @@ def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, more: Mo
         "user_id": server.user_id,
         "metadata": server.metadata,
         "hostId": host_id(server),
-        "image": image(ctx, here, server),
-        "flavor": flavor(ctx, here, server, specs=may.specs),
+        "image": image(way, server),
+        "flavor": flavor(way, server),
         "created": stamp(server.created_at),
         "updated": stamp(server.updated_at),
-        "addresses": addresses(beside.wires),
+        "addresses": addresses(beside.nics),
         "accessIPv4": server.access_ipv4 or "",
         "accessIPv6": server.access_ipv6 or "",
-        "links": links(here, "servers", str(server.id)),
+        "links": links(way.here, "servers", str(server.id)),
         "OS-DCF:diskConfig": server.disk_config,
-        "OS-EXT-AZ:availability_zone": beside.zone if server.host else "",
+        "OS-EXT-AZ:availability_zone": beside.zone,
         "config_drive": "True" if server.config_drive else "",
         "key_name": server.key_name,
         "OS-SRV-USG:launched_at": usage(server.launched_at),
@@ -130,44 +169,50 @@ def one(ctx: Ctx, here: Here, server: Server, beside: Beside, may: May, more: Mo
         "OS-EXT-STS:task_state": server.task_state,
         "OS-EXT-STS:vm_state": server.vm_state,
         "OS-EXT-STS:power_state": server.power_state,
-        "os-extended-volumes:volumes_attached": volumes(ctx, beside),
+        "os-extended-volumes:volumes_attached": volumes(way, disks),
     }
-    if names := dict.fromkeys(name for wire in beside.wires for name in wire.groups):
+    if names := dict.fromkeys(name for nic in beside.nics for name in nic.groups):
         document["security_groups"] = [{"name": name} for name in names]
     if status in PROGRESSING:
         document["progress"] = 100 if server.vm_state == "active" else 0
     if status in FAULTY and server.fault is not None:
-        document["fault"] = fault(server, details=may.details)
-    if may.attributes:
-        document |= attributes(ctx, server)
-    if may.host_status or (may.unknown_status and beside.host_status == "UNKNOWN"):
+        document["fault"] = fault(server, details=way.may.details)
+    if way.may.attributes:
+        document |= attributes(way, server, user_data)
+    if way.may.host_status or (way.may.unknown_status and beside.host_status == "UNKNOWN"):
         document["host_status"] = beside.host_status
-    for name, shown in more:
-        document[name] = shown(server, beside)
-    return document
+    return document | newer(way, server, tags)
 
 
-def newer(ctx: Ctx, *, groups: bool) -> list[tuple[str, Shown]]:
-    """What this microversion shows beyond the first one, and how it is seen."""
-    hidden = set() if groups else {"server_groups"}
-    return [(name, shown) for since, name, shown in NEWER if ctx.at(since) and name not in hidden]
+shown = rendered(KEPT)(document)
 
 
-def attributes(ctx: Ctx, server: Server) -> dict[str, Any]:
+def newer(way: Way, server: Server, tags: Sequence[str]) -> dict[str, Any]:
+    """What this microversion shows beyond the first one."""
+    hidden = () if way.groups else ("server_groups",)
+    return {name: shown(server, tags) for since, name, shown in NEWER if way.at(since) and name not in hidden}
+
+
+def told_all(way: Way) -> bool:
+    """Whether user data is shown, too."""
+    return way.may.attributes and way.at("2.3")
+
+
+def attributes(way: Way, server: Server, user_data: str | None) -> dict[str, Any]:
     """What is for administrators."""
     shown: dict[str, Any] = {
         "OS-EXT-SRV-ATTR:host": server.host,
         "OS-EXT-SRV-ATTR:hypervisor_hostname": server.host,
         "OS-EXT-SRV-ATTR:instance_name": f"instance-{server.id.int & 0xFFFFFFFF:08x}",
     }
-    if ctx.at("2.3"):
+    if told_all(way):
         shown["OS-EXT-SRV-ATTR:reservation_id"] = server.reservation_id
         shown["OS-EXT-SRV-ATTR:launch_index"] = server.launch_index
         shown["OS-EXT-SRV-ATTR:hostname"] = server.hostname
         shown["OS-EXT-SRV-ATTR:kernel_id"] = ""
         shown["OS-EXT-SRV-ATTR:ramdisk_id"] = ""
         shown["OS-EXT-SRV-ATTR:root_device_name"] = "/dev/vda"
-        shown["OS-EXT-SRV-ATTR:user_data"] = guest_data.user_data(ctx, server)
+        shown["OS-EXT-SRV-ATTR:user_data"] = user_data
     return shown
 
 
@@ -181,19 +226,19 @@ def _host_id(project_id: str, host: str) -> str:
     return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest()
 
 
-def image(ctx: Ctx, here: Here, server: Server) -> dict[str, Any] | str:
+def image(way: Way, server: Server) -> dict[str, Any] | str:
     if server.image_id is None:
         return ""
-    shown = {"id": server.image_id, "links": bookmark(here, "images", str(server.image_id))}
-    if not ctx.at("2.98"):
+    shown = {"id": server.image_id, "links": bookmark(way.here, "images", str(server.image_id))}
+    if not way.at("2.98"):
         return shown
     return {**shown, "properties": {name: str(value) for name, value in server.image.properties.items()}}
 
 
-def flavor(ctx: Ctx, here: Here, server: Server, *, specs: bool) -> dict[str, Any]:
+def flavor(way: Way, server: Server) -> dict[str, Any]:
     kept = server.flavor
-    if not ctx.at("2.47"):
-        return {"id": kept.id, "links": bookmark(here, "flavors", kept.id)}
+    if not way.at("2.47"):
+        return {"id": kept.id, "links": bookmark(way.here, "flavors", kept.id)}
     shown: dict[str, Any] = {
         "vcpus": kept.vcpus,
         "ram": kept.memory_mib,
@@ -202,19 +247,17 @@ def flavor(ctx: Ctx, here: Here, server: Server, *, specs: bool) -> dict[str, An
         "swap": kept.swap_mib,
         "original_name": kept.name,
     }
-    return {**shown, "extra_specs": kept.extra_specs} if specs else shown
+    return {**shown, "extra_specs": kept.extra_specs} if way.may.specs else shown
 
 
-def addresses(wires: Iterable[Wire]) -> dict[str, list[dict[str, Any]]]:
+def addresses(nics: Iterable[Nic]) -> dict[str, list[dict[str, Any]]]:
     """By the names of the networks, with the floating address behind the fixed one."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for wire in wires:
-        listed = found.setdefault(wire.network_name, [])
-        for fixed in wire.fixed:
-            listed.append(address(fixed.address, "fixed", wire.mac))
-            listed += [
-                address(out, "floating", wire.mac) for out, inner in wire.floating.items() if inner == fixed.address
-            ]
+    for nic in nics:
+        listed = found.setdefault(nic.network_name, [])
+        for fixed, floating in nic.addresses:
+            listed.append(address(fixed, "fixed", nic.mac))
+            listed += [address(out, "floating", nic.mac) for out in floating]
     return found
 
 
@@ -222,10 +265,10 @@ def address(text: str, kind: str, mac: str) -> dict[str, Any]:
     return {"version": 6 if ":" in text else 4, "addr": text, "OS-EXT-IPS:type": kind, "OS-EXT-IPS-MAC:mac_addr": mac}
 
 
-def volumes(ctx: Ctx, beside: Beside) -> list[dict[str, Any]]:
-    if not ctx.at("2.3"):
-        return [{"id": each.volume_id} for each in beside.volumes]
-    return [{"id": each.volume_id, "delete_on_termination": each.delete_with_server} for each in beside.volumes]
+def volumes(way: Way, disks: Sequence[tuple[UUID, bool]]) -> list[dict[str, Any]]:
+    if not way.at("2.3"):
+        return [{"id": id_} for id_, _ in disks]
+    return [{"id": id_, "delete_on_termination": last} for id_, last in disks]
 
 
 def fault(server: Server, *, details: bool) -> dict[str, Any]:

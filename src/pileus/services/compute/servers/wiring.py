@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -50,6 +50,15 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
     floating: Mapping[str, str] = {}  # floating address by the fixed one behind
     groups: Sequence[str] = ()  # names of security groups
     status: str = "ACTIVE"
+
+
+class Nic(NamedTuple):
+    """What is shown of a port where its server is."""
+
+    network_name: str
+    mac: str
+    addresses: tuple[tuple[str, tuple[str, ...]], ...]  # each fixed one with the floating ones that stand for it
+    groups: tuple[str, ...]  # names of security groups
 
 
 class Owner(Protocol):
@@ -219,6 +228,32 @@ async def wires(ctx: Ctx, port_ids: Collection[UUID]) -> dict[UUID, Wire]:
         )
         for port_id, each in found.items()
     }
+
+
+async def shown(ctx: Ctx, port_ids: Collection[UUID]) -> dict[UUID, Nic]:
+    """Of those of these ports that are there, with the groups that the caller may see."""
+    found = await ports.plain(ctx, port_ids)
+    if not found:
+        return {}
+    on = await networks.by_ids(ctx, {port.network_id for port in found})
+    wanted = {group_id for port in found for group_id in port.groups}
+    groups = await security_groups.by_ids(ctx, wanted) if wanted else {}
+    outside = await floating_of(ctx, port_ids)
+    return {
+        port.id: Nic(
+            on[port.network_id].name,
+            port.mac,
+            tuple((each, floats(outside, port.id, each)) for each in port.addresses),
+            tuple(groups[each].name for each in port.groups if each in groups),
+        )
+        for port in found
+        if port.network_id in on
+    }
+
+
+def floats(outside: Mapping[UUID, Mapping[str, str]], port_id: UUID, address: str) -> tuple[str, ...]:
+    """The floating addresses that stand for that one."""
+    return tuple(out for out, inner in outside[port_id].items() if inner == address) if port_id in outside else ()
 
 
 async def group_names(ctx: Ctx, port_ids: Collection[UUID]) -> dict[UUID, list[str]]:

@@ -41,6 +41,7 @@ from pileus.services.network.ports.inside import (
 from pileus.services.network.ports.ipam import Asked, Wish, allocate
 from pileus.services.network.ports.making import New, add, create, mac_in_use, target
 from pileus.services.network.ports.parts import readdress, refix
+from pileus.services.network.ports.plain import plain
 from pileus.services.network.ports.sagas import KIND
 from pileus.services.network.ports.store import Port, astray, count_of, in_pages, kind_of, names_of, read
 from pileus.services.network.ports.wiring import Address, Wiring, wiring
@@ -83,6 +84,7 @@ __all__ = [
     "of_devices",
     "of_owners",
     "page",
+    "plain",
     "read",
     "readdress",
     "refix",

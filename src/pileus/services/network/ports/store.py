@@ -111,12 +111,11 @@ FIXED = (
 )
 _GIVEN = Given(*(ports.c[name] for name in COLUMNS))
 _ADDRESS = sa.cast(allocations.c.ordinal, sa.Text) + " " + sa.cast(allocations.c.subnet_id, sa.Text) + " "
-GIVEN = sa.select(
-    *_GIVEN.columns,
+PARTS = (  # its addresses, its groups
     gathered(_ADDRESS + allocations.c.address, HELD, allocations.c.port_id == ports.c.id),
     gathered(sa.cast(members.c.group_id, sa.Text), members.c.port_id == ports.c.id),
-    tags.gathered_of(ports.c.id),
 )
+GIVEN = sa.select(*_GIVEN.columns, *PARTS, tags.gathered_of(ports.c.id))
 GIVEN_BY_ID = GIVEN.where(ports.c.id == sa.bindparam("id_"))
 STATE = sa.select(ports.c.up, ports.c.cause, ports.c.project_id).where(ports.c.id == sa.bindparam("id_"))
 GROUPS = sa.select(members).where(among(members.c.port_id, "ids_")).order_by(members.c.group_id)
@@ -268,9 +267,13 @@ kind_of: Callable[[tuple[Any, ...]], tuple[str, Any, str]] = itemgetter(
 def read(row: Sequence[Any]) -> tuple[Port, list[str]]:
     """The port that a row of `GIVEN` is, and its tags."""
     *_, addresses, groups, words = row
-    held = [each.split(" ") for each in apart(addresses)]
-    fixed = [Fixed(UUID(subnet_id), address) for _, subnet_id, address in sorted(held, key=lambda each: int(each[0]))]
+    fixed = [Fixed(UUID(subnet_id), address) for _, subnet_id, address in held_of(addresses)]
     return Port(**_GIVEN.read(row), fixed=fixed, groups=[UUID(each) for each in apart(groups)]), apart(words)
+
+
+def held_of(addresses: str | None) -> list[list[str]]:
+    """Of each address that was gathered its place among them, its subnet, itself."""
+    return sorted((each.split(" ") for each in apart(addresses)), key=lambda each: int(each[0]))
 
 
 async def add(ctx: Ctx, new: Sequence[Port]) -> None:
