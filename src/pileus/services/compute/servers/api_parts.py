@@ -153,8 +153,8 @@ async def list_addresses_of_network(ctx: Ctx, server_id: UUID, network_label: st
 
 async def addresses(ctx: Ctx, server_id: UUID) -> dict[str, list[dict[str, Any]]]:
     """The version and the address of each, by network."""
-    (beside,) = await service.beside(ctx, [await service.row(ctx, server_id)])
-    found = views.addresses(beside.nics)
+    ((nics, _),) = await service.beside(ctx, [await service.row(ctx, server_id)])
+    found = views.addresses(nics)
     return {name: [{"version": a["version"], "addr": a["addr"]} for a in listed] for name, listed in found.items()}
 
 

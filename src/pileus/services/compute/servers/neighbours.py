@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pileus.kernel.context import Ctx
@@ -118,16 +118,26 @@ async def zone_of(ctx: Ctx, server: Any) -> str:
     """The availability zone of the server's host; without one, the one that was asked for."""
     if server.host is None:
         return server.zone or ""
-    return (await places(ctx, [server.host]))[server.host][0]
+    return (await places(ctx, [server.host]))[server.host].zone
 
 
-async def places(ctx: Ctx, hosts: Collection[str]) -> dict[str, tuple[str, str]]:
-    """The availability zone of each host, and how it is: UP, DOWN, MAINTENANCE or UNKNOWN."""
+class Place(NamedTuple):
+    """The availability zone of a host, and how it is: UP, DOWN, MAINTENANCE or UNKNOWN."""
+
+    zone: str
+    status: str
+
+
+NOWHERE = Place("", "")
+
+
+async def places(ctx: Ctx, hosts: Collection[str]) -> dict[str | None, Place]:
+    """Of each of these hosts."""
     if not hosts:
         return {}
     known = await hypervisors.states_of(ctx, hosts)
     zones = await aggregates.zones_of(ctx, hosts)
-    return {name: (zones[name], condition(known.get(name))) for name in hosts}
+    return {name: Place(zones[name], condition(known.get(name))) for name in hosts}
 
 
 def condition(host: State | None) -> str:

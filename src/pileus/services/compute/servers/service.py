@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,7 @@ from pileus.services.compute.servers import (
 from pileus.services.compute.servers.draining import Move
 from pileus.services.compute.servers.guest_data import Vault
 from pileus.services.compute.servers.listing import Search
+from pileus.services.compute.servers.neighbours import NOWHERE, Place
 from pileus.services.compute.servers.rules import Fault, ImageFacts, Key, status_of
 from pileus.services.compute.servers.store import Device, NicRow, Server
 from pileus.services.compute.servers.wanted import PersonalFile, WantedDevice, WantedNic, WantedServer
@@ -56,6 +57,7 @@ __all__ = [
     "Nic",
     "NicRow",
     "PersonalFile",
+    "Place",
     "Search",
     "Server",
     "WantedDevice",
@@ -72,12 +74,8 @@ __all__ = [
 SERVER = "compute.server"
 
 
-class Beside(NamedTuple):
-    """What is shown of a server beside its row: its NICs in their order, where it is."""
-
-    nics: tuple[Nic, ...]
-    zone: str
-    host_status: str
+Beside = tuple[tuple[Nic, ...], Place]
+"""What is shown of a server beside its row: its NICs in their order, where it is."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -130,9 +128,8 @@ async def beside(ctx: Ctx, rows: Collection[seen.Row]) -> list[Beside]:
     async with ctx.read() as ctx:
         nics = await wiring.shown(ctx, [each for port_ids in ports_of for each in port_ids])
         places = await neighbours.places(ctx, {host for host in map(seen.host_of, rows) if host})
-    there = [places[host] if (host := seen.host_of(row)) else ("", "") for row in rows]
-    its = (tuple(nics[each] for each in port_ids if each in nics) for port_ids in ports_of)
-    return [Beside(mine, *place) for mine, place in zip(its, there, strict=True)]
+    its = [tuple([nics[each] for each in ids if each in nics]) if ids else () for ids in ports_of]
+    return [(mine, places.get(seen.host_of(row), NOWHERE)) for mine, row in zip(its, rows, strict=True)]
 
 
 async def page(ctx: Ctx, search: Search, *, brief: bool) -> Page:

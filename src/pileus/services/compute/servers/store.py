@@ -92,7 +92,7 @@ devices = sa.Table(
     "compute_block_device",
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),  # of the attachment, too
-    sa.Column("server_id", sa.Uuid, sa.ForeignKey("compute_server.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("server_id", sa.Uuid, sa.ForeignKey("compute_server.id", ondelete="CASCADE"), nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("source", Text, nullable=False),  # image | volume | snapshot | blank
     sa.Column("destination", Text, nullable=False),  # local | volume
@@ -107,6 +107,7 @@ devices = sa.Table(
     sa.Column("volume_type", Text),
     sa.Column("plugged", sa.Boolean, nullable=False),  # part of the guest's shape
     sa.Column("connection", JSON),  # how its host opens it
+    sa.Index("compute_block_device_server", "server_id", "volume_id"),  # most have no volume: lists need not read them
 )
 
 

@@ -19,7 +19,7 @@ from pileus.kernel.http.rendered import rendered
 from pileus.services.compute.http import bookmark, is_admin, links, root, stamp
 from pileus.services.compute.servers import guest_data, seen, service
 from pileus.services.compute.servers.seen import Row
-from pileus.services.compute.servers.service import Beside, Nic, Server, status_of
+from pileus.services.compute.servers.service import Nic, Place, Server, status_of
 
 ATTRIBUTES = "os_compute_api:os-extended-server-attributes"
 HOST_STATUS = "os_compute_api:servers:show:host_status"
@@ -44,7 +44,7 @@ NEWER: tuple[tuple[str, str, Shown], ...] = (
 )
 
 
-MadeOf = tuple[Row, Beside, "Way", str | None]
+MadeOf = tuple[Row, tuple[Nic, ...], Place, "Way", str | None]
 """What a server's document is made of; its user data, where that is shown."""
 
 
@@ -112,7 +112,7 @@ async def all_of(ctx: Ctx, here: Here, rows: Sequence[Row], *, groups: bool) -> 
     its = await seen.user_data_of(ctx, [given_uuid(row[0]) for row in told])
     texts = {row[0]: guest_data.user_data(ctx, its.get(given_uuid(row[0]))) for row in told}
     found = zip(rows, await service.beside(ctx, rows), owners, strict=True)
-    return [(row, beside, ways[owner], texts.get(row[0])) for row, beside, owner in found]
+    return [(row, nics, place, ways[owner], texts.get(row[0])) for row, (nics, place), owner in found]
 
 
 async def changed(ctx: Ctx, here: Here, server_id: UUID) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def bare(address: dict[str, Any]) -> dict[str, Any]:
     return {name: address[name] for name in ("version", "addr")}
 
 
-def document(row: Row, beside: Beside, way: Way, user_data: str | None) -> dict[str, Any]:
+def document(row: Row, nics: Sequence[Nic], place: Place, way: Way, user_data: str | None) -> dict[str, Any]:
     """Of these arguments alone: see `shown`."""
     server, disks, tags = seen.read(row)
     status = status_of(server.vm_state, server.task_state)
@@ -156,12 +156,12 @@ def document(row: Row, beside: Beside, way: Way, user_data: str | None) -> dict[
         "flavor": flavor(way, server),
         "created": stamp(server.created_at),
         "updated": stamp(server.updated_at),
-        "addresses": addresses(beside.nics),
+        "addresses": addresses(nics),
         "accessIPv4": server.access_ipv4 or "",
         "accessIPv6": server.access_ipv6 or "",
         "links": links(way.here, "servers", str(server.id)),
         "OS-DCF:diskConfig": server.disk_config,
-        "OS-EXT-AZ:availability_zone": beside.zone,
+        "OS-EXT-AZ:availability_zone": place.zone,
         "config_drive": "True" if server.config_drive else "",
         "key_name": server.key_name,
         "OS-SRV-USG:launched_at": usage(server.launched_at),
@@ -171,7 +171,7 @@ def document(row: Row, beside: Beside, way: Way, user_data: str | None) -> dict[
         "OS-EXT-STS:power_state": server.power_state,
         "os-extended-volumes:volumes_attached": volumes(way, disks),
     }
-    if names := dict.fromkeys(name for nic in beside.nics for name in nic.groups):
+    if names := dict.fromkeys(name for nic in nics for name in nic.groups):
         document["security_groups"] = [{"name": name} for name in names]
     if status in PROGRESSING:
         document["progress"] = 100 if server.vm_state == "active" else 0
@@ -179,8 +179,8 @@ def document(row: Row, beside: Beside, way: Way, user_data: str | None) -> dict[
         document["fault"] = fault(server, details=way.may.details)
     if way.may.attributes:
         document |= attributes(way, server, user_data)
-    if way.may.host_status or (way.may.unknown_status and beside.host_status == "UNKNOWN"):
-        document["host_status"] = beside.host_status
+    if way.may.host_status or (way.may.unknown_status and place.status == "UNKNOWN"):
+        document["host_status"] = place.status
     return document | newer(way, server, tags)
 
 
