@@ -21,26 +21,21 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID, SafeUUID
 
-import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
-from sqlalchemy.pool import NullPool
-from sqlalchemy.util import LRUCache
 
-from pileus.kernel.db.base import LockOrder, Params, Probe, from_json, metadata, to_json
+from pileus.kernel.db import plans
+from pileus.kernel.db.base import LockOrder, Params, Probe, metadata
 from pileus.kernel.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 UNDONE = "The database undid this transaction: its disk is full or failing."
 PROGRESS_STEPS = 10_000
-COMPILED_STATEMENTS = 1_000
 SWEEP_BYTES = 8 * 2**20
 PRAGMAS = (
     "journal_mode=WAL",
@@ -52,46 +47,6 @@ PRAGMAS = (
     "cache_size=-16000",
     f"journal_size_limit={SWEEP_BYTES}",  # a log that begins anew is cut to this: its size tells whether it is due
 )
-
-
-class ReadyUuid(sa.Uuid[Any]):
-    """Ids as this process itself has written them: 32 hexadecimal digits, which need no check."""
-
-    def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
-        return id_of
-
-
-def id_of(digits: str | None, unknown: SafeUUID = SafeUUID.unknown) -> UUID | None:
-    """`UUID(digits)` in half the time: a list of servers has thousands."""
-    if digits is None:
-        return None
-    made = UUID.__new__(UUID)
-    object.__setattr__(made, "int", int(digits, 16))
-    object.__setattr__(made, "is_safe", unknown)
-    return made
-
-
-class ReadyJson(sqlite.JSON):
-    """Documents, decoded in one call. One that is a number SQLite has made a number of."""
-
-    def result_processor(self, dialect: sa.Dialect, coltype: Any) -> Any:
-        decode = msgspec.json.Decoder().decode
-        return lambda value: decode(value) if isinstance(value, str) else value
-
-
-@cache
-def template() -> sa.Engine:
-    """What all databases of this process have in common: the dialect, and with it the statements compiled so far."""
-    engine = sa.create_engine("sqlite://", json_serializer=to_json, json_deserializer=from_json)
-    engine.dialect.colspecs = {**engine.dialect.colspecs, sa.Uuid: ReadyUuid, sa.JSON: ReadyJson}
-    engine.connect().close()
-    return engine.execution_options(compiled_cache=LRUCache(COMPILED_STATEMENTS))
-
-
-def engine_for(connect: Callable[[], Any]) -> sa.Engine:
-    """An engine whose connections come from `connect`. A database opened later finds the statements compiled."""
-    same = template()
-    return sa.Engine(NullPool(connect), same.dialect, same.url, execution_options=same.get_execution_options())
 
 
 def translated(error: Exception) -> Unavailable:
@@ -120,6 +75,9 @@ class SqliteConnection:
         if not self._raw.in_transaction:  # or each statement would be committed by itself
             raise Unavailable(UNDONE)
         try:
+            answer = plans.run(self._raw, statement, params)
+            if answer is not None:
+                return answer  # type: ignore[return-value]
             result = self._connection.execute(statement, params)
             # all rows now, unless they have been fetched: the cursor must not outlive the transaction
             if result.returns_rows and type(result.cursor_strategy) is not FullyBufferedCursorFetchStrategy:
@@ -178,7 +136,7 @@ class SqliteDatabase:
         self._free.set()
         self._reader_free = asyncio.Lock()
         try:
-            self._engine = engine_for(self._connect)
+            self._engine = plans.engine_for(self._connect)
             self._writer, self._reader = self._engine.connect(), self._engine.connect()
             self._looking = self._connect()
         except (sqlite3.Error, sa.exc.SQLAlchemyError) as e:
