@@ -147,6 +147,7 @@ class Chaos:
 
     async def jump(self) -> None:
         self.clock.advance(self.chance.choice(JUMPS_S))
+        await retry_parked(self.cloud.ctx())
 
     def of(self, host: str, kind: str) -> Troubles:
         found: Troubles = self.cloud.world.rims[kind, host]._behind.troubles  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from pileus.kernel.errors import Conflict, HostDown, TryAgain, Unavailable
 from pileus.kernel.operations import Op, Wait, Worker
 from pileus.kernel.operations.op import FencedEngine
 from pileus.kernel.operations.tables import operations
-from pileus.kernel.operations.views import log_of, retry, retry_parked
+from pileus.kernel.operations.views import RETRIED_AT_ONCE, log_of, retry, retry_parked
 from pileus.kernel.verbs import Done, Failed, Going
 from support.sagas import answers, nothing, raises, step_of
 
@@ -203,6 +203,23 @@ async def test_what_is_parked_tries_again_by_itself_now_and_then(play: Any, new_
     ready.append(1)
     assert [await after(pause_s / 2), await after(pause_s)] == ["parked", "done"]
     assert (await play.events(operation)).count("act resumed") == 2
+
+
+async def test_all_that_is_parked_tries_again_however_much_it_is(play: Any, new_saga: Any, world: DemoWorld) -> None:
+    saga, ready = new_saga(), []
+
+    async def act(op: Op) -> Any:
+        return None if ready else Failed("not yet")
+
+    step_of(saga, "act", act, point_of_no_return=True)
+    started = [await play.start(saga) for _ in range(RETRIED_AT_ONCE + 1)]
+    await play.drain()
+    assert {await play.state(each) for each in started} == {"parked"}
+    ready.append(1)
+    world.clock.advance(world.config.operations.retry_parked_s)  # type: ignore[attr-defined]
+    await retry_parked(world.ctx())
+    await play.drain()
+    assert {await play.state(each) for each in started} == {"done"}
 
 
 # clocks that are set

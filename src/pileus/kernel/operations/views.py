@@ -127,9 +127,17 @@ RESTED = (
 
 async def retry_parked(ctx: Ctx) -> None:
     """Let those try again that have been parked for long enough: what was in their way may be gone, a host be back."""
+    now = ctx.now()
+    while await _resumed(ctx, now) == RETRIED_AT_ONCE:
+        pass
+
+
+async def _resumed(ctx: Ctx, now: float) -> int:
     async with ctx.transaction() as ctx:
-        for row in (await ctx.execute(RESTED, {"now_": ctx.now()})).all():
+        rows = (await ctx.execute(RESTED, {"now_": now})).all()
+        for row in rows:
             await start.resume(ctx, row)
+        return len(rows)
 
 
 async def cancel(ctx: Ctx, operation_id: uuid.UUID) -> None:
