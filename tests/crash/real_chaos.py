@@ -33,6 +33,7 @@ from crash.history import COMPUTE, DEEDS, IMAGE, NETWORK, Deed, History
 from crash.resting import differences, settled, unstable
 from crash.witness import Witness, broken_promises
 from support.people import add_tenant
+from support.tiny import tiny_image
 from support.waiting import pause
 
 HANDS = 2
@@ -220,7 +221,7 @@ async def main(asked: argparse.Namespace) -> int:
     assert burning is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, burning.cancel)  # and clear away
     with tempfile.TemporaryDirectory(prefix="pc-", ignore_cleanup_errors=True) as name:
-        async with fire(Path(name), asked.image, asked.seed, asked.tenants) as fire_of:
+        async with fire(Path(name), asked.image or tiny_image(), asked.seed, asked.tenants) as fire_of:
             print(f"{time.strftime('%H:%M:%S')} the cloud serves {fire_of.cloud.url}, in {name}", flush=True)
             await fire_of.burn(asked.minutes * 60)
             print(f"{dict(fire_of.tenants[0].history.counted)}, {dict(fire_of.counted)}", flush=True)
@@ -237,7 +238,7 @@ def parsed() -> argparse.Namespace:
     p.add_argument("--seed", type=int, default=random.randrange(2**32))
     p.add_argument("--minutes", type=float, default=5.0, help="of fire (5)")
     p.add_argument("--tenants", type=int, default=2, help="(2)")
-    p.add_argument("--image", type=Path, default=Path("build/tiny.qcow2"), help="by `pileus image build-tiny`")
+    p.add_argument("--image", type=Path, help="by `pileus image build-tiny`, which is asked for one")
     p.add_argument("--keep", action="store_true", help="leave a cloud with faults as it is until SIGTERM")
     return p.parse_args()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import pileus
-from support.source import ROOT
+from support.tiny import tiny_image
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,10 +38,5 @@ def verified(state: Path) -> None:
 
 @pytest.fixture(scope="session")
 def tiny() -> Path:
-    """The image of a small guest; built once."""
-    image = ROOT / "build" / "tiny.qcow2"
-    if not image.exists():
-        image.parent.mkdir(exist_ok=True)
-        command = Path(sys.executable).with_name("pileus")
-        subprocess.run([command, "image", "build-tiny", "--out", image], check=True, timeout=300)
-    return image
+    """The image of a small guest."""
+    return tiny_image()
