@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -89,3 +92,23 @@ def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     ca = tls.ensure_ca(tmp_path / "ca")
     certificate, key = tls.ensure_server(ca, tmp_path / "ca", ["127.0.0.1"])
     return tls.server_context(certificate, key), tls.client_context(tmp_path / "ca" / "ca.pem")
+
+
+class Link:
+    """What a thread that reads or sends needs of a connection: its socket, with nothing before a file, and the threads."""
+
+    def __init__(self, sock: socket.socket, threads: ThreadPoolExecutor, closing: bool = False) -> None:
+        self.transport = self
+        self.site = SimpleNamespace(threads=threads)
+        self._socket = sock
+        self._closing = closing
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        assert name == "socket"
+        return self._socket
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def get_write_buffer_size(self) -> int:
+        return 0

@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from kernel.http_server.conftest import CLOSE, HOST, Serve, answer
+from kernel.http_server.conftest import CLOSE, HOST, Link, Serve, answer
 from pileus.kernel.config import Http
 from pileus.kernel.errors import ClientGone, CloudError, RangeNotSatisfiable, RequestTimeout, TooLarge
 from pileus.kernel.http.answers import FilePart, Stream
@@ -45,26 +44,6 @@ class Sender:
         except BaseException as e:
             self.seen.append(e)
             raise
-
-
-class Link:
-    """What `send_file` needs of a connection: its socket, with nothing before the file, and the threads."""
-
-    def __init__(self, sock: socket.socket, threads: ThreadPoolExecutor, closing: bool = False) -> None:
-        self.transport = self
-        self.site = SimpleNamespace(threads=threads)
-        self._socket = sock
-        self._closing = closing
-
-    def get_extra_info(self, name: str) -> socket.socket:
-        assert name == "socket"
-        return self._socket
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 @pytest.fixture

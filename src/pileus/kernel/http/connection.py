@@ -13,9 +13,10 @@ from pileus.kernel.errors import BadRequest, ClientGone, CloudError, RequestTime
 from pileus.kernel.http import wire
 from pileus.kernel.http.deadline import Deadline
 from pileus.kernel.http.exchange import HIGH_WATER, Exchange
-from pileus.kernel.http.sendfile import send_file
+from pileus.kernel.http.sendfile import read_socket, send_file
 from pileus.kernel.http.site import Site
 
+PULL_BYTES = 524_288  # of a large body, read at once
 LINGER_S = 2.0  # how long a client that was told off may take to read it
 LINGER_BYTES = 8_388_608  # and how much it may still send meanwhile: no less than what socket buffers hold
 
@@ -194,6 +195,22 @@ class Connection(asyncio.Protocol):
         if not exchange.body.ended:
             self.resume_reading()
             self._reading.set(self.site.http.body_timeout_s, self._body_is_late)
+
+    async def pull(self, exchange: Exchange) -> None:
+        """Have a thread read what waits in the socket, if it is much; without TLS, which only the transport undoes.
+
+        What there is not, or no more, the transport finds out: it reads on when the app waits.
+        """
+        if not self._paused or self._ahead or self.transport.get_extra_info("ssl_object") is not None:
+            return
+        left = exchange.body.left
+        try:
+            data = await read_socket(self, PULL_BYTES if left is None else min(left, PULL_BYTES), HIGH_WATER)
+        except asyncio.CancelledError:
+            exchange.keep_alive = False  # what was read is lost
+            raise
+        if data and self._exchange is exchange and exchange.gone is None:
+            self._feed(exchange, data)
 
     def _pause_reading(self) -> None:
         if not self._paused:

@@ -43,6 +43,7 @@ class Exchange:
     __slots__ = (
         "_chunked",
         "_expects_continue",
+        "_fast",
         "_held_back",
         "_left",
         "_link",
@@ -73,6 +74,7 @@ class Exchange:
         self._expects_continue = head.expects_continue
         self._pieces: list[bytes] = []
         self._told_end = False
+        self._fast = False  # more came than is read ahead: the client waits for us, not we for it
         self._news: asyncio.Event = asyncio.Event()
         self._held_back = b""  # the head of the response, until its first piece goes with it
         self._chunked = False
@@ -112,16 +114,22 @@ class Exchange:
             if not (self._pieces or self.body.ended):
                 self._link.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.gone or self.completed or self._pieces or (self.body.ended and not self._told_end)):
-            self._news.clear()
-            self._link.await_body(self)
-            await self._news.wait()
+            if self._fast:
+                self._fast = False
+                await self._link.pull(self)
+            else:
+                self._news.clear()
+                self._link.await_body(self)
+                await self._news.wait()
         if self.gone or self.completed:
             return {"type": "http.disconnect", "reason": self.gone or ""}
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
-        self.buffered = 0
         self._told_end = self.body.ended
-        self._link.resume_reading()
+        self._fast = self.buffered > HIGH_WATER and not self._told_end
+        self.buffered = 0
+        if not self._fast:
+            self._link.resume_reading()
         return {"type": "http.request", "body": data, "more_body": not self._told_end}
 
     async def send(self, message: Message) -> None:
