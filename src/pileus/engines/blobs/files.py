@@ -17,10 +17,11 @@ from typing import ParamSpec, TypeVar
 from urllib.parse import unquote
 
 from pileus.engines.blobs import BlobFacts, Blobs, Look, NoRoom
-from pileus.engines.files import UNFINISHED, make_directory, safe_name, sync_directory
+from pileus.engines.files import UNFINISHED, make_directory, safe_name, start_writeback, sync_directory
 from pileus.kernel.errors import NotFound, TooLarge, Unavailable
 
-BATCH_BYTES = 1_048_576  # so much goes to a thread at once
+BATCH_BYTES = 1_048_576  # so much goes to threads at once
+FLUSH_BYTES = 33_554_432  # so much is sent to the disk at once, while more comes: little is left to wait for at the end
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -50,19 +51,20 @@ async def in_thread(call: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
         raise
 
 
-def use_each(use: Callable[[bytes], object], batch: list[bytes]) -> None:
+def use_each(uses: Sequence[Callable[[bytes], object]], batch: list[bytes]) -> None:
     for piece in batch:
-        use(piece)
+        for use in uses:
+            use(piece)
 
 
 class FileWriter:
-    """One file that grows. While threads write a batch, and sum it up, each in its way, the next one is gathered."""
+    """One file that grows. While threads sum a batch up, each in its way, and the last writes it too, the next is gathered."""
 
     def __init__(self, blobs: FileBlobs, blob_id: str, most_bytes: int, digests: Sequence[str]) -> None:
         self._blobs, self._id, self._most_bytes = blobs, blob_id, most_bytes
         self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in digests}
         self._batch: list[bytes] = []
-        self._batched = self._size = 0
+        self._batched = self._size = self._written = self._flushed = 0
         self._running: asyncio.Future[list[None]] | None = None
         self._file = -1
 
@@ -86,8 +88,9 @@ class FileWriter:
         """Give the batch to a thread, as soon as that has taken the one before."""
         await self._taken()
         batch, self._batch, self._batched = self._batch, [], 0
-        uses = [self._write, *(each.update for each in self._hashes.values())]
-        self._running = asyncio.gather(*(asyncio.to_thread(use_each, use, batch) for use in uses))
+        shares: list[list[Callable[[bytes], object]]] = [[each.update] for each in self._hashes.values()] or [[]]
+        shares[-1].insert(0, self._write)
+        self._running = asyncio.gather(*(asyncio.to_thread(use_each, uses, batch) for uses in shares))
 
     async def _taken(self) -> None:
         """Return when no thread uses a batch. Raises what went wrong there."""
@@ -106,6 +109,10 @@ class FileWriter:
         left = memoryview(piece)
         while left:
             left = left[os.write(self._file, left) :]
+        self._written += len(piece)
+        if self._written - self._flushed >= FLUSH_BYTES:
+            self._blobs.flush(self._file, self._flushed, self._written)
+            self._flushed = self._written
 
     async def look(self, look: Look[T]) -> T:
         await self._push()
@@ -146,6 +153,11 @@ class FileBlobs(Blobs):
 
     def whole(self, blob_id: str) -> Path:
         return self._home / name_of(blob_id)
+
+    def flush(self, file: int, begin: int, end: int) -> None:
+        """Begin to write to the disk what `finish` will wait for; where the system cannot, that has more to do."""
+        if self._durable:
+            start_writeback(file, begin, end - begin)
 
     def finish(self, blob_id: str, file: int) -> None:
         """On the disk first, then under its name. Raises OSError."""
