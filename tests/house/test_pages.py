@@ -37,7 +37,7 @@ def test_every_block_is_run_or_says_why_not(block: Block) -> None:
 def test_no_others_are_left_to_scripts() -> None:
     """What tests are run by, and in, and what would take that away from them. A script is there for each."""
     left = {block.text: block.facts["script"] for block in BLOCKS if "script" in block.facts}
-    assert left == {"script/demo\n": "script/fresh-debian", "script/setup\n": ".ci/run", ".ci/run\n": ".ci/run"}
+    assert left == {"script/setup\n": ".ci/run", ".ci/run\n": ".ci/run"}
     assert all(os.access(ROOT / script, os.X_OK) for script in left.values())
 
 
