@@ -232,11 +232,22 @@ class Datacentre:
 
     async def whole(self) -> bool:
         """Whether everything runs and every host is usable."""
-        with contextlib.suppress(httpx.TransportError, AssertionError):
-            return (
-                self.has_database() and await self.answers() and await self.usable(*(each.name for each in self.hosts))
-            )
-        return False
+        return not await self.lacking()
+
+    async def lacking(self) -> list[str]:
+        """What does not run, or which host cannot be used."""
+        if not self.has_database():
+            return ["PostgreSQL does not answer"]
+        if not await self.answers():
+            return ["the API does not answer"]
+        try:
+            async with await self.client() as http:
+                answer = await http.get("/pileus/v1/hosts")
+            known = {each["name"]: each for each in answer.json()["hosts"]} if answer.is_success else {}
+        except (httpx.TransportError, AssertionError) as e:
+            return [f"the API does not answer: {e!r}"]
+        names = [each.name for each in self.hosts]
+        return [f"{name} is not usable: {known.get(name)}" for name in names if not known.get(name, {}).get("usable")]
 
     async def end(self) -> None:
         """Nothing of it runs."""

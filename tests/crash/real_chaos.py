@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -161,7 +161,10 @@ class Fire:
     async def rest(self) -> list[str]:
         """What a cloud must not be found with, when it has had time to come to rest."""
         began = time.monotonic()
-        await comes_true(self.cloud.whole, within_s=RESTS_WITHIN_S)
+        with suppress(TimeoutError):
+            await comes_true(self.cloud.whole, within_s=RESTS_WITHIN_S)
+        if lacking := await self.cloud.lacking():
+            return [f"not whole after {RESTS_WITHIN_S:g} s: {each}" for each in lacking]
         while True:
             await settled(self.admin, RESTS_WITHIN_S)
             found, rested_s = await self.faults(), time.monotonic() - began
