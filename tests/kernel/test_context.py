@@ -59,6 +59,8 @@ async def test_a_read_cannot_become_a_transaction_nor_hold_what_only_that_can(ct
                 pass
         with pytest.raises(AssertionError, match="a lock lives in a transaction"):
             await read.lock("quota", 1)
+        with pytest.raises(AssertionError, match="a lock lives in a transaction"):
+            await read.hold(sa.select(1))
         with pytest.raises(AssertionError, match="nothing will be committed"):
             read.after_commit(print)
     with pytest.raises(AssertionError, match="a lock lives in a transaction"):

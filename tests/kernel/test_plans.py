@@ -62,6 +62,20 @@ async def test_values_of_its_own_stay_its_own(filled: Database) -> None:
             assert [(await connection.execute(each)).scalar() for each in statements] == ["c", "a'b"]
 
 
+async def test_what_lacks_a_value_is_refused_each_time(filled: Database) -> None:
+    for _ in range(OFTEN):
+        async with filled.read() as connection:
+            with pytest.raises(sa.exc.SQLAlchemyError, match="name_"):
+                await connection.execute(BY_NAME)
+
+
+async def test_columns_of_one_name_are_read_by_their_place(filled: Database) -> None:
+    alike = sa.select(planned.c.name.label("x"), planned.c.size.label("x")).order_by(planned.c.size)
+    async with filled.read() as connection:
+        for _ in range(OFTEN):
+            assert [tuple(row) for row in await connection.execute(alike)] == [("c", 0), ("a'b", 2**40)]
+
+
 async def test_lists_of_any_length_are_found(filled: Database) -> None:
     some = sa.select(sa.func.count()).where(planned.c.name.in_(sa.bindparam("names_", expanding=True)))
     async with filled.read() as connection:

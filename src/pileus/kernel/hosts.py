@@ -288,11 +288,6 @@ async def first(ctx: Ctx) -> str | None:
     return (await ctx.execute(FIRST)).scalar()
 
 
-async def usable(ctx: Ctx) -> list[str]:
-    """The names of those that may get something new, without what they say of themselves, which is much."""
-    return list((await ctx.execute(USABLE)).scalars())
-
-
 async def list_all(ctx: Ctx) -> list[Host]:
     """Every host, by name."""
     return [Host(**row._mapping) for row in (await ctx.execute(sa.select(hosts).order_by(hosts.c.name))).all()]

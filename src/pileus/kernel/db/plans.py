@@ -115,7 +115,7 @@ _known: dict[int, Known] = {}
 
 
 def run(raw: sqlite3.Connection, statement: sa.Executable, params: Params) -> Answer | None:
-    """Run it by its plan; None when it has none. Raises what SQLAlchemy raises, but sqlite3.OperationalError."""
+    """Run it by its plan; None when it has none. Raises SQLAlchemy's IntegrityError; else what the driver does."""
     several = () if params is None or isinstance(params, Mapping) else params
     one: Any = several[0] if several else params or {}
     plan = _plan_of(statement, one)
@@ -123,11 +123,8 @@ def run(raw: sqlite3.Connection, statement: sa.Executable, params: Params) -> An
         return None
     try:
         return plan.run_each(raw, several) if len(several) > 1 else plan.run(raw, one)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.Error as e:
-        known: Any = sa.exc.DBAPIError.instance(plan.sql, None, e, sqlite3.Error, dialect=template().dialect)
-        raise known from e
+    except sqlite3.IntegrityError as e:
+        raise sa.exc.IntegrityError(plan.sql, None, e) from e
 
 
 def _plan_of(statement: sa.Executable, params: Mapping[str, Any]) -> Plan | None:
@@ -148,13 +145,7 @@ def _plan_of(statement: sa.Executable, params: Mapping[str, Any]) -> Plan | None
 def _remember(statement: sa.Executable) -> None:
     """For as long as it lives: another may have its address after it."""
     address = id(statement)
-
-    def forget(ref: weakref.ref[Any]) -> None:
-        known = _known.get(address)
-        if known is not None and known.statement is ref:
-            del _known[address]
-
-    _known[address] = Known(weakref.ref(statement, forget))
+    _known[address] = Known(weakref.ref(statement, lambda _: _known.pop(address)))
 
 
 def _planned(statement: Any, names: list[str]) -> Plan | None:

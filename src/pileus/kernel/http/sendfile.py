@@ -119,17 +119,10 @@ async def read_socket(link: Connection, most: int, least: int) -> bytes:
     socket = os.dup(link.transport.get_extra_info("socket").fileno())
     try:
         count = min(most, int.from_bytes(ioctl(socket, FIONREAD, bytes(4)), sys.byteorder))
-        return b"" if count < least else await _to_its_end(link.site.threads, _pull, socket, count)
+        # exactly what is there: of memory that is returned in part, malloc would make new pages each time
+        return b"" if count < least else await _to_its_end(link.site.threads, os.read, socket, count)
     finally:
         os.close(socket)
-
-
-def _pull(socket: int, count: int) -> bytes:
-    """The count is exact: of memory that is returned in part, malloc would make new pages each time."""
-    try:
-        return os.read(socket, count)
-    except OSError:  # lost: the transport will be told
-        return b""
 
 
 async def _to_its_end(threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
