@@ -113,8 +113,9 @@ def test_an_interface_comes_and_goes(mine: Connection, server: Any, network: Any
     added = compute.create_server_interface(server, net_id=network.id)
     assert added.port_id in {each.port_id for each in compute.server_interfaces(server)}
     assert mine.network.get_port(added.port_id).device_id == server.id
-    compute.delete_server_interface(added.port_id, server)
-    compute.wait_for_delete(compute.get_server_interface(added.port_id, server), **SOON)
+    there = compute.get_server_interface(added.port_id, server)
+    compute.delete_server_interface(there, server)
+    compute.wait_for_delete(there, **SOON)
     assert mine.network.find_port(added.port_id) is None
 
 
