@@ -348,12 +348,16 @@ async def until_logged(caplog: pytest.LogCaptureFixture, text: str) -> None:
             await pause(0.001)
 
 
-async def test_closing_waits_for_the_commit_that_is_on_its_way(run_directory: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sweep_bytes", [0, 2**40], ids=["swept", "not swept"])
+@pytest.mark.parametrize("fill_s", [0.005, 0.0], ids=["in one commit", "in several"])
+async def test_closing_waits_for_all_that_are_on_their_way(
+    run_directory: Path, tmp_path: Path, fill_s: float, sweep_bytes: int
+) -> None:
     with sqlite_database(run_directory, tmp_path):
         path = tmp_path / "pileus.sqlite"
         database = SqliteDatabase(path)
         await database.start()
-        database.wal_sweep_bytes = 0
+        database.wal_sweep_bytes, database.fill_s = sweep_bytes, fill_s
         writing = [asyncio.create_task(write(database, n)) for n in range(5)]
         await asyncio.sleep(0)
         await database.close()

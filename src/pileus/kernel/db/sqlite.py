@@ -161,7 +161,7 @@ class SqliteDatabase:
         return raw
 
     async def close(self) -> None:
-        while self._batch is not None or not self._free.is_set():
+        while self._entering or self._batch is not None or not self._free.is_set():
             await asyncio.sleep(0)
             await self._free.wait()
         if self._sweep is not None:
