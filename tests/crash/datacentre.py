@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,9 +216,14 @@ class Datacentre:
 
     async def usable(self, *names: str) -> bool:
         """Whether these hosts can be used."""
+        return all(each.get("usable") for each in (await self.known(names)).values())
+
+    async def known(self, names: Iterable[str]) -> dict[str, Any]:
+        """What the cloud says of these hosts; nothing of one that it does not know."""
         async with await self.client() as http:
             answer = await http.get("/pileus/v1/hosts")
-        return answer.is_success and set(names) <= {each["name"] for each in answer.json()["hosts"] if each["usable"]}
+        told = {each["name"]: each for each in answer.json()["hosts"]} if answer.is_success else {}
+        return {name: told.get(name, {}) for name in names}
 
     async def client(self, user: str = "admin", password: str = "", project: str = "admin") -> httpx.AsyncClient:
         """Somebody who is logged in. Without a password: the administrator."""
@@ -241,13 +246,10 @@ class Datacentre:
         if not await self.answers():
             return ["the API does not answer"]
         try:
-            async with await self.client() as http:
-                answer = await http.get("/pileus/v1/hosts")
-            known = {each["name"]: each for each in answer.json()["hosts"]} if answer.is_success else {}
+            known = await self.known(each.name for each in self.hosts)
         except (httpx.TransportError, AssertionError) as e:
             return [f"the API does not answer: {e!r}"]
-        names = [each.name for each in self.hosts]
-        return [f"{name} is not usable: {known.get(name)}" for name in names if not known.get(name, {}).get("usable")]
+        return [f"{name} is not usable: {said}" for name, said in known.items() if not said.get("usable")]
 
     async def end(self) -> None:
         """Nothing of it runs."""

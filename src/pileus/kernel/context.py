@@ -168,15 +168,16 @@ class Ctx:
 
     async def lock(self, kind: str, key: object) -> None:
         """Hold others who decide on the same (kind, key) off until this transaction ends. See `Connection.lock`."""
-        if self.connection is None or not self.connection.writes:
-            raise AssertionError("a lock lives in a transaction")
-        await self.connection.lock(kind, key)
+        await self._locking().lock(kind, key)
 
     async def hold(self, statement: sa.Executable, params: Params = None) -> None:
         """Hold others who change these rows off until this transaction ends. See `Connection.hold`."""
+        await self._locking().hold(statement, params)
+
+    def _locking(self) -> Connection:
         if self.connection is None or not self.connection.writes:
             raise AssertionError("a lock lives in a transaction")
-        await self.connection.hold(statement, params)
+        return self.connection
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once the open transaction is durable."""

@@ -241,7 +241,7 @@ async def immutable_below(ctx: Ctx, project_id: str) -> str | None:
 
 async def lock(ctx: Ctx, ids: Sequence[str]) -> None:
     """Wait for those who hold one of them, and let nobody hold one until this transaction ends."""
-    await ctx.execute(sa.select(projects.c.id).where(projects.c.id.in_(ids)).with_for_update())
+    await ctx.hold(sa.select(projects.c.id).where(projects.c.id.in_(ids)).with_for_update())
 
 
 HOLD = sa.select(projects.c.enabled).where(projects.c.id == sa.bindparam("id_")).with_for_update(read=True)

@@ -45,7 +45,7 @@ async def bump(ctx: Ctx, mark: str) -> Revision:
 
 async def hold(ctx: Ctx) -> None:
     """Hold off whoever would bump it until this transaction ends. (On SQLite every transaction does.)"""
-    await ctx.execute(CURRENT.with_for_update())
+    await ctx.hold(CURRENT.with_for_update())
 
 
 async def add(ctx: Ctx, mark: str) -> None:

@@ -48,7 +48,7 @@ async def find(ctx: Ctx, group_id: UUID, visible: Condition) -> AddressGroup | N
 
 async def hold(ctx: Ctx, group_id: UUID) -> None:
     """Nobody else changes this row, or holds it, until the transaction ends."""
-    await ctx.execute(sa.select(groups.c.id).where(groups.c.id == group_id).with_for_update())
+    await ctx.hold(sa.select(groups.c.id).where(groups.c.id == group_id).with_for_update())
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, AddressGroup]:

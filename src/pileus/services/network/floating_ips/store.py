@@ -82,7 +82,7 @@ async def find(ctx: Ctx, floating_ip_id: UUID, visible: Condition) -> FloatingIp
 async def hold(ctx: Ctx, ids: Collection[UUID]) -> None:
     """Nobody else changes these rows, or holds them, until the transaction ends."""
     query = sa.select(floating_ips.c.id).where(floating_ips.c.id.in_(list(ids))).order_by(floating_ips.c.id)
-    await ctx.execute(query.with_for_update())
+    await ctx.hold(query.with_for_update())
 
 
 async def by(ctx: Ctx, column: str, ids: Collection[UUID]) -> list[FloatingIp]:

@@ -82,7 +82,7 @@ async def find(ctx: Ctx, router_id: UUID, visible: Condition = is_there) -> Rout
 
 async def hold(ctx: Ctx, router_id: UUID) -> None:
     """Nobody else changes this row, or holds it, until the transaction ends."""
-    await ctx.execute(sa.select(routers.c.id).where(routers.c.id == router_id).with_for_update())
+    await ctx.hold(sa.select(routers.c.id).where(routers.c.id == router_id).with_for_update())
 
 
 async def by_ids(ctx: Ctx, ids: Collection[UUID]) -> dict[UUID, Router]:

@@ -100,7 +100,7 @@ async def hold(ctx: Ctx, ids: Collection[UUID]) -> None:
     """Nobody else changes these rows, or holds them, until the transaction ends."""
     if ids:
         query = sa.select(groups.c.id).where(groups.c.id.in_(list(ids))).order_by(groups.c.id)
-        await ctx.execute(query.with_for_update())
+        await ctx.hold(query.with_for_update())
 
 
 async def default_of(ctx: Ctx, project_id: str) -> UUID | None:
