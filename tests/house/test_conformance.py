@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 
 from conformance import disk, sets, tempest
-from conformance.__main__ import parsed
 from conformance.cloud import Cloud
 from conformance.sets import Mistake, Set, all_sets, exemptions, permitted
 from conformance.verdict import Verdict, judged, table
 from pileus.engines import disk_formats
-from support.pages import block_of
 
 HERE = Path(sets.__file__).parent
 CLOUD = Cloud("http://127.0.0.1:1/identity/v3", "admin", "pa$$", "one", "token", {"identity": "", "image": ""})
@@ -106,15 +104,6 @@ def test_exceptions_are_few(tmp_path: Path) -> None:
     (tmp_path / "identity.txt").write_text("".join(lines))
     with pytest.raises(Mistake, match="more than 2%"):
         permitted(["identity"], tmp_path)
-
-
-def test_the_commands_of_the_page_are_understood() -> None:
-    whole, again = block_of("docs/conformance.md", "--set identity --set"), block_of("docs/conformance.md", "--failed")
-    asked = [
-        parsed(words) for script, *words in (*whole.commands(), *again.commands()) if script == "script/conformance"
-    ]
-    assert [each.sets for each in asked] == [["identity", "identity-rbac"], ["identity"], ["identity-rbac"]]
-    assert [each.failed for each in asked] == [False, True, False]
 
 
 def test_the_sets_and_their_exceptions_are_in_order() -> None:

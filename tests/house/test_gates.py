@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import PEERS, WORKLOADS, Result, measured, parsed, verdicts
+from bench.__main__ import PEERS, WORKLOADS, Result, measured, verdicts
 from bench.machine import MOST_OTHERS, Use
 from bench.peer import beside, compare
 from bench.workloads import Figures
-from support.pages import block_of
 from support.source import ROOT
 
 GATES = tomllib.loads((ROOT / "bench/gates.toml").read_text())["gate"]
@@ -48,13 +47,6 @@ def test_the_bar_of_the_issue_is_the_gate() -> None:
     assert {name: gate["most"] for name, gate in GATES.items()} == wanted | {"stream_growth_mb": 32}
     peers = {*PEERS, *beside.WHOLE, "all"}
     assert {gate["workload"] for gate in GATES.values()} == WORKLOADS.keys() | peers
-
-
-def test_the_commands_of_the_page_are_understood() -> None:
-    for script, *words in block_of("docs/figures.md", "--peer all").commands():
-        assert script == "script/bench"
-        asked = parsed(words)
-        assert asked.check or asked.publish
 
 
 def test_every_gate_beside_openstack_is_of_an_operation() -> None:
