@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.conftest import PILEUS, Up, environment, pileus
+from pileus.engines.hypervisor.libvirt.daemon import PROGRAMS
 from support.postgres import PostgresServer
 
 
@@ -109,16 +110,24 @@ def test_a_disk_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_what_guests_would_run_on(tmp_path: Path) -> None:
-    found = doctor("--state", tmp_path / "none")
-    assert found["qemu"]["seen"]
-    assert not any(found[about]["serious"] for about in ("qemu", "libvirt", "kvm") if about in found)
-    none = subprocess.run(
-        [PILEUS, "doctor", "--json", "--state", tmp_path / "none"],
-        capture_output=True,
-        text=True,
-        env=environment(PATH="/nonexistent"),
-        check=False,
-    )
-    [qemu] = [finding for finding in json.loads(none.stdout) if finding["about"] == "qemu"]
-    assert "libvirtd" in qemu["seen"]
-    assert qemu["mend"] == "script/setup --real"
+    """As far as it can be told by programs that say nothing but their version; without them, nothing."""
+    (bin := tmp_path / "bin").mkdir()
+    for name in PROGRAMS:
+        (bin / name).write_text("#!/bin/sh\necho program 1.2.3\n")
+        (bin / name).chmod(0o755)
+    here, nowhere = (guests_on(tmp_path / "none", path) for path in (bin, tmp_path / "none"))
+    assert here["qemu"]["seen"] == "program 1.2.3"
+    assert here.keys() == {"qemu", "libvirt", "kvm"}
+    assert here["kvm"]["why"]  # no guest boots on such a QEMU
+    assert nowhere.keys() == {"qemu"}
+    assert "libvirtd" in nowhere["qemu"]["seen"]
+    assert nowhere["qemu"]["mend"] == "script/setup --real"
+    assert not any(found["serious"] for found in (*here.values(), *nowhere.values()))
+
+
+def guests_on(state: Path, path: Path) -> dict[str, dict[str, Any]]:
+    words = [PILEUS, "doctor", "--json", "--state", state]
+    env = environment(PATH=str(path))
+    done = subprocess.run(words, capture_output=True, text=True, env=env, check=False)
+    found = {finding["about"]: finding for finding in json.loads(done.stdout)}
+    return {about: found[about] for about in ("qemu", "libvirt", "kvm") if about in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pileus.cli import doctor_database, doctor_files, doctor_machine
+from pileus.cli import doctor, doctor_database, doctor_files, doctor_guests, doctor_machine
 from pileus.cli.doctor_database import Facts
 from pileus.cli.doctor_files import Given
 from pileus.cli.finding import Finding
@@ -22,6 +23,7 @@ from pileus.kernel.http.server import BACKLOG
 from pileus.kernel.migrate import Schema, State
 
 WELL = Facts(160_004, 0.1, 97, False, Schema(State.CURRENT, "0002", "0002"))
+TIME_ERROR = 5  # not synchronised
 NOBODY = User("nobody", 65534, 65534)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 GOOD_CPU = {"svm", "npt", *doctor_machine.LEVEL_2}
@@ -90,6 +92,57 @@ def test_a_cpu(flags: set[str], about: str, mend: str) -> None:
     assert wrong(doctor_machine.said_of_cpu(GOOD_CPU)) == []
     [(seen, says, serious)] = wrong(doctor_machine.said_of_cpu(flags))
     assert (seen, says.startswith(mend), serious) == (about, True, False)
+
+
+def test_a_clock() -> None:
+    synchronised, unsynchronised = 0x2001, 0x2041  # as the kernel says it, with other bits
+    good = doctor.said_of_clock(0.0, synchronised)
+    assert (good.seen, wrong([good])) == ("1970-01-01T00:00:00Z", [])
+    bad = doctor.said_of_clock(0.0, unsynchronised)
+    assert bad.seen == "1970-01-01T00:00:00Z, not synchronised"
+    assert wrong([bad]) == [("clock", "timedatectl set-ntp true (or apt-get install chrony)", False)]
+
+
+def test_a_clock_is_asked_of_the_kernel() -> None:
+    """Which says the same by what adjtimex(2) returns."""
+    [found] = doctor.clock(Config(state="/nonexistent"))
+    returned = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256))
+    assert bool(found.why) == (returned == TIME_ERROR)
+
+
+def test_a_disk() -> None:
+    place = Path("/var/lib/my cloud")
+    assert wrong([doctor.said_of_space(place, 2 << 30), doctor.said_of_fsync(0.05)]) == []
+    full, slow = doctor.said_of_space(place, (2 << 30) - 1), doctor.said_of_fsync(0.051)
+    assert (full.seen, slow.seen) == ("2.0 GiB free at /var/lib/my cloud", "51.0 ms")
+    assert wrong([full]) == [("disk space", "df -h '/var/lib/my cloud'; remove what is not needed", True)]
+    assert wrong([slow]) == [("disk fsync", "put the state on another disk: pileus up --state DIR", False)]
+
+
+def test_what_guests_run_on() -> None:
+    """Nothing of it is serious: simulated guests need none of it."""
+    assert wrong([doctor_guests.said_of_kvm(there=True, boots=True)]) == []
+    missing, broken = doctor_guests.said_of_kvm(False, False), doctor_guests.said_of_kvm(True, False)
+    assert (missing.seen, broken.seen) == (
+        "/dev/kvm is not there",
+        "/dev/kvm is there, but no guest boots on it",
+    )
+    [(_, mend, serious)] = wrong([missing])
+    assert (mend.startswith("modprobe kvm_intel or kvm_amd"), serious) == (True, False)
+    [(_, mend, serious)] = wrong([broken])
+    assert ("qemu-system-x86_64 -accel kvm" in mend, serious) == (True, False)
+
+
+def test_qemu_and_libvirt() -> None:
+    assert wrong([doctor_guests.said_of_qemu([], "QEMU emulator version 7.2.22")]) == []
+    assert wrong([doctor_guests.said_of_libvirt([], "9.0.0", "libvirt-qemu", "")]) == []
+    for found, seen in (
+        (doctor_guests.said_of_qemu(["libvirtd", "virsh"], ""), "not here: libvirtd, virsh"),
+        (doctor_guests.said_of_libvirt(["pycdlib"], "9.0.0", "libvirt-qemu", ""), "no Python module pycdlib"),
+        (doctor_guests.said_of_libvirt([], "9.0.0", "", "There is no user for QEMU."), "There is no user for QEMU."),
+    ):
+        assert found.seen == seen
+        assert wrong([found]) == [(found.about, "script/setup --real", False)]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ PYTHON = (3, 11)
 FREE_BYTES = 2 * 2**30
 FSYNC_S = 0.05
 FSYNCS = 5
-CLOCK_UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
+CLOCK_UNSYNCHRONISED = 0x40  # STA_UNSYNC
 STATUS_OFFSET = 40  # of `status` in struct timex, on 64 bits
 SECRETS = ("site.key", "admin.password", "clouds.yaml", "openrc", "ca/*.key")
 
@@ -66,26 +66,28 @@ def python(config: Config) -> Iterator[Finding]:
 
 def disk(config: Config) -> Iterator[Finding]:
     place = existing(Path(config.state))
-    free = shutil.disk_usage(place).free
-    seen = f"{free / 2**30:.1f} GiB free at {place}"
-    if free < FREE_BYTES:
-        yield Finding(
-            "disk space", seen, "A full disk stops every write.", f"df -h {place}; remove what is not needed", True
-        )
-    else:
-        yield Finding("disk space", seen)
+    yield said_of_space(place, shutil.disk_usage(place).free)
     try:
-        took_s = fsync_s(place)
+        yield said_of_fsync(fsync_s(place))
     except OSError as e:
         why, mend = "Nothing can be kept there.", f"sudo chown $(id -un) {shlex.quote(str(place))}"
         yield Finding("disk", f"{place} cannot be written: {e.strerror}", why, mend, serious=True)
-        return
+
+
+def said_of_space(place: Path, free_bytes: int) -> Finding:
+    seen = f"{free_bytes / 2**30:.1f} GiB free at {place}"
+    if free_bytes >= FREE_BYTES:
+        return Finding("disk space", seen)
+    mend = f"df -h {shlex.quote(str(place))}; remove what is not needed"
+    return Finding("disk space", seen, "A full disk stops every write.", mend, serious=True)
+
+
+def said_of_fsync(took_s: float) -> Finding:
     seen = f"{took_s * 1000:.1f} ms"
-    if took_s > FSYNC_S:
-        why = "Each change waits for it, and is acknowledged only then."
-        yield Finding("disk fsync", seen, why, "put the state on another disk: pileus up --state DIR")
-    else:
-        yield Finding("disk fsync", seen)
+    if took_s <= FSYNC_S:
+        return Finding("disk fsync", seen)
+    why = "Each change waits for it, and is acknowledged only then."
+    return Finding("disk fsync", seen, why, "put the state on another disk: pileus up --state DIR")
 
 
 def existing(path: Path) -> Path:
@@ -158,12 +160,16 @@ def clock(config: Config) -> Iterator[Finding]:
     timex = ctypes.create_string_buffer(256)
     ctypes.CDLL(None).adjtimex(timex)
     status = int.from_bytes(timex.raw[STATUS_OFFSET : STATUS_OFFSET + 4], sys.byteorder)
-    seen = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    if status & CLOCK_UNSYNCHRONISED:
-        why = "Tokens, certificates and stamps are only as good as the clock."
-        yield Finding("clock", f"{seen}, not synchronised", why, "timedatectl set-ntp true (or apt-get install chrony)")
-    else:
-        yield Finding("clock", seen)
+    yield said_of_clock(time.time(), status)
+
+
+def said_of_clock(now: float, status: int) -> Finding:
+    """`status`: the kernel's, of adjtimex(2)."""
+    seen = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    if not status & CLOCK_UNSYNCHRONISED:
+        return Finding("clock", seen)
+    why = "Tokens, certificates and stamps are only as good as the clock."
+    return Finding("clock", f"{seen}, not synchronised", why, "timedatectl set-ntp true (or apt-get install chrony)")
 
 
 def open_files(config: Config) -> Iterator[Finding]:
