@@ -54,7 +54,17 @@ async def _proven(ctx: Ctx, user_id: str | None, password: str, asked: str) -> t
     found = await guarded(ctx, key, lambda: _fitting(ctx, id_, password), lambda tx: _count_failure(tx, id_))
     if found is None:
         raise Unauthorized(WHO)
+    await _renew(ctx, *found, password)
     return found
+
+
+async def _renew(ctx: Ctx, user: User, kept: Password, password: str) -> None:
+    """Keep what was proven by a hash of the cost that is configured now."""
+    hashes = await hasher(ctx)
+    if kept.hash is not None and hashes.outdated(kept.hash):
+        hash_ = await hashes.hash(password)
+        async with unaudited(ctx).transaction() as tx:
+            await store.renew_hash(tx, user.id, kept, hash_)
 
 
 async def _fitting(ctx: Ctx, user_id: str, password: str) -> tuple[User, Password] | None:
@@ -66,7 +76,7 @@ async def _fitting(ctx: Ctx, user_id: str, password: str) -> tuple[User, Passwor
         user = await store.get(reading, user_id)
         kept = await store.password(reading, user_id)
         domain = await projects.find(reading, user.domain_id if user else NOBODY)
-    fits = await hasher(ctx).check(password, kept.hash)
+    fits = await (await hasher(ctx)).check(password, kept.hash)
     failures = await _failures(ctx, user_id)
     if not fits or user is None or not seen(ctx, user).enabled or domain is None or not domain.enabled:
         return None
@@ -109,7 +119,7 @@ async def change_own_password(ctx: Ctx, user_id: str, *, original: str, password
     await check_form(ctx, password)
     _check_choice(ctx, user, kept)
     await _check_history(ctx, user.id, password)
-    hash_ = await hasher(ctx).hash(password)
+    hash_ = await (await hasher(ctx)).hash(password)
     async with revision.change(ctx) as ctx:
         now = await store.get(ctx, user_id)
         if now is None or (await store.password(ctx, user_id)).ordinal != kept.ordinal:
@@ -136,7 +146,7 @@ def _check_choice(ctx: Ctx, user: User, kept: Password) -> None:
 async def _check_history(ctx: Ctx, user_id: str, password: str) -> None:
     count = ctx.world.config.identity.unique_last_password_count
     for old in await store.last_passwords(ctx, user_id, count):
-        if old.hash is not None and await hasher(ctx).check(password, old.hash):
+        if old.hash is not None and await (await hasher(ctx)).check(password, old.hash):
             raise BadRequest(
                 "The new password cannot be identical to a previous password. The total number which includes the new "
                 f"password must be unique is {count}."

@@ -17,9 +17,10 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import bcrypt
+import sqlalchemy as sa
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import BadRequest
@@ -32,28 +33,58 @@ USE = b"pileus password"
 NOBODY = "." * 22 + "/" * 31  # salt and digest of no password: the work is as much as with anybody's
 
 
-class Hasher:
-    """Makes and checks hashes of one cost. At most one thread a core, so that a flood of logins leaves other threads free."""
+KEPT: list[sa.Column[Any]] = []
+"""Where hashes are kept. Filled at import, by those who keep some."""
 
-    def __init__(self, rounds: int) -> None:
+
+class Hasher:
+    """Makes hashes of one cost, and checks them. At most one thread a core, so that a flood of logins leaves others free.
+
+    `dearest`: the highest cost of any hash that is kept, of a time when the configured cost was higher. A check takes as
+    long as that one would take, whatever the cost of the hash that is looked at, or if there is none: else the time would
+    tell who exists when `bcrypt_rounds` has changed.
+    """
+
+    def __init__(self, rounds: int, *, dearest: int = 0) -> None:
         self._rounds = rounds
-        self.nobody = f"{SCHEME}$2b${rounds:02}${NOBODY}"
+        self.dearest = max(rounds, dearest)
+        self._nobody = f"$2b${rounds:02}${NOBODY}".encode()
         self._cores = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def hash(self, password: str) -> str:
         """What to keep of a password."""
-        made = await self._work(lambda: bcrypt.hashpw(digest(password), bcrypt.gensalt(self._rounds)))
+        made = await self._work(lambda: self._bcrypt(digest(password), bcrypt.gensalt(self._rounds)))
         return SCHEME + made.decode()
 
     async def check(self, password: str, kept: str | None) -> bool:
         """Whether `kept` is of this password. None, for a user who is not there or has no password, takes as long."""
-        known = (kept or self.nobody).removeprefix(SCHEME).encode()
-        fits = await self._work(lambda: bcrypt.checkpw(digest(password), known))
+        known = kept.removeprefix(SCHEME).encode() if kept else self._nobody
+        self.dearest = max(self.dearest, cost(known))  # another process may be told of a higher one before this is
+        fits = await self._work(lambda: self._fits(digest(password), known))
         return fits and kept is not None
+
+    def outdated(self, kept: str) -> bool:
+        """Whether a hash is of another cost than it would be if it was made now."""
+        return cost(kept.removeprefix(SCHEME).encode()) != self._rounds
+
+    def _fits(self, sent: bytes, known: bytes) -> bool:
+        """2^dearest rounds of work: those of the hash, and as many again, and twice as many, until they are so many."""
+        made = self._bcrypt(sent, known)
+        for missing in range(cost(known), self.dearest):
+            self._bcrypt(sent, bcrypt.gensalt(missing))
+        return hmac.compare_digest(made, known)
+
+    def _bcrypt(self, sent: bytes, salt: bytes) -> bytes:
+        return bcrypt.hashpw(sent, salt)
 
     async def _work(self, call: Callable[[], T]) -> T:
         async with self._cores:
             return await asyncio.to_thread(call)
+
+
+def cost(hash_: bytes) -> int:
+    """Of a bcrypt hash or salt: 2^n rounds."""
+    return int(hash_.split(b"$")[2])
 
 
 def digest(password: str) -> bytes:
@@ -61,12 +92,20 @@ def digest(password: str) -> bytes:
     return b64encode(hmac.digest(USE, password.encode(), hashlib.sha256))
 
 
-def hasher(ctx: Ctx) -> Hasher:
+async def hasher(ctx: Ctx) -> Hasher:
     """The hasher of this process."""
-    found: Hasher | None = ctx.world.memory.get(Hasher)
-    if found is None:
-        found = ctx.world.memory[Hasher] = Hasher(ctx.world.config.identity.bcrypt_rounds)
+    known: dict[type, Any] = ctx.world.memory
+    if Hasher not in known:
+        dearest = max([await _dearest(ctx, column) for column in KEPT], default=0)
+        known.setdefault(Hasher, Hasher(ctx.world.config.identity.bcrypt_rounds, dearest=dearest))
+    found: Hasher = known[Hasher]
     return found
+
+
+async def _dearest(ctx: Ctx, column: sa.Column[Any]) -> int:
+    """The highest cost in the column: the two digits behind the scheme and bcrypt's own. Reads all of it, so once a process."""
+    digits = sa.func.substr(column, len(f"{SCHEME}$2b$") + 1, 2)
+    return int((await ctx.execute(sa.select(sa.func.max(digits)))).scalar_one() or 0)
 
 
 MATCHER = """

@@ -22,10 +22,11 @@ from pileus.services.identity.times import shown_time
 from pileus.services.identity.users import logins, rules, store
 from pileus.services.identity.users.guesses import guarded
 from pileus.services.identity.users.logins import USER, authenticate, change_own_password
-from pileus.services.identity.users.passwords import Hasher, check_form, hasher
+from pileus.services.identity.users.passwords import KEPT, Hasher, check_form, hasher
 from pileus.services.identity.users.store import Identifier, User
 
 __all__ = [
+    "KEPT",
     "Hasher",
     "Identifier",
     "User",
@@ -52,6 +53,8 @@ Forget = Callable[[Ctx, Sequence[str]], Awaitable[None]]
 _deleted: list[Forget] = []
 
 BATCH = 500
+
+KEPT.append(store.passwords.c.hash)
 
 
 def on_delete(call: Forget) -> Forget:
@@ -136,7 +139,7 @@ async def create(
     """
     if password is not None and not as_is:
         await check_form(ctx, password)
-    hash_ = await hasher(ctx).hash(password) if password is not None else None
+    hash_ = await (await hasher(ctx)).hash(password) if password is not None else None
     now = ctx.now()
     user = User(
         id=ctx.world.ids.hex(),
@@ -202,7 +205,7 @@ async def change(ctx: Ctx, user_id: str, wanted: Mapping[str, Any]) -> User:
     """
     if wanted.get("password") is not None:
         await check_form(ctx, wanted["password"])
-        hash_ = await hasher(ctx).hash(wanted["password"])
+        hash_ = await (await hasher(ctx)).hash(wanted["password"])
     else:
         hash_ = None
     async with revision.change(ctx) as ctx:

@@ -188,6 +188,12 @@ async def set_password(ctx: Ctx, user_id: str, new: Password, *, expires_at: flo
     await change(ctx, user_id, password_expires_at=expires_at)
 
 
+async def renew_hash(ctx: Ctx, user_id: str, old: Password, hash_: str) -> None:
+    """Of the same password, unless another was set meanwhile under its number."""
+    same = passwords.c.user_id == user_id, passwords.c.ordinal == old.ordinal, passwords.c.hash == old.hash
+    await ctx.execute(passwords.update().where(*same).values(hash=hash_))
+
+
 async def failures(ctx: Ctx, user_id: str) -> Failures:
     row = (await ctx.execute(FAILURES, {"user_id": user_id})).one_or_none()
     return Failures() if row is None else Failures(*row)
