@@ -60,6 +60,21 @@ async def test_from_another_port_the_overlay_is_asked_too(cloud: RunningCloud) -
     assert any("a simulated overlay moves no packets" in line for line in found["trace"])
 
 
+async def test_rows_and_overlay_speak_of_one_packet(cloud: RunningCloud) -> None:
+    """Where ports have addresses of both kinds, of IPv4, unless the protocol is IPv6's own."""
+    inside, four = await network(cloud)
+    six = {"network_id": inside, "cidr": "fd00:1::/64", "ip_version": 6}
+    six_id = (await made(cloud, "/network/v2.0/subnets", "subnet", six))["id"]
+    fixed = [{"subnet_id": four, "ip_address": "10.0.0.11"}, {"subnet_id": six_id, "ip_address": "fd00:1::11"}]
+    one, other = await port(cloud, inside, fixed_ips=fixed), await port(cloud, inside)
+    rule = {"direction": "ingress", "protocol": "icmp", "security_group_id": one["security_groups"][0]}
+    await made(cloud, "/network/v2.0/security-group-rules", "security_group_rule", rule)
+    await cloud.settle()
+    for protocol, address in (("icmp", "10.0.0.11"), ("ipv6-icmp", "fd00:1::11"), ("58", "fd00:1::11")):
+        found = await asked(cloud, port_id=one["id"], source=other["id"], protocol=protocol)
+        assert found["trace"][0].startswith(f"{protocol} to {address} from")
+
+
 async def test_who_may_not_see_the_port_is_told_nothing(cloud: RunningCloud) -> None:
     """POST /pileus/v1/explain/reach"""
     inside, _ = await network(cloud)

@@ -26,6 +26,7 @@ from pileus.services.network.subnets import service as subnets
 
 __all__ = ["Answer", "Finding", "Question", "explain"]
 
+ICMPV6 = 58
 A_HOST = "that may not be shown to you"
 
 
@@ -54,7 +55,7 @@ async def explain(ctx: Ctx, question: Question) -> Answer:
         source = await _source(reading, question.source)
         packet = _packet(question, port, source)
         found = rules.findings(await _scene(reading, port), packet)
-    trace = await _trace(ctx, source, port, question) if source is not None and is_admin(ctx) else []
+    trace = await _trace(ctx, source, port, packet) if source is not None and is_admin(ctx) else []
     return Answer(reached=rules.verdict(found), findings=found, trace=trace)
 
 
@@ -77,6 +78,8 @@ def _packet(question: Question, port: Port, source: Port | None) -> Packet:
     usable = [each.address for each in source.fixed if ip_address(each.address).version in versions]
     if not usable:
         raise BadRequest(f"Port {source.id} has no address of the kind that {port.id} has.", field="source")
+    wanted = 6 if group_rules.number(protocol) == ICMPV6 else 4
+    usable.sort(key=lambda address: ip_address(address).version != wanted)
     groups = frozenset(source.groups) if source.port_security else frozenset[UUID]()
     return Packet(source=usable[0], protocol=protocol, port=question.port, groups=groups)
 
@@ -138,12 +141,12 @@ async def _floating(ctx: Ctx, port: Port) -> tuple[Outside, ...]:
     )
 
 
-async def _trace(ctx: Ctx, source: Port, port: Port, question: Question) -> list[str]:
+async def _trace(ctx: Ctx, source: Port, port: Port, packet: Packet) -> list[str]:
     """What the overlay does with the packet, line by line. An overlay that cannot be asked says why."""
-    destination = port.fixed[0].address if port.fixed else ""
-    protocol = group_rules.read_protocol(question.protocol) or "icmp"
+    version = ip_address(packet.source or "").version
+    destination = next(each.address for each in port.fixed if ip_address(each.address).version == version)
     try:
         overlay = ctx.engine(KIND, await controller(ctx))
-        return list(await overlay.trace(source.id, destination, protocol, question.port))
+        return list(await overlay.trace(source.id, destination, packet.protocol or "icmp", packet.port))
     except (NotFound, Unavailable) as e:
         return [f"the overlay does not say: {e.message}"]
