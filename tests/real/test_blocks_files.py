@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -119,6 +120,70 @@ async def test_a_snapshot_keeps_the_bytes_of_its_moment_and_a_copy_goes_its_own_
         assert file.read(3) == b"one"
     used = os.stat(path_of(files, copy_id))
     assert (used.st_size, used.st_blocks * 512 < 10 * MIB) == (2048 * MIB, True)
+
+
+@pytest.fixture
+def sharing(tmp_path: Path) -> Iterator[Path]:
+    """A file system on which files can share blocks."""
+    disk, folder = tmp_path / "xfs", tmp_path / "sharing"
+    folder.mkdir()
+    disk.touch()
+    os.truncate(disk, 512 * MIB)
+    subprocess.run(["mkfs.xfs", "-q", disk], check=True)
+    subprocess.run(["mount", "-o", "loop", disk, folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+async def test_where_the_file_system_can_a_copy_shares_blocks_and_nobody_stands_still(
+    sharing: Path, kept: Kept
+) -> None:
+    files, snapshot_id, data = FilesBlocks(sharing / "blocks", kept, Site("h1")), uuid4(), os.urandom(32 * MIB)
+    await files.resume()
+    volume_id = await a_volume(files)
+    write(path_of(files, volume_id), data)
+    used = used_bytes(sharing)
+    async with holder(path_of(files, volume_id)) as stood_still:
+        assert await files.ensure_snapshot(Snapshot(id=snapshot_id, volume_id=volume_id), fence=1) == Done()
+        sources = Source(snapshot_id=snapshot_id), Source(volume_id=volume_id)
+        copies = [await a_volume(files, source=source) for source in sources]
+        assert not await stood_still()
+    assert used_bytes(sharing) - used < 4 * MIB
+    write(path_of(files, copies[0]), b"other")
+    write(path_of(files, volume_id), b"later")
+    found = [path_of(files, each).read_bytes()[: len(data)] for each in copies]
+    assert found == [b"other" + data[5:], data]
+
+
+@asynccontextmanager
+async def holder(path: Path) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+    """A process that has the file open, and ends when it is asked whether it was ever told to go on."""
+    script = (
+        "import signal, sys\nfile, told = open(sys.argv[1]), []\nsignal.signal(signal.SIGCONT, lambda *_: told.append(1))\n"
+        "print('open', flush=True)\nsys.stdin.read()\nprint(len(told))"
+    )
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, path, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"open\n"
+
+    async def stood_still() -> bool:
+        told, _ = await process.communicate(b"")
+        return told != b"0\n"
+
+    try:
+        yield stood_still
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def used_bytes(folder: Path) -> int:
+    """Of its file system, when all is written."""
+    subprocess.run(["sync", "--file-system", folder], check=True)
+    found = os.statvfs(folder)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
 
 
 async def test_whoever_writes_stands_still_while_a_snapshot_is_taken(files: FilesBlocks) -> None:
