@@ -95,7 +95,7 @@ async def test_guard_comes_first_and_closing_last_and_both_can_refuse(ctx: Ctx) 
 async def test_no_engine_is_had_while_a_transaction_or_read_is_open(ctx: Ctx) -> None:
     assert ctx.engine("hypervisor", "h1") is not None
     ctx.world.down.add("h1")  # type: ignore[attr-defined]
-    with pytest.raises(HostDown, match="Host h1 is not reachable"):
+    with pytest.raises(HostDown, match="The host is not reachable"):
         ctx.engine("hypervisor", "h1")
     for opened in (ctx.transaction, ctx.read):
         async with opened() as inside:

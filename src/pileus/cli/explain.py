@@ -126,4 +126,6 @@ def done(subject_id: str, operations: list[dict[str, Any]]) -> Iterator[str]:
             yield f"    because {operation['cause']}"
         for line in operation["log"]:
             took = f"{line['took_ms']:.0f} ms" if line["took_ms"] else ""
-            yield f"    {line['at']}  {line['event']:10} {line['step']:24} {took:>9}  {line['note'] or ''}".rstrip()
+            first, *more = (line["note"] or "").split("\n")
+            yield f"    {line['at']}  {line['event']:10} {line['step']:24} {took:>9}  {first}".rstrip()
+            yield from (f"        {each}" for each in more)

@@ -186,7 +186,7 @@ class HostDown(Unavailable):
     """The lease of this host has run out. A step fails at once; an undo or delete becomes a debt of the host."""
 
     def __init__(self, host: str) -> None:
-        super().__init__(f"Host {host} is not reachable: its lease has run out.", host=host)
+        super().__init__("The host is not reachable: its lease has run out.", host=host)  # members read it
         self.host = host
 
 

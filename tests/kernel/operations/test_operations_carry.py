@@ -66,7 +66,7 @@ async def test_a_job_shows_how_far_it_is_and_the_log_how_long_it_took(
     [
         (Failed("no such image"), "no such image"),
         (Conflict("it is full"), "it is full"),
-        (HostDown("h9"), "Host h9 is not reachable"),
+        (HostDown("h9"), "The host is not reachable"),
         (Unavailable("away"), "away"),
         (TryAgain("deadlock"), "deadlock"),
         (Wait(7), "not done within 60 s"),
@@ -91,7 +91,51 @@ async def test_what_fails_for_good_or_too_long_unwinds_with_its_cause(
     assert shown.cause is not None
     assert shown.cause.startswith(cause)
     assert undone == [shown.cause] * 2
-    assert (await play.events(operation))[-4:] == ["act failed", "act undone", "before undone", "before ended"]
+    unwound = ["act undone", "before undone", "before ended"]
+    facts = ["act facts"] if isinstance(result, HostDown) else []
+    assert (await play.events(operation))[-4 - len(facts) :] == ["act failed", *facts, *unwound]
+
+
+async def test_what_is_for_administrators_alone_is_in_the_log_and_not_in_the_cause(
+    play: Any, new_saga: Any, world: Any
+) -> None:
+    saga, seen = new_saga(), []
+
+    async def look(op: Op) -> None:
+        seen.append(await op.facts())
+
+    async def says(op: Op) -> None:
+        op.note = "h1 is best"
+
+    step_of(saga, "choose", says, rows=True)
+    step_of(saga, "act", says)
+    step_of(saga, "try", answers(Unavailable("away", host="h1"), Conflict("full", host="h2", password="x")), undo=look)
+    operation = await play.start(saga)
+    await play.drain()
+    assert (await play.show(operation)).cause == "full"
+    assert [(line.step, line.event, line.note) for line in (await log_of(world.ctx(), operation))[1:]] == [
+        ("choose", "done", "h1 is best"),
+        ("act", "done", "h1 is best"),
+        ("try", "retry", "away"),
+        ("try", "facts", "host: h1"),
+        ("try", "failed", "full"),
+        ("try", "facts", "host: h2\npassword: ***"),
+        ("try", "undone", None),
+        ("choose", "ended", "full"),
+    ]
+    assert seen == ["host: h2\npassword: ***"]
+
+
+async def test_facts_of_a_try_are_none_of_what_failed_later(play: Any, new_saga: Any) -> None:
+    saga, seen = new_saga(), []
+
+    async def look(op: Op) -> None:
+        seen.append(await op.facts())
+
+    step_of(saga, "try", answers(Unavailable("away", host="h1"), Conflict("full")), undo=look)
+    await play.start(saga)
+    await play.drain()
+    assert seen == [""]
 
 
 async def test_what_is_unavailable_is_tried_again_and_says_so(play: Any, new_saga: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,10 +12,13 @@ from pileus.services.compute.aggregates import service
 from pileus.services.compute.hypervisors import service as hypervisors
 from pileus.services.compute.hypervisors.service import Guest
 from pileus.services.placement.aggregates import service as provider_aggregates
+from support import served
 from support.cloud import RunningCloud
 from support.computed import Guests, a_compute_host, at
+from support.imaged import uploaded
 
 AGGREGATES = "/compute/v2.1/os-aggregates"
+TINY = "1"  # of the flavor m1.tiny
 ZONES = "/compute/v2.1/os-availability-zone"
 
 
@@ -190,3 +195,22 @@ async def test_a_zone_without_an_enabled_host_is_not_available(cloud: RunningClo
     for path in (ZONES, f"{ZONES}/detail"):
         last = (await cloud.get(path)).json()["availabilityZoneInfo"][-1]
         assert last == {"zoneName": "south", "zoneState": {"available": False}, "hosts": None}
+
+
+async def test_aggregates_keep_their_hosts_for_some(cloud: RunningCloud) -> None:
+    for host, kept in (("h1", {"instance_type": "m1.tiny"}), ("h2", {"os_distro": "debian, alpine"})):
+        aggregate = await made(cloud, host)
+        assert (await act(cloud, aggregate["id"], "add_host", host=host)).status_code == 200
+        assert (await act(cloud, aggregate["id"], "set_metadata", metadata=kept)).status_code == 200
+    alpine, fedora = [await uploaded(cloud, visibility="public", os_distro=name) for name in ("alpine", "fedora")]
+
+    async def placed(flavor: str, image: Mapping[str, Any]) -> Any:
+        server = await served.made(cloud, flavor_id=flavor, image_id=UUID(image["id"]), host=None)
+        shown = (await cloud.get(f"{served.SERVERS}/{server.id}")).json()["server"]
+        return shown["fault"]["message"] if "fault" in shown else shown["OS-EXT-SRV-ATTR:host"]
+
+    assert await placed(TINY, fedora) == "h1"
+    assert await placed(served.TINY, alpine) == "h2"
+    why = await placed(served.TINY, fedora)
+    assert "AggregateTypeAffinityFilter took 1 (is for other flavors)" in why
+    assert "AggregateImagePropertiesIsolation took 1 (is not for images with os_distro fedora)" in why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import pytest
 
 from pileus.engines.hypervisor import DomainFacts, Power
 from pileus.engines.troubles import Trouble
+from pileus.kernel import hosts
 from support.cloud import Client, RunningCloud
 from support.computed import PUBLIC_KEY, at
 from support.imaged import uploaded
@@ -163,16 +165,70 @@ async def test_a_build_that_fails_says_why_and_leaves_nothing(cloud: RunningClou
 
 
 async def test_who_finds_no_host_is_told_what_would_fit(cloud: RunningCloud) -> None:
-    flavor = {"flavor": {"name": "huge", "ram": 10**9, "vcpus": 1, "disk": 1, "id": "huge"}}
-    assert (await cloud.post("/compute/v2.1/flavors", json=flavor)).status_code == 200
-    await cloud.put(f"/compute/v2.1/os-quota-sets/{cloud.project_id}", json={"quota_set": {"ram": -1}})
-    answer = await cloud.post(SERVERS, json={"server": {"name": "x", "flavorRef": "huge", "imageRef": IMAGE}})
-    if answer.status_code == 403:
-        pytest.skip("no quota sets yet")
-    await cloud.settle()
-    fault = (await shown(cloud, answer.json()["server"]["id"]))["fault"]
+    member = cloud.as_("member")
+    new = await too_large(cloud)
+    fault = (await shown(member, new["id"]))["fault"]
     assert fault["message"].startswith("No valid host was found. Of 2 hosts Placement took 2 (")
     assert "MiB of memory" in fault["message"]
+
+
+async def too_large(cloud: RunningCloud) -> dict[str, Any]:
+    """A member's server that no host has room for."""
+    member = cloud.as_("member")
+    flavor = {"flavor": {"name": "huge", "ram": 10**9, "vcpus": 1, "disk": 1, "id": "huge"}}
+    assert (await cloud.post("/compute/v2.1/flavors", json=flavor)).status_code == 200
+    quota = {"quota_set": {"ram": -1}}
+    answer = await cloud.put(f"/compute/v2.1/os-quota-sets/{member.project_id}", json=quota)
+    assert answer.status_code == 200, answer.text
+    new = await created(member, flavorRef="huge")
+    await cloud.settle()
+    return new
+
+
+async def test_which_hosts_fell_out_is_told_to_administrators_alone(cloud: RunningCloud) -> None:
+    await disabled(cloud, "h2", "its owner, h7, is late")
+    new = await too_large(cloud)
+    theirs, ours = [await why_not(client, new["id"]) for client in (cloud.as_("member"), cloud)]
+    assert "ComputeFilter took 1 (taken out of use); Placement took 1 (" in theirs
+    assert not {word.strip(string.punctuation) for word in theirs.split()} & {"h1", "h2", "h7"}
+    assert "ComputeFilter: h2 (taken out of use: its owner, h7, is late)" in ours
+    assert "Placement: h1 (has not 1000000000 MiB of memory free)" in ours
+
+
+async def test_a_host_that_is_down_is_named_to_administrators_alone(cloud: RunningCloud) -> None:
+    member = cloud.as_("member")
+    server = await made(cloud, member)
+    await hosts.fence(cloud.ctx(), "h1")
+    await cloud.world.hosts.look(cloud.ctx())
+    assert (await member.post(f"{SERVERS}/{server.id}/action", json={"os-stop": None})).status_code == 202
+    await cloud.settle()
+    theirs, ours = [await failures(client, server.id) for client in (member, cloud)]
+    assert theirs == ["The host is not reachable: its lease has run out."]
+    assert ours == ["The host is not reachable: its lease has run out.\nhost: h1"]
+
+
+async def failures(client: Client, server_id: object) -> list[str]:
+    """The details of what failed of the last thing that was done with a server."""
+    path = f"{SERVERS}/{server_id}/os-instance-actions"
+    action = (await client.get(path, headers=NEWEST)).json()["instanceActions"][0]
+    whole = (await client.get(f"{path}/{action['request_id']}", headers=NEWEST)).json()["instanceAction"]
+    return [event["details"] for event in whole["events"] if event["result"] == "Error"]
+
+
+async def disabled(cloud: RunningCloud, host: str, why: str) -> None:
+    (service,) = (await cloud.get(f"/compute/v2.1/os-services?host={host}", headers=NEWEST)).json()["services"]
+    body = {"status": "disabled", "disabled_reason": why}
+    answer = await cloud.put(f"/compute/v2.1/os-services/{service['id']}", json=body, headers=NEWEST)
+    assert answer.status_code == 200, answer.text
+
+
+async def why_not(client: Client, server_id: object) -> str:
+    """What somebody may read of why a server was not built: the same in its fault and in the event of its action."""
+    fault = (await shown(client, server_id))["fault"]
+    (said,) = await failures(client, server_id)
+    assert said == fault.get("details", said)
+    assert said.startswith(fault["message"])
+    return said
 
 
 async def test_several_at_once_share_a_reservation(cloud: RunningCloud) -> None:

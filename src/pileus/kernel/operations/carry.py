@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import CloudError, HostDown, LeaseLost, TryAgain, Unavailable
+from pileus.kernel.log import shown
 from pileus.kernel.operations import start
 from pileus.kernel.operations.chain import Chain
 from pileus.kernel.operations.op import Op
 from pileus.kernel.operations.saga import UNTIL_RUNG, NotPassed, Saga, Step, Wait
-from pileus.kernel.operations.tables import HELD
+from pileus.kernel.operations.tables import FACTS, HELD
 from pileus.kernel.verbs import Done, Failed, Going
 
 logger = logging.getLogger("pileus.operations")
@@ -48,17 +49,22 @@ SeamHook = Callable[[Seam, Op], Awaitable[Wait | None]]
 
 @dataclass(frozen=True)
 class Again:
-    """It did not work, but may: the reason."""
+    """It did not work, but may: the reason. `facts`: what of it is for administrators alone."""
 
     cause: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Broken:
-    """It failed for good: the reason; `unpassed`: though a point of no return, it was not passed."""
+class Broken(Again):
+    """It failed for good; `unpassed`: though a point of no return, it was not passed."""
 
-    cause: str
     unpassed: bool = False
+
+
+def told(facts: Mapping[str, Any]) -> str:
+    """Facts as administrators read them, a line for each."""
+    return "\n".join(f"{name}: {value}" for name, value in shown(facts).items())[:CAUSE_CHARACTERS]
 
 
 def late(step: Step, note: str) -> str:
@@ -96,7 +102,7 @@ class Carrier:
         if self.state == "undoing":
             return await self._backward(step)
         if self.op.cancel and self.saga.may_return(step.name):
-            return await self._turn_back(step, "cancelled", CANCELLED)
+            return await self._turn_back(step, "cancelled", Broken(CANCELLED))
         return await self._forward(step)
 
     # forward
@@ -109,27 +115,27 @@ class Carrier:
             outcome = await self._commit_forward(None)
         else:
             outcome = await self._attempt(step, step.run)
-            if not isinstance(outcome, (Again, Broken, Wait)):
+            if not isinstance(outcome, (Again, Wait)):
                 outcome = await self._commit_forward(outcome)
         if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
             return await self._release(step, outcome)
         if isinstance(outcome, Wait):
             outcome = Broken(late(step, outcome.note))
-        if isinstance(outcome, (Again, Broken)):
+        if isinstance(outcome, Again):
             return await self._failed(step, outcome)
         return bool(outcome)
 
-    async def _failed(self, step: Step, why: Again | Broken) -> bool:
+    async def _failed(self, step: Step, why: Again) -> bool:
         late = self.spent_s >= step.deadline_s
         unpassed = isinstance(why, Broken) and why.unpassed and step.point_of_no_return
         may_return = self.saga.may_return(step.name) or unpassed
         if may_return and (late or isinstance(why, Broken)):
-            return await self._turn_back(step, "failed", why.cause)
+            return await self._turn_back(step, "failed", why)
         if late:
-            return await self._park(step, why.cause)
-        return await self._release(step, self._pause(step, why), cause=why.cause)
+            return await self._park(step, why)
+        return await self._release(step, self._pause(step, why), why=why)
 
-    def _pause(self, step: Step, why: Again | Broken) -> Wait:
+    def _pause(self, step: Step, why: Again) -> Wait:
         longest = max(LONGEST_PAUSE_S, step.deadline_s / MOST_TRIES)
         return Wait(min(longest, 0.1 * 2.0 ** min(self.tries, 16)), note=why.cause[:CAUSE_CHARACTERS])
 
@@ -169,14 +175,14 @@ class Carrier:
 
     def _named(self, step: Step, error: Exception) -> Again | Broken:
         if isinstance(error, HostDown):
-            return Broken(error.message)
+            return Broken(error.message, error.facts)
         if isinstance(error, (Unavailable, TryAgain)):
-            return Again(str(error))
+            return Again(str(error), getattr(error, "facts", {}))
         if not isinstance(error, CloudError):
             facts = {"operation": str(self.op.id), "saga": self.saga.key, "step": step.name}
             logger.error("a step has a bug", exc_info=error, extra={"facts": facts})
             return Broken(f"{type(error).__name__} in {step.name}; the log has it under operation {self.op.id}")
-        return Broken(error.message, unpassed=isinstance(error, NotPassed))
+        return Broken(error.message, error.facts, isinstance(error, NotPassed))
 
     async def at(self, step: Step, when: str) -> Wait | None:
         if self.seam is None:
@@ -191,7 +197,7 @@ class Carrier:
                 if chain.step.rows:
                     await chain.run(ctx)
                 else:
-                    chain.keep(result)
+                    chain.keep(result, self.op.note)
                 while chain.goes_on():
                     await chain.run(ctx)
                 more = await self._record(ctx, chain)
@@ -216,7 +222,7 @@ class Carrier:
         if self.is_called_off(chain):
             chain.index -= 1
             await self._write(ctx, step=chain.step.name, memo=chain.memo)
-            await self._write_turn(ctx, chain.step, "cancelled", CANCELLED)
+            await self._write_turn(ctx, chain.step, "cancelled", Broken(CANCELLED))
             chain.turned = True
             return True
         if chain.index < len(self.saga.steps):
@@ -242,7 +248,7 @@ class Carrier:
         return False
 
     def _moved(self, chain: Chain) -> None:
-        self.op.memo, self.spent_s, self.tries = chain.memo, 0.0, 0
+        self.op.memo, self.op.note, self.spent_s, self.tries = chain.memo, None, 0.0, 0
         if chain.turned:
             self.state, self.op.cause = "undoing", CANCELLED
         self.alone = False
@@ -250,32 +256,38 @@ class Carrier:
 
     # backward
 
-    async def _turn_back(self, step: Step, event: str, cause: str) -> bool:
-        cause = cause[:CAUSE_CHARACTERS]
+    async def _turn_back(self, step: Step, event: str, why: Again) -> bool:
+        cause = why.cause[:CAUSE_CHARACTERS]
         async with self.op.ctx.transaction() as ctx:
-            await self._write_turn(ctx, step, event, cause)
+            await self._write_turn(ctx, step, event, why)
         self.state, self.op.cause, self.spent_s, self.tries, self.alone = "undoing", cause, 0.0, 0, False
         return True
 
-    async def _write_turn(self, ctx: Ctx, step: Step, event: str, cause: str) -> None:
+    async def _write_turn(self, ctx: Ctx, step: Step, event: str, why: Again) -> None:
+        cause = why.cause[:CAUSE_CHARACTERS]
         await self._write(ctx, state="undoing", cause=cause, spent_s=0.0, tries=0, progress=None)
+        await self._note(ctx, step, event, cause, why)
+
+    async def _note(self, ctx: Ctx, step: Step, event: str, cause: str, why: Again) -> None:
         await start.note(ctx, self.op.id, step.name, event, cause)
+        if why.facts:
+            await start.note(ctx, self.op.id, step.name, FACTS, told(why.facts))
 
     async def _backward(self, step: Step) -> bool:
         if step.rows or step.undo_run is None:
             outcome = await self._commit_backward(taken_back=False)
         else:
             outcome = await self._attempt(step, step.undo_run)
-            if not isinstance(outcome, (Again, Broken, Wait)):
+            if not isinstance(outcome, (Again, Wait)):
                 outcome = await self._commit_backward(taken_back=True)
         if isinstance(outcome, Wait) and self.spent_s < step.deadline_s:
             return await self._release(step, outcome)
         if isinstance(outcome, Wait):
             outcome = Again(f"not undone within {step.deadline_s:g} s")
-        if isinstance(outcome, (Again, Broken)):
+        if isinstance(outcome, Again):
             if self.spent_s >= step.deadline_s:
-                return await self._park(step, outcome.cause)
-            return await self._release(step, self._pause(step, outcome), cause=outcome.cause)
+                return await self._park(step, outcome)
+            return await self._release(step, self._pause(step, outcome), why=outcome)
         return bool(outcome)
 
     async def _commit_backward(self, *, taken_back: bool) -> Any:
@@ -320,7 +332,7 @@ class Carrier:
 
     # rest
 
-    async def _release(self, step: Step, wait: Wait, *, cause: str | None = None) -> bool:
+    async def _release(self, step: Step, wait: Wait, *, why: Again | None = None) -> bool:
         """Give the operation free until it is due again; what it waits for, or why it tries again, is shown."""
         async with self.op.ctx.transaction() as ctx:
             now = ctx.now()
@@ -330,22 +342,22 @@ class Carrier:
             values |= {"wake_at": HELD if open_end else now + seconds, "waiting_since": now}
             values |= {"pause_s": 0.0 if open_end else seconds}
             values |= {"progress": {"percent": wait.percent, "note": wait.note}}
-            if cause is not None:
+            if why is not None:
                 values |= {"tries": self.tries + 1}
-                await start.note(ctx, self.op.id, step.name, "retry", wait.note)
-            if cause is not None and self.state == "running":  # while it unwinds, the cause is why it does
+                await self._note(ctx, step, "retry", wait.note, why)
+            if why is not None and self.state == "running":  # while it unwinds, the cause is why it does
                 values |= {"cause": wait.note}
             await self.op.write_debts(ctx)
             await self._write(ctx, **values)
         self.wake_in_s = None if open_end else seconds
         return False
 
-    async def _park(self, step: Step, cause: str) -> bool:
+    async def _park(self, step: Step, why: Again) -> bool:
         """Neither forward nor back: show it, raise the alarm, and let it be deleted or retried; later it tries again."""
-        self.op.cause = cause = f"{step.name}: {cause}"[:CAUSE_CHARACTERS]
+        self.op.cause = cause = f"{step.name}: {why.cause}"[:CAUSE_CHARACTERS]
         async with self.op.ctx.transaction() as ctx:
             await self.op.write_debts(ctx)
-            await start.note(ctx, self.op.id, step.name, "parked", cause)
+            await self._note(ctx, step, "parked", cause, why)
             if self.saga.parked_run is not None:
                 await self.saga.parked_run(replace(self.op, ctx=ctx))
             if self.op.successor is not None:

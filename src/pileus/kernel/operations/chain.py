@@ -30,9 +30,9 @@ class Chain:
         steps = self.carrier.saga.steps
         return steps[min(max(self.index, 0), len(steps) - 1)]
 
-    def keep(self, result: Any) -> None:
-        """Note what a step returned, and stand at the next."""
-        self._log("done")
+    def keep(self, result: Any, note: str | None) -> None:
+        """Note what a step returned and said, and stand at the next."""
+        self._log("done", note)
         if result is not None:
             self.memo[self.step.name] = msgspec.to_builtins(result)
         self.index += 1
@@ -46,9 +46,10 @@ class Chain:
     async def run(self, ctx: Ctx) -> None:
         step = self.step
         await self.carrier.at(step, "before")
-        result = await step.run(replace(self.carrier.op, ctx=ctx, memo=self.memo))
+        op = replace(self.carrier.op, ctx=ctx, memo=self.memo, note=None)
+        result = await step.run(op)
         await self.carrier.at(step, "after")
-        self.keep(result)
+        self.keep(result, op.note)
 
     def back(self) -> None:
         self._log("undone")
@@ -67,10 +68,10 @@ class Chain:
         await self.carrier.at(step, "after")
         self.back()
 
-    def _log(self, event: str) -> None:
+    def _log(self, event: str, note: str | None = None) -> None:
         took_ms = 1000 * self.carrier.spent_s if self.index == self.carrier.index else 0.0  # only the first may act
         entry = {"operation_id": self.carrier.op.id, "at": self.carrier.op.ctx.now(), "step": self.step.name}
-        self.entries.append(entry | {"event": event, "took_ms": round(took_ms, 3), "note": None})
+        self.entries.append(entry | {"event": event, "took_ms": round(took_ms, 3), "note": note})
 
     async def write_log(self, ctx: Ctx) -> None:
         if self.entries:

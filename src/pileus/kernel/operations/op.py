@@ -16,7 +16,7 @@ from pileus.kernel.db import insert_if_new
 from pileus.kernel.errors import CloudError, HostDown, LeaseLost, Unavailable
 from pileus.kernel.operations import start
 from pileus.kernel.operations.saga import Saga, Wait, sagas
-from pileus.kernel.operations.tables import debts, operations
+from pileus.kernel.operations.tables import FACTS, debts, log, operations
 from pileus.kernel.verbs import VERB_ANSWERS_WITHIN_S
 
 CHILD_POLL_S = 30.0
@@ -28,6 +28,13 @@ HOLDS = (
         operations.c.holder == sa.bindparam("holder_"),
     )
     .with_for_update()
+)
+
+FACTS_OF = (
+    sa.select(log.c.event, log.c.note)
+    .where(log.c.operation_id == sa.bindparam("id_"), log.c.event.in_(("failed", "cancelled", "parked", FACTS)))
+    .order_by(log.c.id.desc())
+    .limit(1)
 )
 
 Gate = Callable[[str], "asyncio.Semaphore"]
@@ -53,12 +60,18 @@ class Op:
     cancel: bool = False
     rung: bool = False  # somebody had news for it since it was leased: it looks again before it waits
     successor: dict[str, Any] | None = None
+    note: str | None = None  # what a step says of itself: administrators read it in its line of the log
     sealed: bytes | None = None
     owed: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     def uuid(self, label: str) -> UUID:
         """An id that is the same on every try: what a step creates is named by it."""
         return uuid5(self.id, label)
+
+    async def facts(self) -> str:
+        """What administrators alone are told of why it turned back or parked; "" if nothing is."""
+        last = (await self.ctx.execute(FACTS_OF, {"id_": self.id})).first()
+        return last.note if last is not None and last.event == FACTS else ""
 
     def secret(self, name: str) -> str:
         """A secret given at the start. It is sealed in the row, never in memo or log, and erased at the end."""

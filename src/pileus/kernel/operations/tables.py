@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from pileus.kernel.db.base import JSON, Text, metadata
 
 LIVE = ("running", "undoing")
+FACTS = "facts"  # the event whose note is for administrators alone: what is known of the failure above it
 HELD = 253_402_300_799.0  # a wake_at at the end of the year 9999: waits for nothing but a ring
 
 operations = sa.Table(
@@ -73,7 +74,7 @@ log = sa.Table(
     sa.Column("step", Text, nullable=False),
     sa.Column(
         "event", Text, nullable=False
-    ),  # started | done | retry | failed | undone | cancelled | parked | ended | ...
+    ),  # started | done | retry | failed | undone | cancelled | parked | facts | ended | ...
     sa.Column("took_ms", sa.Double, nullable=False),
     sa.Column("note", Text),
 )

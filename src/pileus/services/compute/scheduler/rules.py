@@ -6,7 +6,7 @@ Each filter looks at what the filters before it left, and says of a host why it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,8 +70,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     different_host: Sequence[str] = ()
     group: Group | None = None
     extra_specs: Mapping[str, str] = {}
+    flavor: str = ""  # the name of its flavor
     image: Mapping[str, Any] = {}  # the properties of its image
-    image_id: str | None = None
 
 
 class Fell(msgspec.Struct, frozen=True):
@@ -105,22 +105,32 @@ class Verdict(msgspec.Struct, frozen=True):
             return f"Without what stands against it a host could give {most}."
         return f"What one host could still give: {most}. Take a smaller flavor, or delete what is not needed."
 
-    def details(self) -> str:
-        """The same for administrators: each host with its reason."""
-        lines = [f"{each.filter}: {host}: {why}" for each in self.fell for host, why in sorted(each.hosts.items())]
-        return "\n".join(lines)
+    def details(self) -> dict[str, Any]:
+        """The same for administrators: by filter each reason with its hosts."""
+        return {each.filter: "; ".join(together(each.hosts)) for each in self.fell}
+
+
+def together(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Each reason with its hosts."""
+    found: dict[str, list[str]] = {}
+    for host, why in sorted(reasons.items()):
+        found.setdefault(why, []).append(host)
+    for why, hosts in found.items():
+        yield f"{', '.join(hosts)} ({why})"
 
 
 def common(reasons: Mapping[str, str]) -> str:
-    """The reasons without the hosts, the most frequent first."""
+    """The reasons without the hosts and without what is for administrators, the most frequent first."""
     counted: dict[str, int] = {}
     for why in reasons.values():
-        counted[why] = counted.get(why, 0) + 1
+        plain = why.partition(": ")[0]
+        counted[plain] = counted.get(plain, 0) + 1
     first = sorted(counted, key=lambda why: (-counted[why], why))[:EXAMPLES]
     return "; ".join(first) + ("; and others" if len(counted) > EXAMPLES else "")
 
 
 Filter = Callable[[Host, Wish], str | None]
+"""None, or why a host falls out. What follows a colon is for administrators alone."""
 
 
 def choose(hosts: Sequence[Host], wish: Wish) -> Verdict:
@@ -162,7 +172,7 @@ def roomiest(hosts: Sequence[Host], wish: Wish) -> dict[str, int]:
     return {name: max(0, best.free(name)) for name in wish.resources}
 
 
-# filters: None, or why it falls out
+# filters
 
 
 def named(host: Host, wish: Wish) -> str | None:
@@ -209,10 +219,29 @@ def for_tenant(host: Host, wish: Wish) -> str | None:
     """An aggregate may be for some projects alone: `filter_tenant_id`, and others with a number behind."""
     for aggregate in host.aggregates:
         allowed = [v for key, v in aggregate.items() if key.startswith("filter_tenant_id")]
-        projects = {project.strip() for text in allowed for project in text.split(",")}
-        if allowed and wish.project_id not in projects:
+        if allowed and wish.project_id not in listed(allowed):
             return "is for other projects"
     return None
+
+
+def for_flavors(host: Host, wish: Wish) -> str | None:
+    """Aggregates may be for some flavors alone: `instance_type` names them."""
+    allowed = [aggregate["instance_type"] for aggregate in host.aggregates if "instance_type" in aggregate]
+    return "is for other flavors" if allowed and wish.flavor not in listed(allowed) else None
+
+
+def for_images(host: Host, wish: Wish) -> str | None:
+    """A property that both an image and an aggregate have must be the same; the aggregate may list several values."""
+    for key, wanted in wish.image.items() if host.aggregates else ():
+        allowed = [aggregate[key] for aggregate in host.aggregates if key in aggregate]
+        if allowed and str(wanted) not in listed(allowed):
+            return f"is not for images with {key} {wanted}"
+    return None
+
+
+def listed(texts: Iterable[str]) -> set[str]:
+    """The words between the commas."""
+    return {word.strip() for text in texts for word in text.split(",")}
 
 
 def for_specs(host: Host, wish: Wish) -> str | None:
@@ -221,7 +250,7 @@ def for_specs(host: Host, wish: Wish) -> str | None:
         name = key.removeprefix(SCOPED)
         if name == key:
             continue
-        values = {part.strip() for each in host.aggregates if name in each for part in each[name].split(",")}
+        values = listed(each[name] for each in host.aggregates if name in each)
         if not any(matches(value, wanted) for value in values):
             return f"is in no aggregate with {name} {wanted}"
     return None
@@ -244,7 +273,7 @@ def matches(value: str, wanted: str) -> bool:
 
 
 def for_image(host: Host, wish: Wish) -> str | None:
-    """An aggregate that isolates takes only images with the properties that it names; and the architecture must be the host's."""
+    """The architecture and the hypervisor that an image asks for must be the host's."""
     asked = str(wish.image.get("hw_architecture") or wish.image.get("architecture") or host.architecture)
     if asked != host.architecture:
         return f"cannot run {asked}"
@@ -285,6 +314,8 @@ FILTERS: Mapping[str, Filter] = {
     "Placement": with_room,
     "AggregateMultiTenancyIsolation": for_tenant,
     "AggregateInstanceExtraSpecsFilter": for_specs,
+    "AggregateTypeAffinityFilter": for_flavors,
+    "AggregateImagePropertiesIsolation": for_images,
     "ImagePropertiesFilter": for_image,
     "SameHostFilter": beside,
     "DifferentHostFilter": apart,
@@ -301,10 +332,20 @@ def weighed(hosts: Sequence[Host], wish: Wish) -> list[Host]:
     """The best first: soft rules of its group, then free memory, vCPUs and disk; its name at last."""
 
     def weight(host: Host) -> tuple[float, float, str]:
-        room = sum(host.share(name) for name in UNITS)
-        return (-sympathy(host, wish), -room, host.name)
+        return (-sympathy(host, wish), -room(host), host.name)
 
     return sorted(hosts, key=weight)
+
+
+def room(host: Host) -> float:
+    """How much of its memory, vCPUs and disk is free, from 0 to 3."""
+    return sum(host.share(name) for name in UNITS)
+
+
+def won(host: Host, wish: Wish, verdict: Verdict) -> str:
+    """Why it is the best, for administrators."""
+    group = f", {sympathy(host, wish):+.0f} by its group" if wish.group is not None else ""
+    return f"{host.name} is the best of {len(verdict.hosts)}: {room(host) / len(UNITS):.0%} free{group}"
 
 
 def sympathy(host: Host, wish: Wish) -> float:

@@ -41,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     different_host: Sequence[str] = ()
     group_id: UUID | None = None
     group_hosts: Sequence[str] = ()
+    flavor: str = ""
     extra_specs: Mapping[str, str] = {}
     image: Mapping[str, Any] = {}
     beside: Mapping[str, Mapping[str, int]] = {}
@@ -50,7 +51,7 @@ class NoHost(Conflict):
     """No host can take the server. The message is for its owner; `verdict` has the hosts by their names."""
 
     def __init__(self, verdict: Verdict, wanted: Mapping[str, int]) -> None:
-        super().__init__(verdict.message(wanted), hosts=verdict.details())
+        super().__init__(verdict.message(wanted), **verdict.details())
         self.verdict = verdict
 
 
@@ -74,15 +75,16 @@ async def judge_in_turn(ctx: Ctx, those: Sequence[Asked]) -> list[Verdict]:
     return verdicts
 
 
-async def place(ctx: Ctx, asked: Asked) -> str:
-    """Promise it room on the best host, in the open transaction. Returns the host's name.
+async def place(ctx: Ctx, asked: Asked) -> tuple[str, str]:
+    """Promise it room on the best host, in the open transaction. Returns the host's name, and for administrators why it is it.
 
     Raises NoHost; Unavailable when another was faster: ask again in another transaction.
     """
     if asked.group_id is not None:
         await ctx.lock("subject", asked.group_id)  # two of a group do not decide at once
     known = {host.name: host for host in await seen(ctx)}
-    verdict = rules.choose(list(known.values()), await _wish(ctx, asked))
+    wish = await _wish(ctx, asked)
+    verdict = rules.choose(list(known.values()), wish)
     if not verdict.hosts:
         raise NoHost(verdict, asked.resources)
     best = verdict.hosts[0]
@@ -92,7 +94,7 @@ async def place(ctx: Ctx, asked: Asked) -> str:
         await _allocate(ctx, asked, offer.id)
     except Conflict as e:  # the next host would be locked out of order: look again in another transaction
         raise Unavailable("The room on a host was taken just now; another is looked for.", host=best) from e
-    return best
+    return best, rules.won(known[best], wish, verdict)
 
 
 async def keep(ctx: Ctx, asked: Asked) -> None:
@@ -139,6 +141,7 @@ async def _wish(ctx: Ctx, asked: Asked) -> Wish:
         same_host=asked.same_host,
         different_host=asked.different_host,
         group=group,
+        flavor=asked.flavor,
         extra_specs=asked.extra_specs,
         image=asked.image,
     )

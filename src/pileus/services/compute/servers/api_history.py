@@ -74,7 +74,7 @@ async def show_action(ctx: Ctx, server_id: UUID, request_id: str, query: Query) 
     allows, target = ctx.world.policy.allows, service.target(server)
     admin = allows(f"{RULES}:events", ctx.caller, target)
     if admin or ctx.at("2.51"):
-        lines = await history.steps(ctx, action)
+        lines = await history.steps(ctx, action, facts=admin)
         host_id = views.host_id(server)
         shown["events"] = [event(ctx, line, server.host, admin=admin, host_id=host_id) for line in lines]
     return shown

@@ -16,7 +16,7 @@ from pileus.kernel.context import Ctx
 from pileus.kernel.db import Text, metadata
 from pileus.kernel.errors import BadRequest, CloudError
 from pileus.kernel.filters import Condition
-from pileus.kernel.operations import Saga, views
+from pileus.kernel.operations import FACTS, Saga, views
 from pileus.kernel.operations.views import LogLine, Operation
 from pileus.kernel.paging import Listing, Page, Sort
 
@@ -129,6 +129,12 @@ async def _whole(ctx: Ctx, rows: Sequence[sa.Row[Any]]) -> list[Action]:
     return [Action(**row._mapping, operation=known.get(row.id)) for row in rows]
 
 
-async def steps(ctx: Ctx, action: Action) -> list[LogLine]:
-    """What has come to an end of it, step by step."""
-    return [line for line in await views.log_of(ctx, action.id) if line.event in FINISHED]
+async def steps(ctx: Ctx, action: Action, *, facts: bool) -> list[LogLine]:
+    """What has come to an end of it, step by step; `facts`: with what is for administrators alone."""
+    found: list[LogLine] = []
+    for line in await views.log_of(ctx, action.id):
+        if line.event in FINISHED:
+            found.append(line)
+        elif facts and line.event == FACTS and found:
+            found[-1] = msgspec.structs.replace(found[-1], note=f"{found[-1].note}\n{line.note}")
+    return found

@@ -26,7 +26,7 @@ create_server = Saga("compute.create_server")
 async def claim_host(op: Op) -> dict[str, str]:
     """A host with room for it, what it uses of that, and its ports there. Fails with the verdict of the scheduler."""
     server = await here(op)
-    host = await scheduler.place(
+    host, op.note = await scheduler.place(
         op.ctx, await asked_of_scheduler(op.ctx, server, op.memo["host"], forced=op.memo["forced"])
     )
     await store.change(op.ctx, server.id, host=host, task_state="spawning")
@@ -187,7 +187,8 @@ async def failed(op: Op, **columns: Any) -> None:
     await store.leave_shape(op.ctx, server.id, op.id)
     if op.successor is not None:
         return
-    fault = Fault(500, (op.cause or "It failed.")[:255], op.ctx.now(), op.cause or "")
+    details = f"{op.cause or ''}\n{await op.facts()}".strip()
+    fault = Fault(500, (op.cause or "It failed.")[:255], op.ctx.now(), details)
     await store.change(op.ctx, server.id, task_state=None, fault=fault, **columns)
     await changed(op.ctx, SERVER, "updated", server.id, project_id=server.project_id)
 
@@ -218,6 +219,7 @@ async def asked_of_scheduler(ctx: Ctx, server: Server, host: str | None, *, forc
         different_host=[each for each in apart.values() if each],
         group_id=server.group_id,
         group_hosts=group_hosts,
+        flavor=server.flavor.name,
         extra_specs=server.flavor.extra_specs,
         image=server.image.properties,
     )

@@ -48,7 +48,7 @@ async def asked_elsewhere(ctx: Ctx, server: Server, host: str | None, *, forced:
 async def claim_elsewhere(op: Op, **columns: Any) -> dict[str, Any]:
     server = await here(op)
     asked = await asked_elsewhere(op.ctx, server, op.memo["host"], forced=op.memo["forced"])
-    there = await scheduler.place(op.ctx, asked)
+    there, op.note = await scheduler.place(op.ctx, asked)
     await store.change(op.ctx, server.id, **columns)
     return {"left": server.host, "there": there, **await ran(op)}
 

@@ -113,11 +113,11 @@ async def choose(ctx: Ctx, size_gib: int, *, specs: Mapping[str, str] = NO_SPECS
     wish = Wish(size_gib, only, lambda pool: suits(capabilities(pool), specs))
     choice = rules.choose(await pools(ctx), wish, overcommit=OVERCOMMIT)
     if choice.host is None:
-        raise Conflict(choice.summary(), refusals=choice.refusals)
+        raise Conflict(choice.summary(), hosts="; ".join(f"{host} ({why})" for host, why in choice.refusals.items()))
     await ctx.lock("volume_pool", choice.host)
     again = [pool for pool, usable in await store.holding(ctx, _promises.values(), choice.host) if usable]
     if rules.choose(again, wish, overcommit=OVERCOMMIT).host is None:
-        raise Unavailable(f"The room on {choice.host} was taken just now.")
+        raise Unavailable("The room on a host was taken just now; another is looked for.", host=choice.host)
     return choice.host
 
 
