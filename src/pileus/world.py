@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from pileus.engines.blobs import Blobs
 from pileus.engines.blobs.files import FileBlobs
 from pileus.engines.blobs.sim import SimBlobs
 from pileus.engines.blocks import Blocks
+from pileus.engines.blocks import sim as sim_blocks
 from pileus.engines.blocks.sim import SimBlocks
 from pileus.engines.consoles import Console, SimConsole
 from pileus.engines.files import make_directory, read_or_none, write_whole
@@ -295,7 +296,7 @@ async def open_cloud(
         await add_simulated_hosts(cloud)
         if simulate_hosts:
             cloud.memory[Simulated] = Simulated(state, cloud.still)
-            cloud.memory[Faults] = Faults(cloud.ctx, cloud.app)
+            cloud.memory[Faults] = Faults(cloud.ctx, cloud.app, partial(lose_volume, state))
             await faults.end_all(cloud.ctx)
             await checkpoints.finish(cloud.ctx)
         if isinstance(cloud.doorbell, PostgresDoorbell):
@@ -345,6 +346,11 @@ def blobs(cloud: Cloud) -> Blobs:
     if cloud.simulate_hosts and not store:
         return SimBlobs(cloud.state / "hosts" / "images", cloud.clock)
     return FileBlobs(Path(store) if store else cloud.state / "images")
+
+
+def lose_volume(state: Path, host: str, volume_id: UUID) -> None:
+    """What a volume held on a simulated host."""
+    sim_blocks.lose(state / "hosts" / host / "blocks", volume_id)
 
 
 async def add_simulated_hosts(cloud: Cloud) -> None:

@@ -38,5 +38,5 @@ def test_the_job_of_the_page_and_its_test(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "4 passed" in done.stdout
     assert not (tmp_path / "cloud").exists()

@@ -273,7 +273,7 @@ def _checkpoints(commands: Any) -> None:
 
 def _faults(commands: Any) -> None:
     fault = _group(commands, "fault", "What a simulated cloud makes its clients suffer.")
-    add = _add(fault, "add", "remote:add_fault", "Let requests or operations fail, wait or break.")
+    add = _add(fault, "add", "remote:add_fault", "Let requests or operations fail, wait or break, or volumes be lost.")
     add.add_argument("words", nargs="+", metavar="NAME=VALUE", help="service=compute status=429 count=2, and the like")
     _add(fault, "list", "remote:list_faults", "Which there are, and how often each was met.")
     clear = _add(fault, "clear", "remote:clear_faults", "End one, or all: what they hold goes on.")

@@ -15,17 +15,12 @@ from pileus.services.cloud.faults.service import MOST, Faults
 from pileus.world import open_cloud
 from support import served
 from support.cloud import RunningCloud
+from support.faulty import fault
 from support.http_demo import http_scope, spoken
 from support.imaged import uploaded
 
 pytestmark = pytest.mark.database("sqlite")
-SERVERS = "/compute/v2.1/servers"
-
-
-async def fault(cloud: RunningCloud, **wanted: Any) -> str:
-    answer = await cloud.post("/faults", json={"fault": wanted})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["fault"]["id"])
+SERVERS, VOLUMES = "/compute/v2.1/servers", "/volume/v3/volumes"
 
 
 async def statuses(cloud: RunningCloud, path: str, times: int) -> list[int]:
@@ -118,6 +113,37 @@ async def test_a_project_suffers_and_others_do_not(cloud: RunningCloud) -> None:
     assert "no service none" in refused.json()["error"]["message"]
 
 
+async def tagged(cloud: RunningCloud, kind: str) -> tuple[str, str]:
+    """A resource that carries "broken=yes", and another that does not: their paths."""
+    if kind == "servers":
+        return tuple([f"{SERVERS}/{await server(cloud, tags=[tag])}" for tag in ("broken=yes", "x")])  # type: ignore[return-value]
+    made = []
+    for tag in ("broken=yes", "x=y"):
+        if kind == "volumes":
+            key, _, value = tag.partition("=")
+            wanted: dict[str, Any] = {"size": 1, "metadata": {key: value}}
+            answer = await cloud.post(f"{VOLUMES}", json={"volume": wanted})
+            made.append(f"{VOLUMES}/{answer.json()['volume']['id']}")
+        elif kind == "images":
+            made.append(f"/image/v2/images/{(await uploaded(cloud, tags=[tag]))['id']}")
+        else:
+            answer = await cloud.post("/network/v2.0/networks", json={"network": {}})
+            made.append(f"/network/v2.0/networks/{answer.json()['network']['id']}")
+            assert (await cloud.put(f"{made[-1]}/tags/{tag}")).status_code == 201
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("kind", ["servers", "volumes", "images", "networks"])
+async def test_what_concerns_something_with_a_tag_is_met(cloud: RunningCloud, kind: str) -> None:
+    broken, fine = await tagged(cloud, kind)
+    await cloud.settle()
+    fault_id = await fault(cloud, tag="broken=*", status=500)
+    assert [(await cloud.get(path)).status_code for path in (broken, fine)] == [500, 200]
+    assert (await cloud.delete(broken)).status_code == 500
+    assert (await cloud.get(fine.rpartition("/")[0])).status_code == 200, "the list names nothing"
+    assert (await cloud.get(f"/faults/{fault_id}")).json()["fault"]["hits"] == 2
+
+
 async def test_an_action_is_met_by_its_name(cloud: RunningCloud) -> None:
     await fault(cloud, action="os-getConsoleOutput", status=409)
     path = f"{SERVERS}/{(await served.made(cloud)).id}/action"
@@ -196,10 +222,25 @@ async def test_bytes_come_and_go_slowly(cloud: RunningCloud) -> None:
         {"status": 500, "hold": True},
         {"operation": "create_server", "status": 500},
         {"operation": "create_server"},
+        {"name": "x", "status": 500},
+        {"lose": True, "status": 500},
+        {"lose": True, "delay_ms": 1},
+        {"lose": True, "operation": "create_volume"},
         {"status": 500, "chance": 2},
         {"status": 500, "seconds": 0},
     ],
-    ids=["nothing", "no-failure", "unknown", "both", "operation", "no-effect", "chance", "seconds"],
+    ids=[
+        "nothing",
+        "no-failure",
+        "unknown",
+        "both",
+        "operation",
+        "no-effect",
+        "name",
+        *["lost"] * 3,
+        "chance",
+        "seconds",
+    ],
 )
 async def test_what_makes_no_sense_is_refused(cloud: RunningCloud, wanted: dict[str, Any]) -> None:
     assert (await cloud.post("/faults", json={"fault": wanted})).status_code == 400
@@ -264,7 +305,7 @@ async def test_a_server_is_slow_to_boot(cloud: RunningCloud) -> None:
     assert await status(cloud, slow) == "ACTIVE"
 
 
-async def test_a_volume_is_lost_and_a_port_stays_down(cloud: RunningCloud) -> None:
+async def test_a_volume_is_never_made_and_a_port_stays_down(cloud: RunningCloud) -> None:
     await fault(cloud, operation="create_volume", name="lost", fail=True)
     made = {"volume": {"name": "lost", "size": 1}}
     volume = (await cloud.post("/volume/v3/volumes", json=made)).json()["volume"]
@@ -305,6 +346,8 @@ async def test_while_there_is_none_nothing_asks_for_one(cloud: RunningCloud) -> 
     await cloud.delete(f"/faults/{of_requests}")
     assert watched() == (False, True)
     await cloud.delete("/faults")
+    assert watched() == (False, False)
+    await fault(cloud, lose=True, name="nothing")
     assert watched() == (False, False)
 
 

@@ -189,6 +189,11 @@ class SimBlocks:
         return self._total_gib - used_gib
 
 
+def lose(home: Path, volume_id: UUID) -> None:
+    """What a disk does that dies: the volume is not there any more, whoever has it open. May be repeated."""
+    (home / "volumes" / f"{volume_id}.json").unlink(missing_ok=True)
+
+
 def read(file: Path, kind: type[T]) -> T | None:
     """What the file holds; None without it."""
     data = read_or_none(file)

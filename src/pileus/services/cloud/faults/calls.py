@@ -14,39 +14,45 @@ from pileus.services.cloud.faults.rules import Wanted
 
 PIECES_A_S = 10
 Answered = Callable[[idempotency.Run], Awaitable[Rendered | Stream]]
-OfRequest = Callable[[Route, str, str, str | None], Wanted | None]
+OfRequest = Callable[[Route, str, str, str | None], Awaitable[Wanted | None]]
 """What a request of that route, method, path and project suffers from."""
 
 
 class FaultyCall(Call):
     """Whoever may not ask, or asks for nothing that there is, is told so as ever: a fault meets what would be answered."""
 
-    __slots__ = ("_left", "_of_request", "_wanted")
+    __slots__ = ("_left", "_of_request", "_suffers", "_wanted")
 
     def __init__(self, of_request: OfRequest, *given: Any) -> None:
         super().__init__(*given)
         self._of_request = of_request
+        self._suffers = False
         self._wanted: Wanted | None = None
         self._left: int | None = None  # bytes of the body before it is cut
 
     def _once(self, route: Route, body: bytes) -> Answered:
         answered = super()._once(route, body)
-        path = route.prefix + self.path
-        self._wanted = wanted = self._of_request(route, self.method, path, self.caller.project_id)
-        if wanted is None:
-            return answered
-        self._left = wanted.cut_bytes
-        if wanted.bytes_per_s is not None:
-            self.receive = slowed(self.receive, wanted.bytes_per_s)
 
         async def suffer(run: idempotency.Run) -> Rendered | Stream:
-            if wanted.delay_ms:
-                await asyncio.sleep(wanted.delay_ms / 1000)
-            if wanted.status is not None:
-                raise wanted.error()
+            if not self._suffers:  # once, however often the database undoes the request
+                self._suffers = True
+                await self._suffer(route)
             return await answered(run)
 
         return suffer
+
+    async def _suffer(self, route: Route) -> None:
+        path = route.prefix + self.path
+        self._wanted = wanted = await self._of_request(route, self.method, path, self.caller.project_id)
+        if wanted is None:
+            return
+        self._left = wanted.cut_bytes
+        if wanted.bytes_per_s is not None:
+            self.receive = slowed(self.receive, wanted.bytes_per_s)
+        if wanted.delay_ms:
+            await asyncio.sleep(wanted.delay_ms / 1000)
+        if wanted.status is not None:
+            raise wanted.error()
 
     async def _send(self, message: Message) -> None:
         if self._wanted is None or "status" in message:

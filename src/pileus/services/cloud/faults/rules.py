@@ -1,4 +1,4 @@
-"""What a fault says: which requests or operations, which of those, and what they suffer. Pure."""
+"""What a fault says: which requests, operations or volumes, which of those, and what they suffer. Pure."""
 
 from __future__ import annotations
 
@@ -47,12 +47,15 @@ STATUSES = ", ".join(map(str, sorted(BY_STATUS)))
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A fault as it is asked for: of requests, or with `operation` of what a server, a volume or a port takes long for.
+    """A fault as it is asked for: of requests, with `operation` of what a server, a volume or a port takes long for, with
+    `lose` of volumes that there are.
 
     Which: each may be a pattern with * and ?; an empty one is any. `path` is the whole path as a client sends it, without
-    the query; `operation` is called compute.create_server or create_server; `name` and `tag` are of what it works on;
-    `project` is a name or an id. `skip` lets the first ones pass, `count` ends the fault after so many, `chance` throws
-    dice that fall as `seed` has it. A fault ends by itself after `seconds`.
+    the query; `operation` is called compute.create_server or create_server; `name` is of what it works on, or of the volume,
+    which may be said by its id; `tag` is of that, or of what the path of a request names; `project` is a name or an id.
+
+    `skip` lets the first ones pass, `count` ends the fault after so many, `chance` throws dice that fall as `seed` has it.
+    A fault ends by itself after `seconds`.
     """
 
     service: Text = ""
@@ -75,26 +78,34 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bytes_per_s: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
     hold: bool = False
     fail: bool = False
+    lose: bool = False
     message: Annotated[str, Meta(max_length=1000)] = "A fault was asked for."
 
     def __post_init__(self) -> None:
-        of_requests = (self.service, self.method, self.path, self.action, self.status, self.cut_bytes, self.bytes_per_s)
-        of_operations = (self.name, self.tag, self.hold, self.fail)
-        wrong = of_requests if self.operation else of_operations
-        if any(value not in ("", None, False) for value in wrong):
+        asked = (self.service, self.method, self.path, self.action)
+        effects = (self.status, self.cut_bytes, self.bytes_per_s)
+        of_requests, of_operations = [*asked, *effects], [self.operation, self.hold, self.fail]
+        if self.lose:
+            wrong: list[object] = [*of_requests, *of_operations, self.delay_ms]
+        else:
+            wrong = [*of_requests] if self.operation else [self.name, *of_operations]
+        if any(wrong):
             raise ValueError(
-                "either `operation` with name, tag, hold, fail, or service, method, path, action with status, "
-                "cut_bytes, bytes_per_s"
+                "either `operation` with name, hold, fail, or `lose` with name, or service, method, path, action with "
+                "status, cut_bytes, bytes_per_s"
             )
         if self.status is not None and self.status not in BY_STATUS:
             raise ValueError(f"status is one of {STATUSES}")
-        effects = (self.status, self.cut_bytes, self.bytes_per_s)
-        if not (self.delay_ms or self.hold or self.fail) and all(value is None for value in effects):
-            raise ValueError("nothing would happen: say status, delay_ms, cut_bytes, bytes_per_s, hold or fail")
+        if not (self.delay_ms or self.hold or self.fail or self.lose) and all(value is None for value in effects):
+            raise ValueError("nothing would happen: say status, delay_ms, cut_bytes, bytes_per_s, hold, fail or lose")
+
+    @property
+    def of_requests(self) -> bool:
+        return not self.operation and not self.lose
 
     def means(self, service: str, method: str, path: str, action: str) -> bool:
         """Whether such a request may suffer from it."""
-        if self.operation or service in SPARED or (service == IDENTITY and self.service != IDENTITY):
+        if not self.of_requests or service in SPARED or (service == IDENTITY and self.service != IDENTITY):
             return False
         asked = ((self.service, service), (self.method, method), (self.path, path), (self.action, action))
         return all(fits(value, pattern) for pattern, value in asked)
@@ -104,7 +115,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return bool(self.operation) and (fits(saga, self.operation) or fits(saga.partition(".")[2], self.operation))
 
     def means_subject(self, name: str, tags: Collection[str]) -> bool:
-        return fits(name, self.name) and (not self.tag or any(fits(tag, self.tag) for tag in tags))
+        return fits(name, self.name) and self.means_tagged(tags)
+
+    def means_tagged(self, tags: Collection[str]) -> bool:
+        return not self.tag or any(fits(tag, self.tag) for tag in tags)
 
     def error(self) -> CloudError:
         """What is answered, for the service to say in its own words."""

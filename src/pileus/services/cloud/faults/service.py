@@ -21,6 +21,7 @@ from pileus.services.cloud.faults import subjects
 from pileus.services.cloud.faults.calls import FaultyCall
 from pileus.services.cloud.faults.rules import Fault, Wanted
 from pileus.services.identity.projects import service as projects
+from pileus.services.volume.volumes import service as volumes
 
 __all__ = ["Fault", "Faults", "Wanted", "end_all", "faults_of"]
 
@@ -34,8 +35,9 @@ class Struck(CloudError):
 class Faults:
     """Those that there are, oldest first. Their seconds are the machine's, whatever clock the cloud has: clients wait in them."""
 
-    def __init__(self, ctx: Ctx, app: App) -> None:
-        self._ctx, self._app = ctx, app
+    def __init__(self, ctx: Ctx, app: App, lose: Callable[[str, UUID], None]) -> None:
+        """`lose`: what a volume holds on a simulated host."""
+        self._ctx, self._app, self._lose = ctx, app, lose
         self._faults: dict[UUID, Fault] = {}
         self._timers: dict[UUID, list[asyncio.TimerHandle]] = {}
         self._waking: set[asyncio.Task[None]] = set()
@@ -89,19 +91,23 @@ class Faults:
 
     def _watch(self) -> None:
         """Lay them over requests and operations, as far as there are some."""
-        of_operations = {bool(fault.wanted.operation) for fault in self._faults.values()}
-        self._app.calls = partial(FaultyCall, self.of_request) if False in of_operations else Call
-        if True in of_operations:
+        wanted = [fault.wanted for fault in self._faults.values()]
+        self._app.calls = partial(FaultyCall, self.of_request) if any(each.of_requests for each in wanted) else Call
+        if any(each.operation for each in wanted):
             self._ctx.world.memory[Seam] = self.at
         else:
             self._ctx.world.memory.pop(Seam, None)
 
-    def of_request(self, route: Route, method: str, path: str, project_id: str | None) -> Wanted | None:
-        """What such a request suffers from: the oldest that meets it."""
-        for fault in self._faults.values():
-            means = fault.wanted.means(route.service, method, path, route.action or "")
-            if means and fault.is_for(project_id) and fault.strikes():
-                return fault.wanted
+    async def of_request(self, route: Route, method: str, path: str, project_id: str | None) -> Wanted | None:
+        """What such a request suffers from: the oldest that meets it. Tags are looked up only where one is asked for."""
+        for fault in self.list_():
+            wanted = fault.wanted
+            if not wanted.means(route.service, method, path, route.action or "") or not fault.is_for(project_id):
+                continue
+            if wanted.tag and not wanted.means_tagged(await subjects.tags_at(self._ctx, path)):
+                continue
+            if fault.strikes():
+                return wanted
         return None
 
     async def at(self, seam: Seam, op: Op) -> Wait | None:
@@ -134,6 +140,16 @@ class Faults:
     def release(self, fault: Fault, operation_id: UUID) -> None:
         fault.delayed[operation_id] = True
         self._wake()
+
+    async def lose(self, ctx: Ctx, fault: Fault) -> None:
+        """What the volumes held that it means, of those that there are and that nothing is done to."""
+        wanted = fault.wanted
+        async for tags, volume in subjects.all_volumes(self._ctx):
+            means = any(wanted.means_subject(called, tags) for called in (volume.name or "", str(volume.id)))
+            if not means or not fault.is_for(volume.project_id) or not volumes.at_rest(volume) or not fault.strikes():
+                continue
+            if await volumes.lose(ctx, volume.id, wanted.message):
+                self._lose(volume.host or "", volume.id)
 
     # time
 
@@ -169,7 +185,10 @@ async def add(ctx: Ctx, wanted: Wanted) -> Fault:
         if project is None:
             raise BadRequest(f"There is no project {wanted.project}, by its id or, in the default domain, by its name.")
         project_id = project.id
-    return faults.add(wanted, project_id)
+    fault = faults.add(wanted, project_id)
+    if wanted.lose:
+        await faults.lose(ctx, fault)
+    return fault
 
 
 async def end_all(ctx: Ctx) -> None:

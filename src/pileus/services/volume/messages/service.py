@@ -31,6 +31,7 @@ ACTIONS = {
     "update snapshot": "013",
     "reimage volume": "015",
     "delete volume": "016",
+    "keep volume": "100",
 }
 """What an operation is called in messages, and its number."""
 

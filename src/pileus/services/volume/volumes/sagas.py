@@ -15,7 +15,7 @@ from pileus.services.volume import images
 from pileus.services.volume.messages import service as messages
 from pileus.services.volume.pools import service as pools
 from pileus.services.volume.types import service as types
-from pileus.services.volume.volumes import hooks, store
+from pileus.services.volume.volumes import hooks, rules, store
 
 KIND = "volume.volume"
 COPY_S, SEEN_S = 3600.0, 1200.0
@@ -48,6 +48,25 @@ async def fail(op: Op, action: str, status: str, volume_id: UUID | None = None) 
     await store.change(op.ctx, volume.id, status=status, cause=op.cause, updated_at=op.ctx.now())
     await messages.tell(op.ctx, action, ("VOLUME", volume.id, volume.project_id), op.cause)
     await told(op.ctx, volume)
+
+
+def at_rest(volume: store.Volume) -> bool:
+    """Whether it is whole, and nothing is being done to it."""
+    return volume.status in rules.SOURCES
+
+
+async def lose(ctx: Ctx, volume_id: UUID, cause: str) -> bool:
+    """What it held is gone: it is in error, which no detachment mends, and a message to its project says why. Whether it
+    was at rest until now."""
+    async with ctx.transaction() as ctx:
+        volume = await store.hold(ctx, volume_id)
+        if volume is None or not at_rest(volume):
+            return False
+        lost = {"status": "error", "previous_status": "error", "cause": cause, "updated_at": ctx.now()}
+        await store.change(ctx, volume.id, **lost)
+        await messages.tell(ctx, "keep volume", ("VOLUME", volume.id, volume.project_id), cause)
+        await told(ctx, volume)
+        return True
 
 
 def source_of(volume: store.Volume, url: str | None, disk_format: str | None) -> Source | None:

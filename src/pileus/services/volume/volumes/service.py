@@ -68,6 +68,7 @@ by_ids = store.by_ids
 in_pages = store.in_pages
 create = making.create
 opened, emptied, refilled = sagas.opened, sagas.emptied, sagas.refilled
+at_rest, lose = sagas.at_rest, sagas.lose
 show_refilled, show_unfilled, show_half_filled = sagas.show_refilled, sagas.show_unfilled, sagas.show_half_filled
 pools.promised_by("volume", store.promised)
 types.in_use(store.any_of_type)
