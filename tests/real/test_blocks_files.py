@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,6 +25,7 @@ from pileus.engines.verbs import Done, Failed
 from pileus.kernel import tls
 from pileus.kernel.clock import SystemClock
 from pileus.kernel.errors import NotFound, Unavailable
+from support.imagery import HOSTILE
 from support.waiting import pause
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
@@ -245,6 +247,17 @@ async def test_an_image_that_is_none_is_refused_and_leaves_nothing(
     for url, form in (("/lying", "raw"), ("/backing", "qcow2"), ("/large", "qcow2"), ("/gone", "raw")):
         volume = Volume(id=uuid4(), size_gib=1, source=Source(url=url, format=form))
         assert isinstance(await files.ensure_volume(volume, fence=1), Failed), url
+    assert os.listdir(files._volumes) == []
+
+
+async def test_no_volume_is_made_of_a_hostile_image(files: FilesBlocks, kept: Kept) -> None:
+    """Looked at when it came, and once more here: bytes may have reached the store by another way."""
+    for name, (declared, make, why) in HOSTILE.items():
+        kept.bytes["/hostile"] = make()
+        volume = Volume(id=uuid4(), size_gib=1, source=Source(url="/hostile", format=declared))
+        answer = await files.ensure_volume(volume, fence=1)
+        assert isinstance(answer, Failed), name
+        assert re.search(f"cannot be used: .*({why})", answer.cause), (name, answer.cause)
     assert os.listdir(files._volumes) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from pileus.engines.hypervisor.libvirt.plugging import devices_of, slots_of
 from pileus.engines.verbs import Change, Done, Failed
 from pileus.kernel.errors import Unavailable
 from real.libvirt_world import World, on, says, until, world
+from support.imagery import HOSTILE
 from support.waiting import pause
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
@@ -263,21 +265,18 @@ async def test_an_image_that_is_not_what_was_promised_is_not_used(engine: Libvir
     assert "GiB" in answer.cause
 
 
-async def test_an_image_that_reaches_for_other_files_is_not_used(engine: LibvirtHypervisor, host: World) -> None:
-    """Looked at on upload, and once more here."""
-    path = host.shelf.folder / "reaches"
-    create = ("qemu-img", "create", "-q", "-f", "qcow2")
-    subprocess.run([*create, "-b", "/etc/passwd", "-F", "raw", path, "1M"], check=True)
-    host.shelf.files["/reaches"] = path
+async def test_no_guest_has_a_disk_of_a_hostile_image(engine: LibvirtHypervisor, host: World) -> None:
+    """Looked at when it came, and once more here: bytes may have reached the store by another way."""
+    path = host.shelf.files["/hostile"] = host.shelf.folder / "hostile"
     guest = host.guest()
     [root] = guest.disks
-    size = path.stat().st_size
-    for said in ("qcow2", "raw"):
-        image = Image(id=uuid4(), url="/reaches", format=said, size=size)
-        liar = msgspec.structs.replace(guest, disks=(msgspec.structs.replace(root, image=image),))
-        answer = await engine.ensure_disks(liar, fence=1)
-        assert isinstance(answer, Failed)
-        assert "cannot be used" in answer.cause
+    for name, (declared, make, why) in HOSTILE.items():
+        size = path.write_bytes(make())
+        image = Image(id=uuid4(), url="/hostile", format=declared, size=size)
+        victim = msgspec.structs.replace(guest, disks=(msgspec.structs.replace(root, image=image),))
+        answer = await engine.ensure_disks(victim, fence=1)
+        assert isinstance(answer, Failed), name
+        assert re.search(f"cannot be used: .*({why})|format ploop|needs 1024 GiB", answer.cause), (name, answer.cause)
     assert (await engine.observe()).get(guest.id) is None
 
 

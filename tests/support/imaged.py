@@ -73,6 +73,12 @@ async def staged(client: Any, data: bytes = DATA, **more: Any) -> dict[str, Any]
     return made
 
 
+async def imported(client: Any, image_id: str, name: str = "glance-direct", **more: Any) -> Any:
+    """Asks for its import by that method."""
+    method = {"name": name, **more}
+    return await client.post(f"/image/v2/images/{image_id}/import", json={"method": method})
+
+
 async def a_task(cloud: Any) -> str:
     image = await staged(cloud)
     body = {"method": {"name": "glance-direct"}}

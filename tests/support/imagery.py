@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -233,3 +233,19 @@ BAD: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "encrypted qcow2": ("qcow2", lambda: b"LUKS\xba\xbe".ljust(SIZE, b"\0"), "luks"),
 }
 """By its name: what it is declared, how it is made, and a word of why it is refused."""
+
+NEEDED = {"qcow2": 4 * CLUSTER, "vmdk": 21 * 512, "vhdx": 0x210000, "ploop": 67}
+"""So many bytes of a format say that more follow; of the others all but the last."""
+
+
+def truncated() -> Iterator[tuple[str, tuple[str, Callable[[], bytes], str]]]:
+    """Each good one that knows its end, cut off before it."""
+    for name, (declared, make) in GOOD.items():
+        if declared not in WHOLE_SIZE - {"iso"}:
+            last = NEEDED.get(declared, -1)
+            for end in (last, *(each for each in (600, 100, 40, 8, 3) if last == -1 or each < last)):
+                yield f"{name}: [:{end}]", (declared, lambda make=make, end=end: make()[:end], "")  # type: ignore[misc]
+
+
+TRUNCATED = dict(truncated())
+HOSTILE = {**BAD, **TRUNCATED}

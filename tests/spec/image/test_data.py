@@ -62,16 +62,6 @@ async def test_others_neither_give_nor_take(cloud: RunningCloud) -> None:
     assert (await cloud.as_("reader").get(f"/image/v2/images/{public['id']}/file")).status_code == 403
 
 
-async def test_a_liar_is_refused_and_leaves_nothing(cloud: RunningCloud) -> None:
-    image = await registered(cloud, disk_format="qcow2")
-    answer = await upload(cloud, image["id"])
-    assert answer.status_code == 415
-    assert "declared qcow2" in answer.text
-    shown = (await cloud.get(f"/image/v2/images/{image['id']}")).json()
-    assert (shown["status"], shown["size"]) == ("queued", None)
-    assert await cloud.world.own["blobs"].observe() == {}
-
-
 async def test_where_there_is_no_room_nothing_is_left(cloud: RunningCloud) -> None:
     blobs, image = cloud.world.own["blobs"], await registered(cloud)
     blobs.troubles.add(Trouble(kind="full", once=True), verb="keep")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 
 from support.cloud import RunningCloud, running_cloud
 from support.elsewhere import Elsewhere, elsewhere, redirect
-from support.imaged import DATA, OCTETS, registered, staged
-from support.imagery import BAD
+from support.imaged import DATA, OCTETS, imported, registered, staged
 
 
 async def test_bytes_are_staged(cloud: RunningCloud) -> None:
@@ -34,11 +32,6 @@ async def test_bytes_are_staged(cloud: RunningCloud) -> None:
     assert (await member.delete(f"/image/v2/images/{image['id']}")).status_code == 204
     await cloud.settle()
     assert await cloud.world.own["blobs"].observe() == {}
-
-
-async def imported(client: Any, image_id: str, name: str = "glance-direct", **more: Any) -> Any:
-    method = {"name": name, **more}
-    return await client.post(f"/image/v2/images/{image_id}/import", json={"method": method})
 
 
 def told(shown: dict[str, Any]) -> tuple[str, str]:
@@ -63,20 +56,6 @@ async def test_staged_bytes_are_imported(cloud: RunningCloud) -> None:
     assert (await member.get(f"/image/v2/images/{image['id']}/file")).content == DATA
     assert (await imported(member, image["id"])).status_code == 409
     assert len(await cloud.world.own["blobs"].observe()) == 1
-
-
-@pytest.mark.parametrize("name", [*sorted(BAD)[:3], "polyglot: qcow2 and iso", "vmdk: path", "liar: qcow2"])
-async def test_a_bad_image_is_refused_on_import_and_nothing_is_left(cloud: RunningCloud, name: str) -> None:
-    declared, make, why = BAD[name]
-    image = await staged(cloud, make(), disk_format=declared)
-    assert (await imported(cloud, image["id"])).status_code == 202
-    await cloud.settle()
-    shown = (await cloud.get(f"/image/v2/images/{image['id']}")).json()
-    assert (shown["status"], shown["size"], *told(shown)) == ("queued", None, "", "local")
-    assert await cloud.world.own["blobs"].observe() == {}
-    (task,) = (await cloud.get(f"/image/v2/images/{image['id']}/tasks")).json()["tasks"]
-    assert (task["status"], task["result"]) == ("failure", None)
-    assert re.search(why, task["message"])
 
 
 async def test_tasks_tell_of_imports(cloud: RunningCloud) -> None:
