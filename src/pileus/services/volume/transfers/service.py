@@ -112,6 +112,7 @@ async def _claim(ctx: Ctx, volume: Volume, project_id: str, *, with_snapshots: b
     if found:
         claims = quota.a_volume(type_, volume.size_gib + sum(each.size_gib for each in found))
         claims.append(Claim(SNAPSHOTS, len(found), snapshots.used()))
+        claims.append(Claim(quota.of_type(SNAPSHOTS, type_), len(found), snapshots.used(type_)))
     await quota.claim(ctx, project_id, claims, size_gib=volume.size_gib)
 
 
