@@ -33,6 +33,19 @@ async def test_the_audit_names_who_did_what_to_which(cloud: RunningCloud) -> Non
     assert "sesame" not in str(row)
 
 
+async def test_who_changes_an_own_password_without_a_token_is_named_too(cloud: RunningCloud) -> None:
+    made = await cloud.post("/identity/v3/users", json={"user": {"name": "joe", "password": "open sesame"}})
+    user_id = made.json()["user"]["id"]
+    body = {"user": {"original_password": "open sesame", "password": "close sesame"}}
+    answer = await cloud.http.post(f"/identity/v3/users/{user_id}/password", json=body)
+    request_id = answer.headers["x-openstack-request-id"]
+    [row] = await cloud.ctx().execute(sa.select(audits).where(audits.c.request_id == request_id))
+    assert (row.user_id, row.action, row.target_type, row.target_id) == (user_id, "anonymous", "identity.user", user_id)
+    assert [(kind, verb) for kind, verb, subject_id in await events(cloud) if subject_id == user_id][-1:] == [
+        ("identity.user", "updated")
+    ]
+
+
 async def test_the_audit_names_what_was_deleted_though_more_went_with_it(cloud: RunningCloud) -> None:
     made = await cloud.post("/identity/v3/domains", json={"domain": {"name": "garden", "enabled": False}})
     garden = made.json()["domain"]["id"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from pileus.kernel.changes import changed
 from pileus.kernel.clock import iso
 from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.errors import WHO, NotFound, Unauthorized
@@ -169,6 +170,8 @@ async def revoke(ctx: Ctx, token: Token, *, cascade: bool = True) -> None:
         await revocations.add(ctx, audit_id=token.audit_ids[0])
         if cascade:
             await revocations.add(ctx, audit_chain_id=token.audit_ids[0])
+        facts = {"user_id": token.user_id}
+        await changed(ctx, "identity.token", "deleted", token.audit_ids[0], project_id=None, facts=facts)
 
 
 async def _worth(ctx: Ctx, token: Token, at: Revision) -> Valid:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from math import ceil
 
 import msgspec
 
 from pileus.kernel.changes import changed
-from pileus.kernel.context import Ctx
+from pileus.kernel.context import Caller, Ctx
 from pileus.kernel.errors import WHO, BadRequest, Unauthorized
 from pileus.services.identity.projects import service as projects
 from pileus.services.identity.revision import service as revision
@@ -120,7 +121,9 @@ async def change_own_password(ctx: Ctx, user_id: str, *, original: str, password
     _check_choice(ctx, user, kept)
     await _check_history(ctx, user.id, password)
     hash_ = await (await hasher(ctx)).hash(password)
-    async with revision.change(ctx) as ctx:
+    async with revision.change(
+        replace(ctx, caller=Caller(user.id))
+    ) as ctx:  # nobody's until here: who it is was proven
         now = await store.get(ctx, user_id)
         if now is None or (await store.password(ctx, user_id)).ordinal != kept.ordinal:
             raise Unauthorized(WHO)  # while we hashed, another password was set: the original is none any more
