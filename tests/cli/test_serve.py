@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from cli.conftest import Process, Up, pileus
+from pileus.cli.listeners import CLASSIC_PORTS
+from pileus.world import SERVICES
 from support.pages import block_of
 from support.postgres import PostgresServer
 
@@ -100,6 +102,19 @@ def test_the_commands_of_the_operator_guide(launch: Up, tmp_path: Path, postgres
         assert log_in(cloud.url, config)
         assert launch(*worker, lines=1).stop() == 0
         assert cloud.stop() == 0
+
+
+def test_it_listens_on_the_classic_ports_as_up_does(launch: Up, config: Path) -> None:
+    """At an address of its own: those of `127.0.0.1` may be another test's."""
+    here = ("--listen", "127.0.0.5:0", "--classic-ports")
+    launch("serve", "api", "--processes", "1", "--config", config, *here, lines=1)
+    assert httpx.get("http://127.0.0.5:5000/v3").json()["version"]["id"].startswith("v3")
+    for port in CLASSIC_PORTS:
+        assert httpx.get(f"http://127.0.0.5:{port}/").status_code in {200, 300}
+
+
+def test_every_service_is_on_a_classic_port() -> None:
+    assert {port for service in SERVICES for port in service.ports} <= CLASSIC_PORTS
 
 
 def test_a_process_that_dies_is_started_anew(launch: Up, config: Path) -> None:

@@ -93,7 +93,7 @@ def widget_service() -> Service:
         microversion_headers=("OpenStack-API-Version: compute", "X-OpenStack-Nova-API-Version"),
         request_id_headers=("x-compute-request-id",),
         vary=("X-Auth-Token",),
-        port=8774,
+        ports=(8774,),
     )
 
     @api.get("/v2.1/widgets/{widget_id}", rule="widgets:show", wrap="widget")

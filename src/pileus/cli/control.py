@@ -53,7 +53,7 @@ async def serve(config: Config, simulation: Simulation, ready: Ready, *, agent: 
         if agent is not None:
             await stack.enter_async_context(speaking_to_local_agent(cloud, agent))
         tls = encrypted.context if encrypted else None
-        server = Server(cloud.app, config.http, listeners(config, cloud.app, tls), ids=cloud.ids)
+        server = Server(cloud.app, config.http, listeners(config, tls), ids=cloud.ids)
         url, where = await listen(server, config)
         stack.push_async_callback(server.stop, process.GRACE_S)
         stack.callback(cloud.end_streams)

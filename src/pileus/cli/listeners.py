@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 from pileus.cli import Failure
 from pileus.kernel.config import Config
 from pileus.kernel.config_limits import address
-from pileus.kernel.http import App
-from pileus.kernel.http.server import BACKLOG, Listener, Server
+from pileus.kernel.http.server import Listener, Server
 
-CLASSIC_PORTS = frozenset({5000, 8080, 8774, 8775, 8776, 8778, 9292, 9696})
+CLASSIC_PORTS = frozenset({5000, 8080, 8774, 8775, 8776, 8778, 9292, 9696, 35357})
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
 
 
@@ -50,14 +49,14 @@ def names(config: Config) -> list[str]:
     return list(dict.fromkeys(known + [name for name in said if name and name not in EVERYWHERE]))
 
 
-def listeners(config: Config, app: App, tls: ssl.SSLContext | None) -> list[Listener]:
-    """The one of `api.listen` first, then those of the classic ports.
+def listeners(config: Config, tls: ssl.SSLContext | None = None) -> list[Listener]:
+    """That of `api.listen` first, then the classic ports, if they are asked for.
 
     On a service's own port the service is at the root; on that of a service this cloud has not, the list of those it has.
     """
     host, port = address(config.api.listen)
-    more = sorted(CLASSIC_PORTS | {service.port for service in app.services if service.port is not None})
-    return [Listener(host, each, tls=tls) for each in (port, *(more if config.api.classic_ports else ()))]
+    more = sorted(CLASSIC_PORTS) if config.api.classic_ports else ()
+    return [Listener(host, each, tls=tls) for each in (port, *more)]
 
 
 async def listen(server: Server, config: Config) -> tuple[str, str]:
@@ -87,12 +86,7 @@ def url(config: Config, port: int) -> str:
 
 def shared_sockets(config: Config) -> list[socket.socket]:
     """Bound and listening, for processes that accept from the same ones: `api.listen` first. Raises Failure."""
-    from pileus.world import SERVICES
-
-    host, port = address(config.api.listen)
-    ports = [port, *(each.port for each in SERVICES if each.port is not None and config.api.classic_ports)]
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return [socket.create_server((host, each), family=family, backlog=BACKLOG) for each in ports]
+        return [listener.open() for listener in listeners(config)]
     except OSError as e:
         raise Failure(f"cannot listen on {config.api.listen}{classic(config)}: {e.strerror}") from e

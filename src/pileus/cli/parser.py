@@ -58,7 +58,7 @@ def _listening(command: argparse.ArgumentParser) -> None:
         "--classic-ports",
         action="store_true",
         default=None,
-        help="listen also on 5000, 8774, ... as far as there are services",
+        help="listen also on the ports OpenStack users know (5000, 8774, ...)",
     )
     command.add_argument("--tls", action="store_true", default=None, help="HTTPS, with a certificate of an own CA")
 

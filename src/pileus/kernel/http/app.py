@@ -43,7 +43,7 @@ class App:
         self.rates = Rates(config.http.rate_per_s, config.http.rate_burst)
         self.identity = next((s.prefix for s in services if s.name == "identity"), "/identity")
         self._by_prefix = {s.prefix.removeprefix("/"): s for s in services}
-        self._by_port = {s.port: s for s in services if s.port is not None}
+        self._by_port = {port: s for s in services for port in s.ports}
         if len(self._by_prefix) != len(services):
             raise ValueError("two services have one prefix")
         self._said: dict[tuple[str, Version | None], RawHeaders] = {}

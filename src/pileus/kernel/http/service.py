@@ -57,7 +57,7 @@ class Service:
 
     `fault` makes the document of an error; `unknown` what a path that is no route gives, from the Accept header;
     `missing` what an unreadable path parameter gives. `vary` and `request_id_headers` are more header names of each
-    answer. `port` is where its users expect it at the root of a port of its own. `types` are its names in the catalogue,
+    answer. `ports` are where its users expect it at the root of a port of its own. `types` are its names in the catalogue,
     if it has others. `version_range` None: no microversions. `located`: how a path is read that may name a project.
     """
 
@@ -80,7 +80,7 @@ class Service:
         self.missing = accent.get("missing", missing_item)
         self.vary = accent.get("vary", ())
         self.request_id_headers = ("x-openstack-request-id", *accent.get("request_id_headers", ()))
-        self.port = accent.get("port")
+        self.ports = accent.get("ports", ())
         self.types = frozenset(accent.get("types", (name,)))
         self.located = accent.get("located", as_is)
         self.table = RouteTable()
@@ -179,6 +179,6 @@ class Accent(TypedDict, total=False):
     missing: Missing
     vary: tuple[str, ...]
     request_id_headers: tuple[str, ...]
-    port: int
+    ports: tuple[int, ...]
     types: tuple[str, ...]
     located: Located

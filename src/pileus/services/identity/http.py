@@ -18,7 +18,7 @@ from pileus.services.identity.lists import Found
 T = TypeVar("T")
 Target = Mapping[str, Any]
 
-api = Service("identity", "/identity", vary=("X-Auth-Token",), port=5000)
+api = Service("identity", "/identity", vary=("X-Auth-Token",), ports=(5000, 35357))
 
 MEDIA_TYPES = [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}]
 MEDIA_TYPE_V2 = "application/vnd.openstack.identity-v2.0+json"

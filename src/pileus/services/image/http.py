@@ -64,7 +64,7 @@ def located(segments: list[str]) -> tuple[list[str], str | None]:
     return (["v2", "images", "null"] if segments == ["v2", "images", ""] else segments), None
 
 
-api = Service("image", "/image", fault=fault, missing=missing, port=9292, located=located)
+api = Service("image", "/image", fault=fault, missing=missing, ports=(9292,), located=located)
 
 FACTS = facts("image", "microversions")
 

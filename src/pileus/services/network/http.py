@@ -77,7 +77,7 @@ def missing(name: str, value: str) -> CloudError:
     return no_such(name.removesuffix("_id"), value)
 
 
-api = Service("network", "/network", fault=fault, unknown=unknown, missing=missing, port=9696)
+api = Service("network", "/network", fault=fault, unknown=unknown, missing=missing, ports=(9696,))
 VersionDocument(
     versions=(ApiVersion(id="v2.0", path="/v2.0/"),),
     root_status=200,

@@ -56,7 +56,7 @@ api = Service(
     version_range=versions("placement"),
     unknown=unknown,
     missing=missing,
-    port=8778,
+    ports=(8778,),
 )
 
 

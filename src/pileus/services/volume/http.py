@@ -87,7 +87,7 @@ api = Service(
     version_range=versions("volume"),
     missing=missing,
     request_id_headers=("x-compute-request-id",),
-    port=8776,
+    ports=(8776,),
     types=tuple([*facts("volume", "quotas")["service_types"], "block-store"]),
     located=located,
 )
