@@ -80,6 +80,19 @@ def test_openrc_is_for_a_shell(up: Up) -> None:
     assert said == f"{cloud.url}/identity admin {password}\n"
 
 
+def test_each_new_cloud_has_a_password_of_its_own(up: Up, tmp_path: Path) -> None:
+    """Drawn at random, at least 128 bits of it; a restart keeps it."""
+    drawn = []
+    for name in ("one", "two", "two"):
+        cloud = up(state=tmp_path / name)
+        drawn.append((cloud.state / "admin.password").read_text().strip())
+        assert cloud.token()
+        assert cloud.stop() == 0
+    one, two, again = drawn
+    assert one != two == again
+    assert min(len(one), len(two)) >= 22
+
+
 def test_a_second_up_says_who_runs(up: Up) -> None:
     first = up()
     second = pileus("up", "--simulate", "--listen", "127.0.0.1:0", "--state", first.state)
@@ -240,6 +253,7 @@ def test_it_listens_on_a_classic_port(up: Up) -> None:
     found = httpx.get("http://127.0.0.1:5000/v3").json()["version"]
     assert found["links"] == [{"rel": "self", "href": "http://127.0.0.1:5000/v3/"}]
     assert httpx.get(f"{cloud.url}/identity/v3").json()["version"]["id"] == found["id"]
+    assert httpx.get("http://127.0.0.1:35357/v3").json()["version"]["id"] == found["id"]
     assert httpx.get("http://127.0.0.1:8778/").json()["versions"][0]["max_version"] == "1.39"
     assert httpx.get("http://127.0.0.1:8774/").json()["versions"][-1]["id"] == "v2.1"
     for port in (8776, 9292, 9696):

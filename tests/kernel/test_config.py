@@ -135,5 +135,41 @@ def test_every_option_has_a_meaning_and_its_default_is_its_value() -> None:
     assert [name for name, default, _ in known if value_of(Config(), name) != default] == []
 
 
+UNITS = {"_s": "second", "_bytes": "bytes", "_days": "days", "_mib": "MiB", "_gib": "GiB"}
+"""What the name of a number ends in, and what its meaning says then."""
+COUNTED = {
+    "http.header_count": "headers",
+    "http.connections": "connections",
+    "http.rate_burst": "Requests",
+    "database.pool_size": "Connections",
+    "operations.concurrency": "Operations",
+    "operations.per_host": "Operations",
+    "identity.bcrypt_rounds": "2^n rounds",
+    "identity.fernet_keys": "keys",
+    "identity.list_limit": "items",
+    "identity.max_redelegations": "How often",
+    "identity.tokens_kept": "tokens",
+    "identity.lockout_failure_attempts": "passwords",
+    "identity.disable_user_account_days_inactive": "days",
+    "identity.unique_last_password_count": "passwords",
+    "identity.totp_previous_windows": "passcodes",
+    "placement.candidates": "candidates",
+    "network.physical_mtu": "bytes",
+    "network.mtu": "bytes",
+    "compute.cpu_allocation_ratio": "vCPUs",
+    "compute.ram_allocation_ratio": "memory",
+    "compute.disk_allocation_ratio": "disk",
+    "compute.reserved_host_cpus": "vCPUs",
+}
+"""Of other numbers: in what their meaning says that they are."""
+
+
+def test_every_number_says_in_what_it_is() -> None:
+    numbers = {name: doc for name, default, doc in options() if type(default) in {int, float}}
+    unit = {name: word for name in numbers for end, word in UNITS.items() if name.endswith(end)}
+    assert numbers.keys() == {*unit, *COUNTED}
+    assert [name for name, word in {**unit, **COUNTED}.items() if word not in numbers[name]] == []
+
+
 def test_the_default_port_is_none_of_the_classic_ones() -> None:
     assert address(Config().api.listen)[1] not in {5000, 8080, 8774, 8775, 8776, 8778, 9292, 9696}

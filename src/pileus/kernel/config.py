@@ -57,7 +57,9 @@ class Http(Section, frozen=True):
     trusted_proxies: Annotated[
         tuple[str, ...], option("Addresses or networks of proxies in front, whose X-Forwarded-For is believed.")
     ] = ()
-    rate_per_s: Annotated[float, option("Requests a second and project; 0 for no limit.", ge=0)] = 0.0
+    rate_per_s: Annotated[
+        float, option("Requests a second that each API process answers a project; 0 for no limit.", ge=0)
+    ] = 0.0
     rate_burst: Annotated[int, option("Requests a project may send at once before the rate applies.", ge=1)] = 100
 
 

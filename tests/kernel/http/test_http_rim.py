@@ -246,6 +246,7 @@ async def test_the_callers_own_id_is_followed_if_it_is_one(odd: httpx.AsyncClien
     for sent in (GLOBAL, "req-x", f"{GLOBAL}\t", "'; drop"):
         answer = await odd.post("/odd/seen", headers={**MEMBER, "x-openstack-request-id": sent})
         assert answer.headers["x-openstack-request-id"] != sent
+        assert answer.headers.get("x-openstack-global-request-id") == (GLOBAL if sent == GLOBAL else None)
     assert [ctx.global_request_id for ctx in nosy.seen] == [GLOBAL, None, None, None]
     assert nosy.seen[0].rule == "widgets:show"
     assert nosy.seen[0].caller is CALLERS["member"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import threading
+
 import pytest
 import sqlalchemy as sa
 
@@ -166,6 +170,41 @@ async def cost_of(identity: World, user_id: str) -> int:
     kept = metadata.tables["identity_password"].c
     found = await identity.ctx.execute(sa.select(kept.hash).where(kept.user_id == user_id))
     return int(found.scalar_one().split("$")[2])
+
+
+async def test_a_hash_takes_12_rounds_unless_the_operator_says_otherwise(identity: World) -> None:
+    site = Session((await identity.process(Config())).http, (await identity.admin()).token)
+    made = await site.post("/v3/users", {"user": {"name": "ada", "password": PASSWORD}})
+    assert await cost_of(identity, made.json()["user"]["id"]) == 12
+
+
+class HeldHasher(Hasher):
+    """Whose hashes last until they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__(4)
+        self.loop, self.begun, self.let_go = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def _bcrypt(self, sent: bytes, salt: bytes) -> bytes:
+        self.loop.call_soon_threadsafe(self.begun.set)
+        assert self.let_go.wait(30)
+        return super()._bcrypt(sent, salt)
+
+
+async def test_others_are_answered_while_hashes_are_made(identity: World) -> None:
+    """However many of them: more logins than there are cores, and a new user."""
+    admin = await identity.admin()
+    await identity.user("ada")
+    hasher = identity.processes[0].memory[Hasher] = HeldHasher()
+    new = {"user": {"name": "eve", "password": PASSWORD}}
+    asked = [identity.login(by_password("ada")) for _ in range((os.cpu_count() or 1) + 1)]
+    held = [asyncio.ensure_future(each) for each in (admin.post("/v3/users", new), *asked)]
+    await hasher.begun.wait()
+    for _ in range(3):
+        assert (await admin.get("/v3/projects")).status_code == 200
+    assert not any(each.done() for each in held)
+    hasher.let_go.set()
+    assert {answer.status_code for answer in await asyncio.gather(*held)} == {201}
 
 
 async def test_what_no_user_has_is_no_password() -> None:

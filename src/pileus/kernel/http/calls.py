@@ -324,6 +324,8 @@ class Call:
     def _own_headers(self) -> RawHeaders:
         """What each answer carries."""
         own = self.app.said(self.service, self.version, self.request_id.encode())
+        if self.global_id is not None:
+            own.append((b"x-openstack-global-request-id", self.global_id.encode()))
         return own + self.app.cors.headers(self.headers.get(b"origin"))
 
     async def _send(self, message: Message) -> None:

@@ -9,7 +9,7 @@ ALLOW_HEADERS = (
     b"X-OpenStack-Request-ID, Idempotency-Key, If-Match, If-None-Match, Range"
 )
 EXPOSE_HEADERS = (
-    b"X-OpenStack-Request-ID, X-Subject-Token, OpenStack-API-Version, X-OpenStack-Nova-API-Version, Location, "
+    b"X-OpenStack-Request-ID, X-OpenStack-Global-Request-ID, X-Subject-Token, OpenStack-API-Version, X-OpenStack-Nova-API-Version, Location, "
     b"Content-Range, ETag, Link, Retry-After"
 )
 MAX_AGE_S = 3600

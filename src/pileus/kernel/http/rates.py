@@ -1,4 +1,7 @@
-"""How often a project may ask: a token bucket for each, in this process."""
+"""How often a project may ask: a token bucket for each, in this process.
+
+A process knows of no other: so many of them answer so many times as much. The guide for operators says so.
+"""
 
 from __future__ import annotations
 
