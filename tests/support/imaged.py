@@ -43,8 +43,8 @@ async def patched(client: Any, image_id: str, *changes: dict[str, Any], media: s
 
 
 async def an_image(cloud: Any) -> str:
-    """Of the administrator, active; with the tag that `a_tag` names, and shared with `a_member`."""
-    image = await uploaded(cloud, tags=["there"])
+    """Of the administrator, active; with the tag that `a_tag` names and a property, and shared with `a_member`."""
+    image = await uploaded(cloud, tags=["there"], encryption_key_id="1")
     answer = await cloud.post(f"/image/v2/images/{image['id']}/members", json={"member": await a_member(cloud)})
     assert answer.status_code == 200, answer.text
     return str(image["id"])

@@ -12,7 +12,7 @@ from uuid import uuid4
 from demo.machines import service as machines
 from pileus.kernel import hosts
 from pileus.kernel.http import Route
-from pileus.kernel.http.routes import FIRST, dotted
+from pileus.kernel.http.routes import FIRST, LAST, dotted
 from pileus.services.identity.credentials import service as credentials
 from pileus.services.identity.credentials.service import read_ec2
 from pileus.services.identity.domain_configs import service as domain_configs
@@ -38,6 +38,7 @@ from pileus.services.identity.services import service as services
 from pileus.services.identity.users import service as users
 from support import block_storage, computed, delegation, imaged, networked, oauth, placed, routed, served
 from support.cloud import RunningCloud
+from support.pairs import PAIRS
 
 Real = Callable[[RunningCloud], Awaitable[str]]
 
@@ -157,6 +158,14 @@ async def a_limit(cloud: RunningCloud) -> str:
 
 async def a_policy(cloud: RunningCloud) -> str:
     return (await policies.create(cloud.ctx(), name(), "", {})).id
+
+
+async def an_endpoint_with_a_policy(cloud: RunningCloud) -> tuple[str, ...]:
+    endpoint_id = await an_endpoint(cloud)
+    path = f"/identity/v3/policies/{await a_policy(cloud)}/OS-ENDPOINT-POLICY/endpoints/{endpoint_id}"
+    answer = await cloud.put(path)
+    assert answer.status_code == 204, answer.text
+    return (endpoint_id,)
 
 
 async def an_operation(cloud: RunningCloud) -> str:
@@ -293,6 +302,12 @@ BEHIND: dict[tuple[str, str], Real] = {
 }
 """What stands for a parameter behind a segment that gives it another meaning."""
 
+TOGETHER = {**PAIRS, "/identity/v3/endpoints/{endpoint_id}/OS-ENDPOINT-POLICY": an_endpoint_with_a_policy}
+"""What stands for all parameters behind the beginning of a path."""
+
+GONE = "pileus:compute:gone"
+"""The rule of routes that only say what is no more."""
+
 
 def name() -> str:
     return f"n{uuid4().hex}"
@@ -308,14 +323,33 @@ def at_version(route: Route) -> dict[str, str]:
     return {} if route.since == FIRST else {"OpenStack-API-Version": f"{route.service} {dotted(route.since)}"}
 
 
+def at_last_version(route: Route) -> dict[str, str]:
+    """The header that asks for the last one."""
+    if route.until == LAST:
+        return {} if route.since == FIRST else {"OpenStack-API-Version": f"{route.service} latest"}
+    return {"OpenStack-API-Version": f"{route.service} {dotted(route.until)}"}
+
+
 async def real_path(cloud: RunningCloud, route: Route) -> str:
     """A path of the route at which there is something, made for it."""
     path = route.prefix + route.path
+    together = next((make for start, make in TOGETHER.items() if path.startswith(start)), None)
+    values = dict(zip(parameters(route), await together(cloud) if together else (), strict=False))
     for parameter in parameters(route):
         before = path.partition(f"/{{{parameter}")[0].rpartition("/")[2]
         make = BEHIND.get((before, parameter), REAL[parameter])
-        path = re.sub(rf"{{{parameter}(:path)?}}", await make(cloud), path)
+        path = re.sub(rf"{{{parameter}(:path)?}}", values.get(parameter) or await make(cloud), path)
+    for maker in [r for r in cloud.routes if makes(r) and r.prefix + r.path == route.prefix + route.path != path]:
+        if maker is not route:
+            answer = await cloud.put(path, headers=at_version(maker))
+            assert answer.is_success, answer.text
     return path
+
+
+def makes(route: Route) -> bool:
+    """Whether it makes what is at its path of nothing else: a grant, a tag, a member of a group."""
+    bare = route.plan.body is None and not route.plan.streams
+    return route.method == "PUT" and bare and route.rule != GONE
 
 
 def missing_path(route: Route) -> str:

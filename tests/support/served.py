@@ -65,9 +65,10 @@ async def a_network_label(cloud: RunningCloud) -> str:
 
 
 async def a_console_token(cloud: RunningCloud) -> str:
+    """Of the kind that every version shows."""
     server_id = UUID(await a_server(cloud))
     server = (await servers.by_ids(cloud.ctx(), [server_id]))[server_id]
-    said = consoles.Pass(server_id, server.host or HOST, "vnc", cloud.ctx().now() + consoles.GOOD_S)
+    said = consoles.Pass(server_id, server.host or HOST, "rdp", cloud.ctx().now() + consoles.GOOD_S)
     return consoles.sealed(cloud.ctx(), said)
 
 
