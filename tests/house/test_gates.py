@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.__main__ import PEERS, WORKLOADS, Result, measured, verdicts
+from bench.__main__ import FIGURES, PEERS, WORKLOADS, Result, measured, status, verdicts
 from bench.machine import MOST_OTHERS, Use
 from bench.peer import beside, compare
 from bench.workloads import Figures
@@ -15,6 +15,8 @@ from support.source import ROOT
 
 GATES = tomllib.loads((ROOT / "bench/gates.toml").read_text())["gate"]
 THRICE = 3
+HEAD = ["", " figure ", " median ", " runs ", " gate ", " ", ""]
+EXPLAINED = {"upload_cpu_sqlite": "The CPU of an upload is over its gate"}
 
 
 def verdict(*starts: float, void: int = 0) -> dict[str, object]:
@@ -111,6 +113,25 @@ def test_the_median_decides() -> None:
 def test_too_few_valid_runs_are_no_verdict() -> None:
     assert verdict(0.5, 0.5, void=4)["ok"] is None
     assert verdict(void=4)["ok"] is None
+
+
+def test_a_check_fails_when_one_figure_is_over_or_could_not_be_measured() -> None:
+    good, over, none = verdict(0.5, 0.5, 0.5), verdict(2.1, 2.1, 2.1), verdict(void=4)
+    assert status([good, good]) == 0
+    assert status([good, over]) == 1
+    assert status([none, good]) == 1
+
+
+def test_what_is_published_is_within_its_gates_but_for_what_the_page_explains() -> None:
+    page = FIGURES.read_text()
+    rows = {cells[1].strip(): cells for line in page.splitlines() if len(cells := line.split("|")) == len(HEAD)}
+    beside_others = {name: gate for name, gate in GATES.items() if gate["workload"] in {*PEERS, *beside.WHOLE, "all"}}
+    for name, gate in beside_others.items():
+        [_, _, median, _, most, said, _] = rows[gate["what"]]
+        assert float(most.split()[0]) == pytest.approx(gate["most"])
+        assert (float(median.split()[0]) <= gate["most"]) == (said.strip() == "ok")
+        assert said.strip() == "ok" or name in EXPLAINED
+    assert all(why in page for why in EXPLAINED.values())
 
 
 @pytest.mark.parametrize(("others", "valid", "void"), [(MOST_OTHERS, 3, 0), (MOST_OTHERS + 0.01, 0, 4)])
