@@ -19,7 +19,7 @@ from support.source import ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1500), pytest.mark.xdist_group("real")]
 
-FEW = "RegionsTest|RegionTests|DomainReaderRegion"
+FEW = "v3.test_regions?[.]"
 MADE_HERE = shutil.ignore_patterns(
     ".git", ".venv", "build", "results", "__pycache__", ".*_cache", ".hypothesis", ".coverage*"
 )
