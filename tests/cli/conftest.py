@@ -8,7 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,10 @@ class Process:
         assert answer.status_code == 201, answer.text
         return answer.headers["x-subject-token"]
 
-    def ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **sent: Any) -> httpx.Response:
         """As the administrator."""
-        return httpx.request(method, self.url + path, headers={"x-auth-token": self.token()}, timeout=30, **sent)
+        ours = {"x-auth-token": self.token(), **(headers or {})}
+        return httpx.request(method, self.url + path, headers=ours, timeout=30, **sent)
 
 
 Up = Callable[..., Process]

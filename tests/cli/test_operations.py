@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Any
 import pytest
 
 from cli.conftest import pileus
+from pileus.engines.troubles import Trouble
+from support import cloud as clouds
 from support.demo_site import PASSWORD
+from support.listening import listening_cloud
 from support.postgres import free_port
 from support.processes import Processes
+from support.served import SERVERS, made
 from support.waiting import pause
 
 LOOK_S = 0.1
@@ -29,11 +34,15 @@ async def site(tmp_path: Path) -> AsyncIterator[Processes]:
 
 
 def op(site: Processes, *arguments: str) -> str:
+    return asked(site.url, PASSWORD, *arguments)
+
+
+def asked(url: str, password: str, *arguments: str) -> str:
     """What `pileus op` prints, asked by the environment as clients are."""
     account = {
-        "OS_AUTH_URL": f"{site.url}/identity/v3",
+        "OS_AUTH_URL": f"{url}/identity/v3",
         "OS_USERNAME": "admin",
-        "OS_PASSWORD": PASSWORD,
+        "OS_PASSWORD": password,
         "OS_PROJECT_NAME": "admin",
     }
     done = pileus("op", *arguments, **account)
@@ -81,3 +90,27 @@ async def test_one_that_waits_is_woken_and_then_called_off(site: Processes) -> N
     found = await no_longer(site, operation_id, "running")
     assert (found["state"], found["cause"]) == ("undoing", "it was cancelled")
     assert "h7" in json.dumps(found["log"])
+
+
+async def test_what_is_parked_goes_on_when_its_cause_is_mended_and_it_is_retried(tmp_path: Path) -> None:
+    async with listening_cloud(tmp_path) as (cloud, url):
+
+        async def op(*arguments: str) -> Any:
+            said = await asyncio.to_thread(asked, url, clouds.PASSWORD, *arguments)
+            return json.loads(said) if "--json" in arguments else said
+
+        new = await made(cloud)
+        troubles = cloud.world.rims["hypervisor", "h1"]._behind.troubles
+        troubles.add(Trouble(kind="fail", cause="the disk is stuck"), verb="ensure_gone")
+        assert (await cloud.delete(f"{SERVERS}/{new.id}")).status_code == 204
+        await cloud.settle()
+        (parked,) = await op("list", "--json", "--in", "parked")
+        cause = "destroy: not done within 600 s: the disk is stuck"
+        assert (parked["saga"], parked["cause"]) == ("compute.delete_server@1", cause)
+        assert (await cloud.get(f"{SERVERS}/{new.id}")).json()["server"]["status"] == "ERROR"
+
+        troubles.clear()
+        assert await op("retry", parked["id"]) == ""
+        await cloud.settle()
+        assert (await op("show", "--json", parked["id"]))["state"] == "done"
+        assert (await cloud.get(f"{SERVERS}/{new.id}")).status_code == 404

@@ -114,5 +114,5 @@ def test_quotas_of_a_project(admin: Openstack, person: Person) -> None:
 
 
 def test_usage_of_nothing(admin: Openstack, person: Person) -> None:
-    assert person.name not in admin.column("usage list", "Project")
+    assert person.project_id not in admin.column("usage list", "Project")
     assert admin.shows(f"usage show --project {person.name}")

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-import sqlalchemy as sa
 
 from pileus.kernel.errors import CloudError
 from pileus.kernel.operations import Worker
@@ -17,14 +16,14 @@ from pileus.services.compute.flavors.service import Flavor
 from pileus.services.compute.servers import sagas, store
 from pileus.services.compute.servers import service as servers
 from pileus.services.compute.servers.service import WantedNic, WantedServer
-from pileus.services.compute.servers.store import servers as server_table
 from support.cloud import RunningCloud
 from support.networked import a_port
-from support.served import TINY, an_image, ctx_of, made
+from support.served import SERVERS, TINY, an_image, ctx_of, made
 
 RIVALS = 16
 HUGE = Flavor(id="huge", name="huge", memory_mib=150_000, vcpus=1, disk_gib=1)
 HOSTS = 2
+NO_ROOM = "No valid host was found. Of 2 hosts Placement took 2 (has not 150000 MiB of memory free)."
 
 
 @pytest.mark.database("postgresql")
@@ -40,11 +39,13 @@ async def test_a_storm_of_boots_never_fills_a_host_beyond_what_it_has(cloud: Run
             await sagas.create_server.start(writing, server.id, host=None, forced=False)
             await store.add(writing, [server])
     await asyncio.gather(*(Worker(cloud.ctx()).drain() for _ in range(4)))
-    huge = sa.select(server_table.c.vm_state, server_table.c.host).where(server_table.c.flavor_id == "huge")
-    rows = (await ctx.execute(huge)).all()
-    placed = [row.host for row in rows if row.vm_state == "active"]
+    listed = (await cloud.get(f"{SERVERS}/detail?name=^s")).json()["servers"]
+    placed = [each["OS-EXT-SRV-ATTR:host"] for each in listed if each["status"] == "ACTIVE"]
     assert sorted(placed) == ["h1", "h2"][:HOSTS]
-    assert [row.vm_state for row in rows].count("error") == RIVALS - HOSTS
+    why_not = [each["fault"]["message"] for each in listed if each["status"] == "ERROR"]
+    assert len(why_not) == RIVALS - HOSTS
+    for message in why_not:
+        assert message.startswith(NO_ROOM), message
 
 
 @pytest.mark.database("postgresql")

@@ -116,7 +116,7 @@ async def _room(ctx: Ctx, server: Server, host: str | None, *, forced: bool = Fa
         asked = await sagas_move.asked_elsewhere(reading, server, host, forced=forced)
         verdict = await scheduler.judge(reading, asked)
     if not verdict.hosts:
-        raise BadRequest(verdict.message(asked.resources))
+        raise BadRequest(verdict.message(asked.resources), **verdict.details())
 
 
 async def _begin(ctx: Ctx, server: Server, action: str, saga: Saga, memo: dict[str, Any], **columns: Any) -> UUID:
