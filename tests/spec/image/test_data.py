@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from itertools import count
 from uuid import UUID, uuid4
 
 import pytest
 
 from pileus.engines.troubles import Trouble
-from pileus.kernel.errors import Conflict, RequestTimeout
+from pileus.kernel.errors import Conflict, RequestTimeout, Unavailable
 from pileus.services.image.images import service as images
 from support.cloud import RunningCloud
 from support.imaged import DATA, OCTETS, registered, upload, uploaded
@@ -123,6 +124,21 @@ async def test_what_a_killed_writer_left_is_taken_back(cloud: RunningCloud) -> N
     assert answer.status_code == 204
     await images.clean(cloud.ctx())
     assert len(await blobs.observe()) == 1
+
+
+async def test_an_upload_that_counted_and_was_not_told_so_keeps_its_bytes(cloud: RunningCloud) -> None:
+    """The database was lost after COMMIT: whoever uploads does not know, and the image is whole."""
+    image, commits = await registered(cloud), count()
+
+    def lost() -> None:
+        if next(commits) == 1:  # the first gave the right to write
+            raise Unavailable("The connection was lost after COMMIT.")
+
+    cloud.world.db.on_commit.append(lost)
+    assert (await upload(cloud, image["id"])).status_code == 503
+    assert (await cloud.get(f"/image/v2/images/{image['id']}")).json()["status"] == "active"
+    whole = await cloud.get(f"/image/v2/images/{image['id']}/file")
+    assert (whole.status_code, whole.content) == (200, DATA)
 
 
 async def test_a_deactivated_image_is_for_administrators_alone(cloud: RunningCloud) -> None:

@@ -67,8 +67,8 @@ async def take_in(ctx: Ctx, writing: Writing, pieces: AsyncIterator[bytes]) -> N
             facts = await writer.keep()
         await images.filled(ctx, writing, Written(size=facts.size, digests=facts.digests), found)
     except BaseException:
-        await images.give_up(ctx, writing.image.id, writing.id)
-        await blobs(ctx).ensure_gone(str(writing.id))
+        if await images.give_up(ctx, writing.image.id, writing.id):
+            await blobs(ctx).ensure_gone(str(writing.id))
         raise
 
 

@@ -134,10 +134,15 @@ EMPTY: dict[str, Any] = {
 """What the row of an image says that waits for data."""
 
 
-async def give_up(ctx: Ctx, image_id: UUID, writer_id: UUID) -> None:
-    """Nothing was written after all: the image waits for data again, unless it is somebody else's to say. Repeatable."""
+async def give_up(ctx: Ctx, image_id: UUID, writer_id: UUID) -> bool:
+    """Nothing was written after all: the image waits for data again, unless it is somebody else's to say. Repeatable.
+
+    Whether the bytes are nobody's: they are the image's when a commit counted whose answer did not come.
+    """
     async with ctx.transaction() as ctx:
         await store.change(ctx, image_id, store.written_by(writer_id), **EMPTY, updated_at=ctx.now())
+        image = await store.find(ctx, image_id, store.THERE)
+        return image is None or writer_id not in (image.blob_id, image.staged_id)
 
 
 async def set_without_bytes(ctx: Ctx, image_id: UUID) -> None:
