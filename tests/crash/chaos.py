@@ -1,5 +1,6 @@
-"""Fire on a simulated cloud: tenants do at random what the APIs offer while its workers die between any two steps, its hosts
-fail, fall silent, fill up and come back, and its clock jumps.
+"""Fire on a simulated cloud: tenants do at random what the APIs offer while its workers die between any two steps or stand
+still until others have taken over, its API dies in the middle of requests, its hosts fail, fall silent, fill up and come
+back, and its clock jumps.
 
     script/chaos [--seed N] [--deeds N | --minutes M] [--hosts N]
 
@@ -22,18 +23,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from crash.history import DEEDS, History
+from crash.history import DEEDS
 from crash.resting import differences, prepared, unstable
 from crash.site import VERSIONS
+from crash.tenants import History
 from crash.witness import Witness, broken_promises
 from pileus.engines.troubles import Trouble, Troubles
 from pileus.kernel.clock import SteppingClock
-from pileus.kernel.operations import Op, Seam, Worker
+from pileus.kernel.http import App
+from pileus.kernel.http.calls import Receive, Scope, Send
+from pileus.kernel.operations import Op, Seam, SeamHook, Worker
 from pileus.kernel.operations.views import retry_parked
+from pileus.world import CHORES
 from support.cloud import PASSWORD, RunningCloud, running_cloud
 from support.databases import sqlite_database
 from support.people import Login, add_tenant
@@ -55,7 +59,38 @@ PARKED_FOR_EACH_OTHER = 3  # an operation may be parked for another one that is
 
 
 class Died(BaseException):
-    """What a worker does when it is killed: nothing any more."""
+    """What a process does when it is killed: nothing any more."""
+
+
+class Mortal:
+    """The API, in processes that can die: `dies_after` so many commits of the next request that writes, with 0 before any."""
+
+    def __init__(self, cloud: RunningCloud) -> None:
+        self.app = cloud.world.app
+        self.dies_after: int | None = None
+        self.left: int | None = None  # while it is at that request
+        cloud.world.db.on_commit.append(self.committed)
+
+    def committed(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise Died
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises ReadError when it dies; if the request has fewer commits, then before its answer is there."""
+        if self.dies_after is None or scope["method"] == "GET":
+            await self.app(scope, receive, send)
+            return
+        self.left, self.dies_after = self.dies_after, None
+        try:
+            if self.left:
+                await self.app(scope, receive, send)
+        except Died:
+            pass
+        finally:
+            self.left = None
+        raise httpx.ReadError("The API process has died.")
 
 
 @dataclass
@@ -67,6 +102,7 @@ class Chaos:
     tenants: list[Witness]
     chance: random.Random
     hosts: list[str]
+    api: Mortal
     counted: Counter[str] = field(default_factory=Counter)
     silent: set[str] = field(default_factory=set)
     worker: Worker | None = None
@@ -82,7 +118,7 @@ class Chaos:
         tenant = self.chance.choice(self.tenants)
         try:
             await self.chance.choice(DEEDS)(tenant)
-        except httpx.HTTPStatusError:
+        except (httpx.HTTPStatusError, httpx.TransportError):
             self.counted["not told"] += 1
         await self.work(self.chance.randrange(4))
         if self.chance.random() < 0.3:
@@ -93,20 +129,23 @@ class Chaos:
     def troubles(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         yield "a worker died", self.kill
         yield "a worker died", self.kill
+        yield "a worker stood still", self.freeze
+        yield "an API process died", self.kill_api
         yield "an engine had a trouble", self.trouble
         yield "an engine had a trouble", self.trouble
         yield "a host fell silent or came back", self.silence
         yield "the clock jumped", self.jump
 
-    async def work(self, operations: int, seam: Any = None) -> None:
+    async def work(self, operations: int, seam: SeamHook | None = None) -> None:
         """Carry so many operations on, each until it waits or ends."""
         if self.worker is None:
             await self.begin()
         assert self.worker is not None
         self.worker.seam = seam
+        worker = self.worker
         for _ in range(operations):
-            for row in await self.worker.take(1):
-                await self.worker.carry(row)
+            for row in await worker.take(1):
+                await worker.carry(row)
 
     async def begin(self) -> None:
         """Another worker, once it is seen that those before are dead."""
@@ -114,19 +153,42 @@ class Chaos:
 
     async def kill(self) -> None:
         """At one of the next seams."""
-        left = self.chance.randrange(1, 12)
 
-        async def die(seam: Seam, op: Op) -> None:
-            nonlocal left
-            left -= 1
-            if not left:
-                raise Died
+        async def die() -> None:
+            raise Died
 
         try:
-            await self.work(4, die)
+            await self.work(4, self.at_a_seam(die))
         except Died:
             self.counted["in the middle of something"] += 1
         self.worker = None
+
+    async def freeze(self) -> None:
+        """At one of the next steps that act, until it is taken for dead and another one has worked; then it goes on."""
+
+        async def stand_still() -> None:
+            self.counted["taken for dead"] += 1
+            await self.begin()
+            await self.work(self.chance.randrange(1, 8))
+
+        await self.work(4, self.at_a_seam(stand_still, acting=True))
+
+    def at_a_seam(self, suffer: Callable[[], Awaitable[None]], *, acting: bool = False) -> SeamHook:
+        """`acting`: none inside a transaction."""
+        left = self.chance.randrange(1, 12)
+
+        async def look_on(seam: Seam, op: Op) -> None:
+            nonlocal left
+            left -= not acting or not op.saga.steps[op.saga.index(seam.step)].rows
+            if not left:
+                left = -1
+                await suffer()
+
+        return look_on
+
+    async def kill_api(self) -> None:
+        """While it is at the next request that writes."""
+        self.api.dies_after = self.chance.randrange(3)
 
     async def trouble(self) -> None:
         kind = self.chance.choice(KINDS)
@@ -155,6 +217,7 @@ class Chaos:
 
     async def rest(self) -> None:
         """Every trouble is over, and all that is under way comes to its end."""
+        self.api.dies_after = None
         for host in self.hosts:
             for kind in KINDS:
                 self.of(host, kind).clear()
@@ -162,7 +225,8 @@ class Chaos:
         for _ in range(PARKED_FOR_EACH_OTHER):
             await self.cloud.settle()
             self.clock.advance(self.cloud.world.config.operations.retry_parked_s)
-            await retry_parked(self.cloud.ctx())
+            for chore in CHORES:  # what parked is tried again, for one; an upload whose process died is given up
+                await chore(self.cloud.ctx())
         await self.cloud.settle()
 
     async def faults(self) -> list[str]:
@@ -185,24 +249,24 @@ async def fire(home: Path, run: Path, seed: int, hosts: int) -> AsyncIterator[Ch
         async with running_cloud(url, home / "state", hosts=hosts) as cloud:
             history = History(sys.maxsize, asyncio.Event(), *await prepared(cloud))
             await cloud.settle()
-            tenants = [await tenant(cloud, history, seed, n) for n in range(TENANTS)]
-            admin = who(cloud, "admin")
-            yield Chaos(cloud, admin, tenants, random.Random(seed), [f"h{n + 1}" for n in range(hosts)])
+            api = Mortal(cloud)
+            tenants = [await tenant(cloud, api, history, seed + n, f"tenant-{n}") for n in range(TENANTS)]
+            admin = who(cloud, cloud.world.app, "admin")
+            yield Chaos(cloud, admin, tenants, random.Random(seed), [f"h{n + 1}" for n in range(hosts)], api)
             for http in (admin, *(each.http for each in tenants)):
                 await http.aclose()
 
 
-async def tenant(cloud: RunningCloud, history: History, seed: int, number: int) -> Witness:
+async def tenant(cloud: RunningCloud, api: Mortal, history: History, seed: int, name: str) -> Witness:
     """A member of a project of its own."""
-    name = f"tenant-{number}"
     project = await add_tenant(cloud, name, PASSWORD)
-    return Witness(name, who(cloud, name), project, history, seed + number)
+    return Witness(name, who(cloud, api, name), project, history, seed)
 
 
-def who(cloud: RunningCloud, name: str) -> httpx.AsyncClient:
+def who(cloud: RunningCloud, api: Mortal | App, name: str) -> httpx.AsyncClient:
     """The user of that name in the project of that name. Clocks that jump end their tokens."""
     return httpx.AsyncClient(
-        transport=cloud.http._transport,
+        transport=httpx.ASGITransport(app=api),
         base_url=cloud.http.base_url,
         headers={"OpenStack-API-Version": VERSIONS},
         auth=Login(name, PASSWORD, name),
@@ -228,8 +292,9 @@ async def main(asked: argparse.Namespace) -> int:
             until = time.monotonic() + (asked.minutes * 60 if asked.minutes else float("inf"))
             done = await burn(chaos, sys.maxsize if asked.minutes else asked.deeds, until)
             found = await chaos.faults()
-            answers = dict(chaos.tenants[0].history.counted)
-            print(f"{done} deeds, {answers}, {dict(chaos.counted)}; history {chaos.digest()}")
+            history = chaos.tenants[0].history
+            print(f"{done} deeds, {dict(history.counted)}, of these done: {dict(history.done)}")
+            print(f"{dict(chaos.counted)}; history {chaos.digest()}")
             print("\n".join(found) or "nothing is under way, lost, seen by others, or other than its row")
             print(f"again: script/chaos --seed {asked.seed} --deeds {done} --hosts {asked.hosts}")
             return 1 if found else 0

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ LEASE_S, HOST_LEASE_S = 6.0, 9.0
 API_PROCESSES, WORKERS = 2, 2
 HOSTS = ("one", "two", "three")
 DISK_GIB = 12  # of each host; sparse
+CUTS = count()
 CONFIG = """\
 state = "{state}"
 [api]
@@ -125,7 +127,9 @@ class Host:
         return Libvirtd(self.state / "hypervisor" / "libvirt", self.state / "tls").pid()
 
     def daemon(self, name: str) -> int | None:
-        """Of OVS or OVN."""
+        """Of OVS or OVN, or who answers guests."""
+        if name == "metadata":
+            return holder(self.state / "ovn" / "metadata" / "metadata.pid")
         return holder(self.state / ("ovn" if name in ("nb", "sb", "northd") else "ovs") / f"{name}.pid")
 
     @contextmanager
@@ -195,6 +199,19 @@ class Datacentre:
     def has_database(self) -> bool:
         words = (postgres.newest_bin() / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.database_port))
         return subprocess.run(words, check=False).returncode == 0
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """No packet goes to PostgreSQL or comes from it, inside the block; connections stay as they are."""
+        table = f"inet cut_{next(CUTS)}"
+        hook = "{ type filter hook input priority 0; }"
+        rules = [f"add table {table}", f"add chain {table} in {hook}"]
+        rules += [f"add rule {table} in tcp {way} {self.database_port} drop" for way in ("dport", "sport")]
+        subprocess.run(["nft", "; ".join(rules)], check=True, capture_output=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["nft", f"delete table {table}"], check=True, capture_output=True)
 
     async def answers(self) -> bool:
         async with httpx.AsyncClient(base_url=self.url, timeout=5) as http:

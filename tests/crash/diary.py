@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from crash.datacentre import Datacentre, comes_true
-from crash.history import COMPUTE, NETWORK, TINY, VOLUME, History
+from crash.tenants import COMPUTE, NETWORK, TINY, VOLUME, History
 
 OWN = "/root/diary"
 REACHED_WITHIN_S = 120.0

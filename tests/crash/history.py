@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
-import httpx
+from crash.tenants import COMPUTE, IMAGE, NETWORK, SMALL, TINY, VOLUME, Deed, Document, Tenant
+from support.computed import PUBLIC_KEY
 
-COMPUTE, NETWORK, VOLUME, IMAGE = "/compute/v2.1", "/network/v2.0", "/volume/v3", "/image/v2"
-TINY, SMALL = "42", "1"  # flavors that every cloud has, of 1 GiB each
-LISTS = {
-    "server": f"{COMPUTE}/servers/detail",
-    "network": f"{NETWORK}/networks",
-    "subnet": f"{NETWORK}/subnets",
-    "port": f"{NETWORK}/ports",
-    "router": f"{NETWORK}/routers",
-    "floatingip": f"{NETWORK}/floatingips",
-    "volume": f"{VOLUME}/volumes/detail",
-    "snapshot": f"{VOLUME}/snapshots/detail",
-    "image": f"{IMAGE}/images?visibility=private",
-}
-Document = dict[str, Any]
-Deed = Callable[["Tenant"], Awaitable[None]]
 DEEDS: list[Deed] = []
 
 
@@ -39,71 +20,9 @@ def deed(often: int) -> Callable[[Deed], Deed]:
     return declare
 
 
-@dataclass
-class History:
-    """What was done by all. `left`: so many operations are still to be asked for."""
-
-    left: int
-    up: asyncio.Event
-    public: str  # the network outside
-    image: str  # that everybody may boot from
-    counted: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)  # answers that no client should ever get
-
-
-@dataclass
-class Tenant:
-    """A client of one project, who knows only what the cloud shows it."""
-
-    http: httpx.AsyncClient
-    project_id: str
-    history: History
-    chance: random.Random
-    written: dict[str, bytes] = field(default_factory=dict)  # by path: what was acknowledged
-
-    async def live(self) -> None:
-        """Do one thing after the other until all is done. Whoever gets no answer waits until the cloud serves again."""
-        while self.history.left > 0:
-            try:
-                await self.chance.choice(DEEDS)(self)
-            except (httpx.TransportError, httpx.HTTPStatusError):
-                await self.history.up.wait()
-
-    async def act(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        """One operation of the history. Raises TransportError without an answer."""
-        self.history.left -= 1
-        return await self.ask(method, path, **sent)
-
-    async def ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        try:
-            answer = await self.http.request(method, path, **sent)
-        except httpx.TransportError:
-            self.history.counted["no answer"] += 1
-            raise
-        what = f"{method} {path.partition('?')[0]} {sent.get('json') or ''}: {answer.status_code} {answer.text[:300]}"
-        if answer.status_code >= 500 and answer.status_code != 503:
-            self.history.wrong.append(what)
-        if method != "GET":
-            self.history.counted[f"{answer.status_code // 100}xx"] += 1
-        return answer
-
-    async def every(self, kind: str) -> list[Document]:
-        """Those of the project. Raises HTTPStatusError when it is not told."""
-        answer = await self.ask("GET", LISTS[kind])
-        answer.raise_for_status()
-        found: list[Document] = answer.json()[f"{kind}s"]
-        owner = {"server": "tenant_id", "image": "owner"}.get(kind, "project_id")
-        return [each for each in found if each.get(owner, self.project_id) == self.project_id]
-
-    async def one(self, kind: str) -> Document | None:
-        found = await self.every(kind)
-        return self.chance.choice(found) if found else None
-
-    async def server_action(self, server: Document, body: Document) -> None:
-        await self.act("POST", f"{COMPUTE}/servers/{server['id']}/action", json=body)
-
-    def maybe(self, likely: float = 0.5) -> bool:
-        return self.chance.random() < likely
+def name(of: Tenant) -> str:
+    """One that nothing else has."""
+    return f"{of.chance.getrandbits(48):012x}"
 
 
 # images
@@ -118,6 +37,25 @@ async def upload_image(of: Tenant) -> None:
         path, content = f"{IMAGE}/images/{made.json()['id']}/file", of.chance.randbytes(4096)
         if (await of.ask("PUT", path, content=content, headers=headers)).status_code == 204:
             of.written[path] = content
+
+
+@deed(1)
+async def import_image(of: Tenant) -> None:
+    """Its bytes come first, and are looked at later."""
+    made = await of.act("POST", f"{IMAGE}/images", json={"name": "i", "disk_format": "raw", "container_format": "bare"})
+    if made.status_code == 201:
+        path, headers = f"{IMAGE}/images/{made.json()['id']}", {"Content-Type": "application/octet-stream"}
+        staged = await of.ask("PUT", f"{path}/stage", content=of.chance.randbytes(4096), headers=headers)
+        if staged.is_success:
+            await of.ask("POST", f"{path}/import", json={"method": {"name": "glance-direct"}})
+
+
+@deed(1)
+async def rename_image(of: Tenant) -> None:
+    if image := await of.one("image"):
+        renamed = [{"op": "replace", "path": "/name", "value": name(of)}]
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        await of.act("PATCH", f"{IMAGE}/images/{image['id']}", json=renamed, headers=headers)
 
 
 @deed(1)
@@ -139,6 +77,15 @@ async def create_network(of: Tenant) -> None:
 
 
 @deed(1)
+async def describe(of: Tenant) -> None:
+    """A network, a subnet, a router or a security group."""
+    kind = of.chance.choice(["network", "subnet", "router", "security_group"])
+    if found := await of.one(kind):
+        changes = {of.chance.choice(["name", "description"]): name(of)}
+        await of.act("PUT", f"{NETWORK}/{kind.replace('_', '-')}s/{found['id']}", json={kind: changes})
+
+
+@deed(1)
 async def delete_network(of: Tenant) -> None:
     if network := await of.one("network"):
         await of.act("DELETE", f"{NETWORK}/networks/{network['id']}")
@@ -153,7 +100,7 @@ async def create_port(of: Tenant) -> None:
 @deed(1)
 async def change_port(of: Tenant) -> None:
     if port := await of.one("port"):
-        changes = of.chance.choice([{"admin_state_up": not port["admin_state_up"]}, {"name": "q"}])
+        changes = of.chance.choice([{"admin_state_up": not port["admin_state_up"]}, {"name": name(of)}])
         await of.act("PUT", f"{NETWORK}/ports/{port['id']}", json={"port": changes})
 
 
@@ -208,6 +155,28 @@ async def delete_floating_ip(of: Tenant) -> None:
         await of.act("DELETE", f"{NETWORK}/floatingips/{floating['id']}")
 
 
+@deed(1)
+async def create_security_group(of: Tenant) -> None:
+    made = await of.act("POST", f"{NETWORK}/security-groups", json={"security_group": {"name": "g"}})
+    if made.status_code == 201:
+        rule = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
+        rule |= {"security_group_id": made.json()["security_group"]["id"]}
+        await of.ask("POST", f"{NETWORK}/security-group-rules", json={"security_group_rule": rule})
+
+
+@deed(1)
+async def give_port_group(of: Tenant) -> None:
+    port, group = await of.one("port"), await of.one("security_group")
+    if port and group:
+        await of.act("PUT", f"{NETWORK}/ports/{port['id']}", json={"port": {"security_groups": [group["id"]]}})
+
+
+@deed(1)
+async def delete_security_group(of: Tenant) -> None:
+    if group := await of.one("security_group"):
+        await of.act("DELETE", f"{NETWORK}/security-groups/{group['id']}")
+
+
 # volumes
 
 
@@ -226,6 +195,33 @@ async def extend_volume(of: Tenant) -> None:
     if volume := await of.one("volume"):
         body = {"os-extend": {"new_size": volume["size"] + 1}}
         await of.act("POST", f"{VOLUME}/volumes/{volume['id']}/action", json=body)
+
+
+@deed(1)
+async def change_volume(of: Tenant) -> None:
+    if volume := await of.one("volume"):
+        path = f"{VOLUME}/volumes/{volume['id']}"
+        if of.maybe():
+            await of.act("PUT", path, json={"volume": {of.chance.choice(["name", "description"]): name(of)}})
+        else:
+            await of.act("POST", f"{path}/metadata", json={"metadata": {"k": name(of)}})
+
+
+@deed(1)
+async def begin_transfer(of: Tenant) -> None:
+    """Mostly ended at once: the volume comes back to its owner."""
+    if volume := await of.one("volume"):
+        made = await of.act("POST", f"{VOLUME}/volume-transfers", json={"transfer": {"volume_id": volume["id"]}})
+        if made.status_code == 202 and of.maybe(0.7):
+            transfer = made.json()["transfer"]
+            accept = {"accept": {"auth_key": transfer["auth_key"]}}
+            await of.ask("POST", f"{VOLUME}/volume-transfers/{transfer['id']}/accept", json=accept)
+
+
+@deed(1)
+async def end_transfer(of: Tenant) -> None:
+    if transfer := await of.one("transfer"):
+        await of.act("DELETE", f"{VOLUME}/volume-transfers/{transfer['id']}")
 
 
 @deed(2)
@@ -255,14 +251,51 @@ async def create_server(of: Tenant) -> None:
     networks = [{"uuid": each["id"]} for each in await of.every("network")]
     ports = [{"port": each["id"]} for each in await of.every("port") if not each["device_id"]]
     nics = of.chance.sample(networks + ports, min(len(networks + ports), of.chance.randrange(3)))
-    wanted: Document = {"name": f"{of.chance.getrandbits(24):06x}", "flavorRef": TINY, "networks": nics or "none"}
+    wanted: Document = {"name": name(of), "flavorRef": TINY, "networks": nics or "none"}
     if of.maybe(0.7):
         wanted["imageRef"] = of.history.image
     else:
         root = {"uuid": of.history.image, "source_type": "image", "destination_type": "volume", "volume_size": 1}
         root |= {"boot_index": 0, "delete_on_termination": of.maybe()}
         wanted["block_device_mapping_v2"] = [root]
-    await of.act("POST", f"{COMPUTE}/servers", json={"server": wanted})
+    group = await of.one("server_group")
+    hints = {"os:scheduler_hints": {"group": group["id"]}} if group else {}
+    await of.act("POST", f"{COMPUTE}/servers", json={"server": wanted, **hints})
+
+
+@deed(1)
+async def describe_server(of: Tenant) -> None:
+    if server := await of.one("server"):
+        path = f"{COMPUTE}/servers/{server['id']}"
+        if of.maybe():
+            await of.act("PUT", path, json={"server": {"name": name(of)}})
+        else:
+            await of.act("POST", f"{path}/metadata", json={"metadata": {"k": name(of)}})
+
+
+@deed(1)
+async def create_key(of: Tenant) -> None:
+    key = {"name": name(of), "type": "ssh", "public_key": PUBLIC_KEY}
+    await of.act("POST", f"{COMPUTE}/os-keypairs", json={"keypair": key})
+
+
+@deed(1)
+async def delete_key(of: Tenant) -> None:
+    keys = (await of.ask("GET", f"{COMPUTE}/os-keypairs")).raise_for_status().json()["keypairs"]
+    if keys:
+        await of.act("DELETE", f"{COMPUTE}/os-keypairs/{of.chance.choice(keys)['keypair']['name']}")
+
+
+@deed(1)
+async def create_server_group(of: Tenant) -> None:
+    group = {"name": name(of), "policy": of.chance.choice(["soft-affinity", "soft-anti-affinity"])}
+    await of.act("POST", f"{COMPUTE}/os-server-groups", json={"server_group": group})
+
+
+@deed(1)
+async def delete_server_group(of: Tenant) -> None:
+    if group := await of.one("server_group"):
+        await of.act("DELETE", f"{COMPUTE}/os-server-groups/{group['id']}")
 
 
 @deed(3)

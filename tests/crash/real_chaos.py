@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,8 +29,9 @@ import httpx
 
 from crash.datacentre import HOST_LEASE_S, Datacentre, Host, comes_true, datacentre, frozen, send
 from crash.diary import Diary, diary
-from crash.history import COMPUTE, DEEDS, IMAGE, NETWORK, Deed, History
+from crash.history import DEEDS
 from crash.resting import differences, settled, unstable
+from crash.tenants import COMPUTE, IMAGE, NETWORK, Deed, History
 from crash.witness import Witness, broken_promises
 from support.people import add_tenant
 from support.tiny import tiny_image
@@ -52,11 +53,11 @@ class Resident(Witness):
 
     admin: httpx.AsyncClient
 
-    async def live(self) -> None:
+    async def live(self, deeds: Sequence[Deed]) -> None:
         """One thing after the other, until all is over. Whoever gets no answer asks for something else later."""
         while self.history.left > 0:
             try:
-                await self.chance.choice(ALL_DEEDS)(self)
+                await self.chance.choice(deeds)(self)
             except (httpx.TransportError, httpx.HTTPStatusError):
                 self.history.counted["not told"] += 1
             await pause(self.chance.uniform(0.0, 1.0))
@@ -97,7 +98,8 @@ class Fire:
         for host in cloud.hosts:
             yield from [(f"agent of {host.name}", lambda host=host: [host.agent()])] * 2
             yield f"libvirtd of {host.name}", lambda host=host: [host.libvirtd()]
-            for daemon in ("controller", "vswitchd", "ovsdb", *(("northd", "nb", "sb") if host.central else ())):
+            central = ("northd", "nb", "sb") if host.central else ()
+            for daemon in ("controller", "vswitchd", "ovsdb", "metadata", *central):
                 yield f"{daemon} of {host.name}", lambda host=host, daemon=daemon: [host.daemon(daemon)]
 
     def api_process(self) -> list[int | None]:
@@ -107,6 +109,8 @@ class Fire:
     def trouble(self) -> tuple[str, Suffer]:
         seconds = self.chance.uniform(1.0, 2 * HOST_LEASE_S)
         host = self.chance.choice(self.cloud.hosts)
+        if self.chance.random() < 0.05:
+            return "PostgreSQL cut off", partial(self.cut_database_off, seconds)
         if self.chance.random() < 0.15:
             return f"{host.name} cut off", partial(self.cut_off, host, seconds)
         if self.chance.random() < 0.1:
@@ -132,6 +136,10 @@ class Fire:
         finally:
             self.cloud.net.plug(host.name, into_the_switch=True)
 
+    async def cut_database_off(self, seconds: float) -> None:
+        with self.cloud.without_database():
+            await pause(seconds)
+
     async def fill(self, host: Host, seconds: float) -> None:
         with host.full():
             await pause(seconds)
@@ -142,7 +150,7 @@ class Fire:
         async with asyncio.TaskGroup() as group:
             for tenant in self.tenants:
                 for _ in range(HANDS):
-                    group.create_task(tenant.live())
+                    group.create_task(tenant.live(ALL_DEEDS))
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 await pause(self.chance.uniform(0.5, LULL_S))

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from crash.history import IMAGE, LISTS, NETWORK, VOLUME, Tenant
+from crash.tenants import IMAGE, LISTS, NETWORK, VOLUME, Tenant
 from support.cloud import Asks
 from support.waiting import pause
 
@@ -19,9 +19,9 @@ STABLE = {
     "port": {"ACTIVE", "DOWN"},
     "router": {"ACTIVE"},
     "floatingip": {"ACTIVE", "DOWN"},
-    "volume": {"available", "in-use", "error", "error_extending"},
+    "volume": {"available", "in-use", "awaiting-transfer", "error", "error_extending"},
     "snapshot": {"available", "error"},
-    "image": {"active", "queued", "killed"},
+    "image": {"active", "queued", "uploading", "killed"},
 }
 
 
