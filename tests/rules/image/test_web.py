@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from agent.namespaces import inside, ip, network
 from pileus.kernel.config import Image
-from pileus.services.image.web import DownloadFailed, Place, check_url, is_own, may_reach, pinned
+from pileus.services.image.web import DownloadFailed, Place, check_url, may_reach, pinned
 
 CLOSED = Image()
 OUTSIDE = ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"]
@@ -58,9 +59,19 @@ def test_the_address_that_was_looked_at_is_asked_whatever_the_name_means_by_then
     assert (str(request.url), request.headers["host"]) == ("http://1.1.1.1/disk?a=b", "images.example")
 
 
-def test_this_machine_knows_its_own_addresses() -> None:
-    assert is_own(ip_address("127.0.0.1"))
-    assert not is_own(ip_address("1.1.1.1"))
+def test_what_is_this_machine_s_own_may_not_however_public_it_is() -> None:
+    own, others = ("1.2.3.4", "2606:4700::7"), ("1.2.3.5", "2606:4700::8")
+    written = (*own, "::ffff:1.2.3.4", "64:ff9b::102:304", "2002:102:304::1")
+    with network() as net:
+        for each in own:
+            ip("-n", net.control, "addr", "add", each, "dev", "lo")
+        with inside(net.control):
+            assert not [each for each in written if may_reach(ip_address(each), CLOSED)]
+            assert all(may_reach(ip_address(each), CLOSED) for each in others)
+            with pytest.raises(DownloadFailed, match="filtering"):
+                check_url("http://1.2.3.4/", CLOSED)
+            assert may_reach(ip_address(own[0]), Image(download_networks=("1.2.3.4/32",)))
+    assert may_reach(ip_address(own[0]), CLOSED)
 
 
 @pytest.mark.parametrize("url", ["http://one.example/x", "https://one.example:443/x?y=z", "http://1.1.1.1"])

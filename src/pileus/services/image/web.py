@@ -71,7 +71,7 @@ def may_reach(address: Address, options: Options) -> bool:
     """Whether it is outside, or the operator has opened its network."""
     if any(address in ip_network(network) for network in options.download_networks):
         return True
-    return all(each.is_global and not each.is_multicast for each in meant(address)) and not is_own(address)
+    return all(each.is_global and not each.is_multicast and not is_own(each) for each in meant(address))
 
 
 def meant(address: Address) -> Iterable[Address]:
