@@ -67,6 +67,7 @@ from pileus.services.image.routes import api as image_api
 from pileus.services.network.ports import devices
 from pileus.services.network.routes import api as network_api
 from pileus.services.placement.routes import api as placement_api
+from pileus.services.volume.messages import service as messages
 from pileus.services.volume.routes import api as volume_api
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ logger = logging.getLogger("pileus.world")
 SITE_KEY = "site.key"
 STARTS = "starts"
 SEEDED_TIME = 4_102_444_800.0  # 2100-01-01: no client takes a token of a seeded cloud for expired
-PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge, servers.purge)
+PURGES = (views.purge, audit.purge, events.purge, idempotency.purge, trusts.purge, servers.purge, messages.purge)
 CHORES = (views.retry_parked, keys.rotate_when_due, images.clean, devices.look_again)
 SERVICES: tuple[Service, ...] = (
     identity_api,
