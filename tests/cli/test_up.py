@@ -172,6 +172,40 @@ def test_the_same_seed_gives_the_same_ids_and_times(up: Up, tmp_path: Path) -> N
     assert made_with(third, "x")[0]["id"] != made[0]["id"]
 
 
+def booted(cloud: Process, *, looks: int) -> list[Any]:
+    """What a client sees of a server that a worker has built, of its port and of the work, if it looks so often meanwhile;
+    times in seconds."""
+    headers = {"x-auth-token": cloud.token(), "openstack-api-version": "compute 2.100"}
+    with httpx.Client(base_url=cloud.url, headers=headers, timeout=30) as client:
+
+        def made(path: str, kind: str, **facts: Any) -> dict[str, Any]:
+            answer = client.post(path, json={kind: facts} if kind else facts)
+            assert answer.is_success, answer.text
+            thing: dict[str, Any] = answer.json()[kind] if kind else answer.json()
+            return thing
+
+        network = made("/network/v2.0/networks", "network", name="n")
+        made("/network/v2.0/subnets", "subnet", network_id=network["id"], cidr="192.0.2.0/24", ip_version=4)
+        image = made("/image/v2/images", "", name="i", disk_format="raw", container_format="bare")
+        octets = {"content-type": "application/octet-stream"}
+        client.put(f"/image/v2/images/{image['id']}/file", content=bytes(512), headers=octets).raise_for_status()
+        wanted = {"name": "s", "flavorRef": "42", "imageRef": image["id"], "networks": [{"uuid": network["id"]}]}
+        server_id = made("/compute/v2.1/servers", "server", **wanted)["id"]
+        server = f"/compute/v2.1/servers/{server_id}"
+        while client.get(server).json()["server"]["status"] == "BUILD" or looks > 0:
+            looks -= 1
+        seen = [client.get(server), client.get(f"/network/v2.0/ports?device_id={server_id}")]
+        seen.append(client.get(f"/pileus/v1/operations?subject_id={server_id}"))
+        later = made("/network/v2.0/networks", "network", name="later")
+    text = json.dumps([*(each.json() for each in seen), later])
+    return [re.sub(r"(?<=:\d\d)\.\d+", "", text.replace(cloud.url, ""))]
+
+
+def test_the_same_seed_builds_the_same_server_however_often_somebody_looks(up: Up, tmp_path: Path) -> None:
+    one, other = (up("--seed", "7", state=tmp_path / name) for name in ("one", "other"))
+    assert booted(one, looks=0) == booted(other, looks=20)
+
+
 def test_a_seeded_cloud_that_is_started_again_gives_no_id_twice(up: Up) -> None:
     first = up("--seed", "7")
     before = made_with(first, "x")

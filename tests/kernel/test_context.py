@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from pileus.kernel.clock import SteppingClock, SystemClock, iso
 from pileus.kernel.context import Caller, Ctx, version
 from pileus.kernel.db import Database
 from pileus.kernel.errors import CloudError, Forbidden, HostDown, TooManyRequests
-from pileus.kernel.ids import Ids
+from pileus.kernel.ids import Ids, drawing_for
 from pileus.kernel.policy import Policy
 from support.notes import notes
 
@@ -185,6 +186,21 @@ def test_ids_repeat_with_a_seed_and_never_without() -> None:
     assert Ids().uuid().version == Ids(7).uuid().version == 4
     assert re.fullmatch(r"[0-9a-f]{32}", Ids(1).hex())
     assert re.fullmatch(r"req-[0-9a-f-]{36}", Ids(1).request())
+
+
+def test_neither_who_looks_on_nor_the_order_of_operations_changes_ids_of_a_seed() -> None:
+    one, other, first, second = Ids(7), Ids(7), UUID(int=1), UUID(int=2)
+
+    def drawn(ids: Ids, operation_id: UUID) -> UUID:
+        with drawing_for(operation_id):
+            return ids.uuid()
+
+    made = [drawn(one, first), drawn(one, second), drawn(one, first), one.uuid(), one.uuid()]
+    other.request()
+    assert other.uuid() == made[3]
+    assert [drawn(other, second), drawn(other, first), drawn(other, first)] == [made[1], made[0], made[2]]
+    assert other.uuid() == made[4]
+    assert len(set(made)) == len(made)
 
 
 # errors

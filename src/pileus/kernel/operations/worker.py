@@ -24,6 +24,7 @@ from pileus.kernel.clock import SteppingClock
 from pileus.kernel.context import Ctx
 from pileus.kernel.db import among, insert_if_new
 from pileus.kernel.errors import CloudError, TryAgain
+from pileus.kernel.ids import drawing_for
 from pileus.kernel.operations.carry import Carrier, Seam, SeamHook
 from pileus.kernel.operations.op import op_of
 from pileus.kernel.operations.saga import sagas
@@ -172,7 +173,8 @@ class Worker:
             # who looks on at all operations of this world: nobody, mostly
             seam = self.seam or self.world.memory.get(Seam)
             carrier = Carrier(op_of(self.ctx, row, self.id, lambda host: self._gates[host]), row, seam)
-            await carrier.run(lambda: not self._stopping)
+            with drawing_for(row["id"]):
+                await carrier.run(lambda: not self._stopping)
             wake_in_s = carrier.wake_in_s
             if carrier.lost:  # or a host has heard a newer fence of another operation: with a new lease it goes on
                 await self._patiently(partial(self._give_back, row))
