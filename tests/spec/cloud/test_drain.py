@@ -85,7 +85,7 @@ async def test_each_has_its_place_before_the_next(cloud: RunningCloud) -> None:
     found = await planned(cloud, "h1")
     first, second = (found[str(each.id)] for each in servers)
     assert (first["to"], second["to"]) == ("h2", None)
-    assert "has not 192 MiB of memory free" in second["why_not"]
+    assert "Placement: h2 (has not 192 MiB of memory free)" in second["why_not"]
 
 
 async def test_a_host_that_is_down_is_evacuated_instead(cloud: RunningCloud) -> None:

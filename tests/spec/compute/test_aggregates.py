@@ -198,8 +198,9 @@ async def test_a_zone_without_an_enabled_host_is_not_available(cloud: RunningClo
 
 
 async def test_aggregates_keep_their_hosts_for_some(cloud: RunningCloud) -> None:
-    for host, kept in (("h1", {"instance_type": "m1.tiny"}), ("h2", {"os_distro": "debian, alpine"})):
-        aggregate = await made(cloud, host)
+    first, second = await made(cloud, "first"), await made(cloud, "second")
+    kept_for = ((first, "h1", {"instance_type": "m1.tiny"}), (second, "h2", {"os_distro": "debian, alpine"}))
+    for aggregate, host, kept in kept_for:
         assert (await act(cloud, aggregate["id"], "add_host", host=host)).status_code == 200
         assert (await act(cloud, aggregate["id"], "set_metadata", metadata=kept)).status_code == 200
     alpine, fedora = [await uploaded(cloud, visibility="public", os_distro=name) for name in ("alpine", "fedora")]
@@ -214,3 +215,10 @@ async def test_aggregates_keep_their_hosts_for_some(cloud: RunningCloud) -> None
     why = await placed(served.TINY, fedora)
     assert "AggregateTypeAffinityFilter took 1 (is for other flavors)" in why
     assert "AggregateImagePropertiesIsolation took 1 (is not for images with os_distro fedora)" in why
+    others = {"filter_tenant_id": cloud.as_("member").project_id}
+    assert (await act(cloud, first["id"], "set_metadata", metadata=others)).status_code == 200
+    specs = {"extra_specs": {"aggregate_instance_extra_specs:ssd": "true"}}
+    assert (await cloud.post(f"/compute/v2.1/flavors/{TINY}/os-extra_specs", json=specs)).status_code == 200
+    why = await placed(TINY, alpine)
+    assert "AggregateMultiTenancyIsolation took 1 (is for other projects)" in why
+    assert "AggregateInstanceExtraSpecsFilter took 1 (is in no aggregate with ssd true)" in why

@@ -47,7 +47,8 @@ async def plan(ctx: Ctx, name: str) -> list[Move]:
     to = {server.id: verdict.hosts[0] for server, verdict in zip(go, verdicts, strict=True) if verdict.hosts}
     for each, verdict in zip(asked, verdicts, strict=True):
         if not verdict.hosts:
-            stay[each.server_id] = verdict.message(each.resources)
+            hosts = "; ".join(f"{name}: {why}" for name, why in verdict.details().items())
+            stay[each.server_id] = f"{verdict.message(each.resources)} {hosts}".rstrip()
     return [
         Move(
             server_id=server.id,
