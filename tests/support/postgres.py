@@ -212,7 +212,8 @@ def initialised(home: Path, port: int) -> list[str]:
     )
     if made.returncode:
         raise NoPostgres(f"initdb failed: {made.stderr}")
-    options = {**SETTINGS, "listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": str(home)}
+    nowhere = {"unix_socket_directories": ""}  # a path of one may have 107 bytes; a checkout may lie deeper
+    options = {**SETTINGS, **nowhere, "listen_addresses": "127.0.0.1", "port": str(port)}
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
     return [*as_user, str(binaries / "postgres"), "-D", str(data)]

@@ -181,6 +181,7 @@ async def test_a_server_is_rebuilt_from_another_image(cloud: RunningCloud) -> No
     assert answer.status_code == 202, answer.text
     found = answer.json()["server"]
     assert (found["status"], found["adminPass"], found["name"]) == ("REBUILD", "pass", "anew")
+    assert found["image"]["id"] == image, "which it will have"
     await cloud.settle()
     rebuilt = await shown(member, server.id)
     assert (rebuilt["status"], rebuilt["image"]["id"], rebuilt["key_name"]) == ("ACTIVE", image, "mine")

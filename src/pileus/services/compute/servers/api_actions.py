@@ -185,7 +185,7 @@ async def rebuild(ctx: Ctx, server_id: UUID, body: Rebuild, here: Here) -> Answe
         new_key=body.key_name is not UNSET,
     )
     new = await rebuilding.rebuild(ctx, server, wanted)
-    shown = await views.changed(ctx, here, new.id)
+    shown = await views.rebuilt(ctx, here, new)
     if ctx.at("2.54"):
         shown["key_name"] = new.key_name
     if ctx.at("2.57"):

@@ -135,6 +135,14 @@ async def changed(ctx: Ctx, here: Here, server_id: UUID) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if not name.startswith(hidden)}
 
 
+async def rebuilt(ctx: Ctx, here: Here, server: Server) -> dict[str, Any]:
+    """What a rebuild answers: the server with the image that it will have."""
+    shown = await changed(ctx, here, server.id)
+    owner = (server.project_id, server.user_id)
+    its = way(here.base, f"{root(here)}/servers", ctx.version, True, may(ctx, owner))
+    return {**shown, "image": image(its, server)}
+
+
 def bare(address: dict[str, Any]) -> dict[str, Any]:
     """Without what the extensions said of it."""
     return {name: address[name] for name in ("version", "addr")}
