@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pileus.engines.overlay import Dhcp, Fixed, Gateway, Leg, Network, Port, Router, Rule
-from pileus.engines.overlay.ovn import groups, names, networks, ports, routers
+from pileus.engines.overlay.ovn import groups, names, networks, ports, routers, tracing
 from pileus.engines.overlay.ovn.dhcp_options import extra
 
 SUBNET = Dhcp(id=UUID(int=1), cidr="10.0.0.0/24", gateway="10.0.0.1", dns=("10.0.0.2", "10.0.0.3"))
@@ -147,3 +147,19 @@ def test_a_router_translates_what_comes_from_its_legs() -> None:
 
 def test_names_of_groups_may_stand_in_a_match() -> None:
     assert names.port_group(uuid4()).isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "version", "flow"),
+    [
+        ("tcp", 4, ["tcp.src == 40000", "tcp.dst == 22"]),
+        ("17", 4, ["udp.src == 40000", "udp.dst == 22"]),
+        ("icmp", 4, ["icmp4.type == 8"]),
+        ("58", 6, ["icmp6.type == 128"]),
+        ("GRE", 4, ["ip.proto == 47"]),
+        ("200", 6, ["ip.proto == 200"]),
+        ("hopopt", 6, ["ip.proto == 0"]),
+    ],
+)
+def test_a_packet_that_is_traced_is_of_its_protocol(protocol: str, version: int, flow: list[str]) -> None:
+    assert tracing.carried(tracing.To("10.0.0.9", protocol, 22), version) == flow

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from uuid import UUID
 
+from pileus.engines.overlay.ovn import groups
 from pileus.engines.overlay.ovn.draft import Draft
 from pileus.engines.overlay.ovn.ports import port_ref
 from pileus.engines.overlay.ovn.replica import Columns, members, one
@@ -15,7 +16,6 @@ from pileus.kernel.errors import NotFound, Unavailable
 
 ANSWERS_WITHIN_S = 4.0
 FIRST_PACKET = ("--ct=new",) * 8  # of a connection, wherever it is asked for
-WITH_PORTS = ("tcp", "udp", "sctp")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,13 @@ def packet(draft: Draft, source: UUID, to: To) -> Packet | None:
 
 
 def carried(to: To, version: int) -> list[str]:
-    if to.protocol in WITH_PORTS:
-        return [f"{to.protocol}.src == 40000", f"{to.protocol}.dst == {int(to.port or 0)}"]
-    return [f"icmp{version}.type == {8 if version == 4 else 128}"]
+    """The protocol by name or number, as groups know it."""
+    name = to.protocol.lower()
+    if transport := groups.WITH_PORTS.get(name):
+        return [f"{transport}.src == 40000", f"{transport}.dst == {int(to.port or 0)}"]
+    if name in groups.ICMP:
+        return [f"icmp{version}.type == {8 if version == 4 else 128}"]
+    return [f"ip.proto == {groups.NUMBERS.get(name) or (int(name) if name.isdigit() else 0)}"]
 
 
 def own_addresses(port: Columns) -> tuple[str, list[str]]:

@@ -26,7 +26,6 @@ from pileus.services.network.subnets import service as subnets
 
 __all__ = ["Answer", "Finding", "Question", "explain"]
 
-ICMPV6 = 58
 A_HOST = "that may not be shown to you"
 
 
@@ -78,7 +77,7 @@ def _packet(question: Question, port: Port, source: Port | None) -> Packet:
     usable = [each.address for each in source.fixed if ip_address(each.address).version in versions]
     if not usable:
         raise BadRequest(f"Port {source.id} has no address of the kind that {port.id} has.", field="source")
-    wanted = 6 if group_rules.number(protocol) == ICMPV6 else 4
+    wanted = 6 if group_rules.number(protocol) in group_rules.ONLY_IPV6 else 4
     usable.sort(key=lambda address: ip_address(address).version != wanted)
     groups = frozenset(source.groups) if source.port_security else frozenset[UUID]()
     return Packet(source=usable[0], protocol=protocol, port=question.port, groups=groups)

@@ -19,6 +19,7 @@ from pileus.services.network.lists import Found
 from pileus.services.network.security_group_rules import rules, store
 from pileus.services.network.security_group_rules.rules import (
     DIRECTIONS,
+    ONLY_IPV6,
     Match,
     key,
     network_of,
@@ -33,6 +34,7 @@ from pileus.services.network.security_group_rules.store import Rule, add, count_
 
 __all__ = [
     "DIRECTIONS",
+    "ONLY_IPV6",
     "Match",
     "Rule",
     "add",
