@@ -8,6 +8,7 @@ import pytest
 
 from pileus.engines.overlay import Group
 from pileus.engines.overlay.ovn.daemons import run
+from real import dhcpv6
 from real.overlay_world import World, comes_true, connected, echo, rule, subnet, world
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
@@ -110,6 +111,25 @@ async def test_a_group_may_let_in_who_is_in_a_group(real: World) -> None:
     assert not await one.pings("10.0.0.12")
 
 
+async def test_a_trace_ends_where_a_packet_is_dropped_or_comes_out(real: World) -> None:
+    """For a group that is closed, and opened."""
+    network, closed = await real.network(subnet()), await real.group(OUT)
+    one, two = [await real.port(network, f"10.0.0.{n}", groups=(closed.id,)) for n in (11, 12)]
+
+    async def ends_by(*wanted: str) -> bool:
+        """In the flows of groups on the way out, and by what comes of the packet. northd computes them in its own time."""
+        lines = await real.overlay.trace(one.id, "10.0.0.12", "6", 22)
+        asked = [line for line in lines if "ls_out_acl" in line]
+        return all(any(each in line for line in (*asked, *lines[-3:])) for each in wanted)
+
+    came_out = f'output to "{str(two.id)[:6]}"'
+    assert await comes_true(ends_by, "@pileus_secured", "drop;")
+    assert not await ends_by(came_out)
+    await real.say("ensure_group", Group(id=closed.id, rules=(OUT, rule(protocol="tcp", port_min=22, port_max=22))))
+    assert await comes_true(ends_by, f"@pg_{closed.id}".replace("-", "_"), "tcp.dst == 22", came_out)
+    assert not await ends_by("drop;")
+
+
 async def test_a_guest_makes_itself_an_address_from_what_the_router_advertises(real: World) -> None:
     slaac = subnet("fd00:10::/64", "fd00:10::1", ipv6_address_mode="slaac", ipv6_ra_mode="slaac")
     network = await real.network(slaac)
@@ -126,3 +146,25 @@ async def test_a_guest_makes_itself_an_address_from_what_the_router_advertises(r
     assert await comes_true(has_it)
     assert await one.reaches("fd00:10::1")
     assert (await one.run("cat", "/proc/sys/net/ipv6/conf/eth0/mtu")).strip() == "1442"
+
+
+@pytest.mark.parametrize("stateful", [True, False])
+async def test_a_guest_that_asks_by_dhcpv6_is_given_what_its_port_has(real: World, stateful: bool) -> None:
+    """An address and all else; or all else, where it makes itself its address."""
+    mode = "dhcpv6-stateful" if stateful else "dhcpv6-stateless"
+    told = subnet("fd00:10::/64", "fd00:10::1", dns=("fd00::53",), ipv6_address_mode=mode, ipv6_ra_mode=mode)
+    network, group = await real.network(told), await real.group(rule(ingress=False, ethertype="IPv6"))
+    one = await real.guest(await real.port(network, "fd00:10::abc", groups=(group.id,)))
+    await real.router(network)
+    said = await dhcpv6.advertised(one.netns)
+    assert said == dhcpv6.Advertised(managed=stateful, other=not stateful, autonomous=not stateful)
+    who = one.netns, one.port.mac
+    informed = await dhcpv6.asked(*who, dhcpv6.INFORMATION_REQUEST)
+    assert (informed.kind, informed.address, informed.dns) == (dhcpv6.REPLY, "", ("fd00::53",))
+    if stateful:
+        offer = await dhcpv6.asked(*who, dhcpv6.SOLICIT)
+        assert (offer.kind, offer.address, offer.dns) == (dhcpv6.ADVERTISE, "fd00:10::abc", ("fd00::53",))
+        lease = await dhcpv6.asked(*who, dhcpv6.REQUEST, server=offer.server)
+        assert (lease.kind, lease.address, lease.server) == (dhcpv6.REPLY, "fd00:10::abc", offer.server)
+        await one.take("fd00:10::abc/64")
+        assert await one.reaches("fd00:10::1")
