@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import pileus
+from real.two_hosts import TwoHosts
+from real.whole_cloud import WholeCloud, verified
 from support.tiny import tiny_image
 
 
@@ -30,10 +31,13 @@ def workshop() -> Iterator[Path]:
         yield Path(path)
 
 
-def verified(state: Path) -> None:
-    """The end of each test of a whole cloud: its engines hold what its rows say."""
-    done = pileus("verify", "--state", state)
-    assert done.returncode == 0, done.stdout + done.stderr + (state / "pileus.log").read_text()[-4000:]
+@pytest.fixture(autouse=True)
+def verified_at_its_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test of a whole cloud that goes on after it."""
+    yield
+    for made in request.node.funcargs.values():
+        if isinstance(made, WholeCloud | TwoHosts):
+            verified(made.state)
 
 
 @pytest.fixture(scope="session")

@@ -33,5 +33,4 @@ async def test_a_host_that_joined_holds_the_overlay_of_a_cloud(workshop: Path) -
         async with await cloud.client() as http:
             made = await http.post("/network/v2.0/networks", json={"network": {"name": "inside"}})
             assert made.status_code == 201, made.text
-        look = ("verify", "network.networks", "--state", cloud.state)
-        await comes_true(lambda: pileus(*look).returncode == 0, within_s=60)
+        await comes_true(lambda: pileus("verify", "--state", cloud.state).returncode == 0, within_s=60)

@@ -119,7 +119,6 @@ async def test_two_copies_never_write_one_volume(two: TwoHosts, fenced: bool) ->
     assert two.far.run_id() == run_id
     two.far.writes(two.disk, "goes on")
     assert two.far.reads(two.disk) == "goes on"
-    cloud.said_by("verify")
     cloud.sdk.compute.delete_server(guest.id)
     cloud.sdk.compute.wait_for_delete(guest.server, interval=LOOK_S, wait=60)
 
@@ -172,4 +171,3 @@ async def test_a_machine_that_lost_its_power_runs_again_what_it_ran(two: TwoHost
         assert (guest.run_id() == run_ids[guest.id]) is (guest not in lost)
     address, *_ = cloud.addresses(two.far)
     assert await comes_true(lambda: two.near.does(f"ping -c 1 -W 2 {address}"))
-    cloud.said_by("verify")

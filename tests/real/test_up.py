@@ -14,7 +14,7 @@ from cli import conftest as clouds
 from cli.conftest import Process, Up, pileus
 from cli.test_local_agent import agent_of, control, wait
 from cli.test_security import listens
-from real.conftest import verified
+from real.whole_cloud import verified
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240), pytest.mark.xdist_group("real")]
 

@@ -49,10 +49,11 @@ class Host:
         except (OSError, ValueError, psutil.Error):
             return False
 
-    def virsh(self, word: str, guest: Guest) -> bool:
-        """Whether libvirt did so."""
+    def virsh(self, word: str, guest: Guest, *options: str) -> str:
+        """What libvirt says, if it does so."""
         uri = f"qemu+unix:///system?socket={self.libvirt}/run/libvirt-sock&mode=direct"
-        return not subprocess.run(("virsh", "-c", uri, word, guest.id), capture_output=True, check=False).returncode
+        words = ("virsh", "-c", uri, word, guest.id, *options)
+        return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
     def lose_power(self, state: Path | None = None) -> None:
         """All that runs there, or on that state, ends at once: nobody hears of the end of anybody else."""
@@ -142,10 +143,14 @@ class TwoHosts:
     disk: str
     database: Postgres | None = None
 
+    @property
+    def state(self) -> Path:
+        return self.cloud.state
+
 
 @contextmanager
 def two_hosts(workshop: Path, tiny: Path, options: str = "", *, on_postgres: bool = False) -> Iterator[TwoHosts]:
-    """It runs inside the block, and at its end engines hold what rows say."""
+    """It runs inside the block."""
     number = len(list(workshop.iterdir()))  # others were here before; paths of sockets must be short
     with machines("near", FAR) as [one, other], ExitStack() as stack:
         database = stack.enter_context(postgres(one, workshop / f"p{number}")) if on_postgres else None
@@ -158,7 +163,6 @@ def two_hosts(workshop: Path, tiny: Path, options: str = "", *, on_postgres: boo
         made = asyncio.run(furnished(cloud, second))
         made.database = database
         yield made
-        cloud.said_by("verify")
 
 
 @contextmanager

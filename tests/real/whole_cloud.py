@@ -21,6 +21,7 @@ from openstack.exceptions import ResourceTimeout
 
 from agent.namespaces import inside, ip
 from cli.conftest import Process, pileus, started
+from pileus.cli.rooms import control_state
 from support.waiting import pause
 
 PATIENCE_S = 120.0
@@ -39,6 +40,10 @@ class Machine:
     @property
     def ip(self) -> str:
         return f"10.77.0.{self.number}"
+
+    @property
+    def network(self) -> Path:
+        return Path("/run/netns") / self.netns
 
     @property
     def tunnel(self) -> str:
@@ -79,6 +84,13 @@ def unplugged(machine: Machine, other: Machine) -> Iterator[None]:
         for device in (MANAGED, TUNNEL):
             ip("-n", machine.netns, "link", "set", device, "up")
         ip("-n", machine.netns, "route", "replace", "default", "via", other.ip)  # it went with its device
+
+
+def listening(network: str | Path) -> list[str]:
+    """Where somebody in that network namespace, which a file stands for, hears TCP or UDP, whoever that is."""
+    words = ("nsenter", f"--net={network}", "ss", "-Hltun")
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    return sorted({re.sub("%[^:]*", "", line.split()[4]) for line in said.splitlines()})  # at whatever device
 
 
 async def comes_true(look: Callable[[], Any], within_s: float = PATIENCE_S) -> bool:
@@ -289,6 +301,12 @@ class WholeCloud:
         done = pileus(*words, "--state", self.state)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+def verified(state: Path) -> None:
+    """The end of each test of a whole cloud: its engines hold what its rows say."""
+    done = pileus("verify", "--state", state)
+    assert done.returncode == 0, done.stdout + done.stderr + (control_state(state) / "pileus.log").read_text()[-4000:]
 
 
 def connection(process: Process) -> Connection:
