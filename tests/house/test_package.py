@@ -49,7 +49,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.long
 @once
 def test_the_sdist_carries_what_is_in_git_and_its_wheel_all_of_the_package(made: Path) -> None:
     [sdist], [wheel] = made.glob("*.tar.gz"), made.glob("*.whl")
@@ -64,7 +63,6 @@ def test_the_sdist_carries_what_is_in_git_and_its_wheel_all_of_the_package(made:
     assert not extra
 
 
-@pytest.mark.long
 @once
 def test_a_cloud_starts_from_the_wheel(made: Path, tmp_path: Path) -> None:
     """In an environment of its own, where the packages that it needs are, and nothing of this tree."""
