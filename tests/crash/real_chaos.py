@@ -235,7 +235,8 @@ async def main(asked: argparse.Namespace) -> int:
         async with fire(Path(name), asked.image or tiny_image(), asked.seed, asked.tenants) as fire_of:
             print(f"{time.strftime('%H:%M:%S')} the cloud serves {fire_of.cloud.url}, in {name}", flush=True)
             await fire_of.burn(asked.minutes * 60)
-            print(f"{dict(fire_of.tenants[0].history.counted)}, {dict(fire_of.counted)}", flush=True)
+            history = fire_of.tenants[0].history
+            print(f"{dict(history.counted)}, of these done: {dict(history.done)}, {dict(fire_of.counted)}", flush=True)
             found = await fire_of.rest()
             print("\n".join(found) or "nothing is under way, lost, seen by others, or other than its row")
             if found and asked.keep:

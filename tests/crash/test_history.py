@@ -25,7 +25,7 @@ SEED = "PILEUS_HISTORY_SEED"  # in the environment: the history to be repeated, 
 TENANTS, HANDS = 3, 2
 SETTLED_WITHIN_S, TAKEN_BACK_WITHIN_S = 100.0, 240.0
 ALL_KINDS = [f"POST {each}" for each in ("servers", "images", "networks", "ports", "routers", "floatingips", "volumes")]
-ALL_KINDS += [*("POST snapshots", "PUT ports", "PUT routers"), *(f"DELETE {each}" for each in ("servers", "volumes"))]
+ALL_KINDS += ["POST snapshots", "PUT ports", "PUT routers", "DELETE servers"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_a_hundred_operations_under_kill_9_leave_what_the_rows_say(site: S
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_a_thousand_operations_under_kill_9_leave_what_the_rows_say(site: Site) -> None:
-    history, kills = await lived_through(site, 1000, lull_s=4.0)
+    history, kills = await lived_through(site, 1000, lull_s=0.6)
     assert min(kills[number] for number in range(len(site.parts))) >= 3
     assert history.counted["2xx"] >= 300
     assert {kind: history.done[kind] for kind in ALL_KINDS if not history.done[kind]} == {}
