@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from pileus.kernel.http import Route
-from support.sample import REAL, parameters
+from support.sample import REAL, at_last_version, at_version, parameters
 
 LONG = 300
 NUMBERS = [0, -1, 1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 1e308, -0.0]
@@ -116,8 +116,8 @@ class Request:
 
 
 @st.composite
-def requests(draw: st.DrawFn, routes: list[Route]) -> Request:
-    """One request to one of the routes."""
+def requests(draw: st.DrawFn, routes: list[Route], *, stray: bool = True) -> Request:
+    """One request to one of the routes; it may `stray`: be of another method or version, or of who may not."""
     route = draw(st.sampled_from(routes))
     path = route.prefix + route.path
     for name in parameters(route):
@@ -128,12 +128,14 @@ def requests(draw: st.DrawFn, routes: list[Route]) -> Request:
                 errors="replace",
             )
             path = path.replace(f"{{{name}}}", hostile)
-    method = route.method if draw(st.integers(0, 9)) else draw(st.sampled_from(METHODS))
+    method = route.method if not stray or draw(st.integers(0, 9)) else draw(st.sampled_from(METHODS))
     headers = draw(HEADERS)
     content = draw(st.none() | contents(route)) if method in {"GET", "HEAD", "DELETE"} else draw(contents(route))
     if content is not None and draw(st.integers(0, 9)):
         headers = {k: v for k, v in headers.items() if k != "Content-Type"} | {"Content-Type": "application/json"}
-    who = draw(st.sampled_from(["admin", "admin", "admin", "member", "stranger", "nobody"]))
+    if not stray or draw(st.integers(0, 9)):
+        headers |= draw(st.sampled_from([at_version, at_last_version]))(route)
+    who = draw(st.sampled_from(["admin", "admin", "admin", "member", "stranger", "nobody"])) if stray else "admin"
     return Request(method, path + draw(queries(route)), who, content, headers)
 
 
@@ -159,7 +161,7 @@ def fields(kind: Any) -> list[str]:
 @st.composite
 def contents(draw: st.DrawFn, route: Route) -> bytes:
     """A body: raw bytes, any JSON, or one of the right type with a few values bent."""
-    kind = draw(st.sampled_from(["raw", "json", "least", "least", "typed", "typed", "typed", "bent", "bent"]))
+    kind = draw(st.sampled_from(["least", "least", "raw", "json", "typed", "typed", "typed", "bent", "bent"]))
     if kind == "raw" or (kind in {"typed", "bent"} and route.plan.body is None):
         return draw(BYTES)
     if kind == "json":

@@ -7,15 +7,17 @@ import time
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from fuzz.requests import Request, requests
+from pileus.kernel.http import Route
 from pileus.services.cloud.http import api as cloud_api
 from pileus.services.identity.routes import api as identity_api
 from pileus.world import SERVICES
 from support.cloud import RunningCloud
-from support.sample import REAL
+from support.roomy import unlimited
+from support.sample import REAL, filled
 
 LEFT_OUT = {
     "/v1/events": "a stream of events ends when the reader leaves",
@@ -26,6 +28,7 @@ ROUTES = [r for s in SERVICES for r in s.routes if r.method != "WEBSOCKET" and r
 MOST_S = 5.0  # for one request on a busy machine; what takes longer holds others up
 NOT_HERE = 501  # said on purpose, of what the API has and this cloud does not
 SHORT, LONG = 200, 5_000  # examples, each of several requests
+EACH = 3  # requests to each route at the least
 
 assert {identity_api, cloud_api} <= set(SERVICES)
 several = st.lists(requests(ROUTES), min_size=1, max_size=8)
@@ -49,6 +52,33 @@ async def test_no_request_of_many_breaks_the_cloud(cloud: RunningCloud, sent: li
     await send_all(cloud, sent)
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.database("sqlite", long="postgresql")
+async def test_no_route_breaks(cloud: RunningCloud) -> None:
+    """Each is sent something: what is drawn above may never come to some."""
+    await unlimited(cloud)
+    broken = {}
+    for route in ROUTES:
+        for request in drawn(route):
+            answer, _ = await send(cloud, request)
+            if answer.status_code >= 500 and answer.status_code != NOT_HERE:
+                broken[str(route)] = request, answer.status_code, answer.text[:200]
+    assert not broken
+
+
+def drawn(route: Route) -> list[Request]:
+    """The same at each run: the least that may be sent, and what is not so simple."""
+    found = []
+
+    @settings(usual, max_examples=EACH, phases=[Phase.generate], derandomize=True)
+    @given(sent=requests([route], stray=False))
+    def collect(sent: Request) -> None:
+        found.append(sent)
+
+    collect()
+    return found
+
+
 async def send_all(cloud: RunningCloud, sent: list[Request]) -> None:
     """One after the other: what the first made is there for the next."""
     for request in sent:
@@ -59,16 +89,15 @@ async def send_all(cloud: RunningCloud, sent: list[Request]) -> None:
 
 
 async def send(cloud: RunningCloud, request: Request) -> tuple[httpx.Response, float]:
-    path, content = request.path, request.content
+    path, mark, query = request.path.partition("?")
+    path, content = await filled(cloud, path) + mark + query, request.content
     for name, make in REAL.items():
-        if f"{{{name}}}" in path or (content and f"{{{name}}}".encode() in content):
-            real = await make(cloud)
-            path = path.replace(f"{{{name}}}", real)
-            content = content and content.replace(f"{{{name}}}".encode(), real.encode())
+        if content and f"{{{name}}}".encode() in content:
+            content = content.replace(f"{{{name}}}".encode(), (await make(cloud)).encode())
     token = {"admin": cloud.headers, "member": cloud.as_("member").headers, "stranger": cloud.stranger, "nobody": {}}
     headers = {**{k: v.encode("latin-1") for k, v in request.headers.items()}}
     headers |= {k: v.encode() for k, v in token[request.who].items()}
     began = time.perf_counter()
     async with asyncio.timeout(2 * MOST_S):
-        answer = await cloud.http.request(request.method, path, content=content, headers=headers)
+        answer = await cloud.worked(cloud.http.request(request.method, path, content=content, headers=headers))
     return answer, time.perf_counter() - began

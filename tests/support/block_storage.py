@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
@@ -45,12 +44,7 @@ class BlockStorage(Asks):
 
     async def worked(self, asking: Any) -> httpx.Response:
         """The answer of a request that waits for an operation, which runs beside it."""
-        request = asyncio.ensure_future(asking)
-        while not request.done():
-            await self.cloud.settle()
-            await asyncio.wait({request}, timeout=0.02)
-        answer: httpx.Response = request.result()
-        return answer
+        return await self.cloud.worked(asking)
 
     async def volume(self, **wanted: Any) -> dict[str, Any]:
         """A volume that was made, of 1 GiB, as it is shown then."""

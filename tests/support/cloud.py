@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,6 +115,16 @@ class RunningCloud(Client):
     async def settle(self) -> None:
         """Run every due operation to its end."""
         await Worker(self.ctx()).drain()
+
+    async def worked(self, asking: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+        """The answer of a request that may wait for an operation, which then runs beside it."""
+        request = asyncio.ensure_future(asking)
+        try:
+            while not (await asyncio.wait({request}, timeout=0.02))[0]:
+                await self.settle()
+        finally:
+            request.cancel()
+        return request.result()
 
 
 @asynccontextmanager

@@ -315,7 +315,11 @@ def name() -> str:
 
 def parameters(route: Route) -> list[str]:
     """The names in `{}` of a route's path."""
-    return [each.removesuffix(":path") for each in re.findall(r"{([^}]+)}", route.path)]
+    return named(route.path)
+
+
+def named(path: str) -> list[str]:
+    return [each.removesuffix(":path") for each in re.findall(r"{([^}]+)}", path)]
 
 
 def at_version(route: Route) -> dict[str, str]:
@@ -332,17 +336,23 @@ def at_last_version(route: Route) -> dict[str, str]:
 
 async def real_path(cloud: RunningCloud, route: Route) -> str:
     """A path of the route at which there is something, made for it."""
-    path = route.prefix + route.path
-    together = next((make for start, make in TOGETHER.items() if path.startswith(start)), None)
-    values = dict(zip(parameters(route), await together(cloud) if together else (), strict=False))
-    for parameter in parameters(route):
-        before = path.partition(f"/{{{parameter}")[0].rpartition("/")[2]
-        make = BEHIND.get((before, parameter), REAL[parameter])
-        path = re.sub(rf"{{{parameter}(:path)?}}", values.get(parameter) or await make(cloud), path)
-    for maker in [r for r in cloud.routes if makes(r) and r.prefix + r.path == route.prefix + route.path != path]:
+    pattern = route.prefix + route.path
+    path = await filled(cloud, pattern)
+    for maker in [r for r in cloud.routes if makes(r) and r.prefix + r.path == pattern != path]:
         if maker is not route:
             answer = await cloud.put(path, headers=at_version(maker))
             assert answer.is_success, answer.text
+    return path
+
+
+async def filled(cloud: RunningCloud, path: str) -> str:
+    """The path with real things for its parameters: those of one another where it begins so that they must be."""
+    together = next((make for start, make in TOGETHER.items() if path.startswith(start)), None)
+    values = dict(zip(named(path), await together(cloud) if together else (), strict=False))
+    for parameter in named(path):
+        before = path.partition(f"/{{{parameter}")[0].rpartition("/")[2]
+        make = BEHIND.get((before, parameter), REAL[parameter])
+        path = re.sub(rf"{{{parameter}(:path)?}}", values.get(parameter) or await make(cloud), path)
     return path
 
 
