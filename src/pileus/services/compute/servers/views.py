@@ -77,6 +77,11 @@ def way(base: str, path: str, version: Version | None, groups: bool, may: May) -
     return Way(Here(base, path, {}), version, groups, may)
 
 
+def way_of(ctx: Ctx, here: Here, owner: tuple[str, str], *, groups: bool) -> Way:
+    """To the caller, those of this project and user."""
+    return way(here.base, f"{root(here)}/servers", ctx.version, groups, may(ctx, owner))
+
+
 def may(ctx: Ctx, owner: tuple[str, str]) -> May:
     """Of the servers of this project and user."""
     target = dict(zip(("project_id", "user_id"), owner, strict=True))
@@ -106,8 +111,7 @@ async def whole(ctx: Ctx, here: Here, rows: Sequence[Row], *, groups: bool = Fal
 async def all_of(ctx: Ctx, here: Here, rows: Sequence[Row], *, groups: bool) -> list[MadeOf]:
     """What each of these servers' documents is made of."""
     owners = [*map(seen.owner_of, rows)]
-    path = f"{root(here)}/servers"
-    ways = {owner: way(here.base, path, ctx.version, groups, may(ctx, owner)) for owner in set(owners)}
+    ways = {owner: way_of(ctx, here, owner, groups=groups) for owner in set(owners)}
     told = [row for row, owner in zip(rows, owners, strict=True) if seen.has_user_data(row) and told_all(ways[owner])]
     its = await seen.user_data_of(ctx, [given_uuid(row[0]) for row in told])
     texts = {row[0]: guest_data.user_data(ctx, its.get(given_uuid(row[0]))) for row in told}
@@ -138,8 +142,7 @@ async def changed(ctx: Ctx, here: Here, server_id: UUID) -> dict[str, Any]:
 async def rebuilt(ctx: Ctx, here: Here, server: Server) -> dict[str, Any]:
     """What a rebuild answers: the server with the image that it will have."""
     shown = await changed(ctx, here, server.id)
-    owner = (server.project_id, server.user_id)
-    its = way(here.base, f"{root(here)}/servers", ctx.version, True, may(ctx, owner))
+    its = way_of(ctx, here, (server.project_id, server.user_id), groups=True)
     return {**shown, "image": image(its, server)}
 
 

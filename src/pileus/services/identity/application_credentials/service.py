@@ -22,7 +22,7 @@ from pileus.services.identity.revision import service as revision
 from pileus.services.identity.roles import service as roles
 from pileus.services.identity.roles.service import Role
 from pileus.services.identity.users import service as users
-from pileus.services.identity.users.service import KEPT, hasher
+from pileus.services.identity.users.service import KEPT, fits, hashed
 
 __all__ = [
     "AccessRule",
@@ -118,7 +118,7 @@ async def create(ctx: Ctx, new: New) -> tuple[ApplicationCredential, str]:
     Outside of a transaction. Raises BadRequest, NotFound, Conflict.
     """
     secret = new.secret or secrets.token_urlsafe(SECRET_BYTES)
-    secret_hash = await (await hasher(ctx)).hash(secret)
+    secret_hash = await hashed(ctx, secret)
     user_id, project_id = ctx.caller.user_id, ctx.caller.project_id
     if project_id is None:
         raise BadRequest(f"{INVALID}it is for a project, so the token it is made with must be scoped to one.")
@@ -236,7 +236,7 @@ async def by_application_credential(ctx: Ctx, data: Credential, attempt: Attempt
 async def _fitting(ctx: Ctx, row: Row | None, secret: str) -> Row | None:
     """The application credential, if this is its secret."""
     kept = await store.secret_hash(ctx, row.id) if row else None
-    return row if await (await hasher(ctx)).check(secret, kept) else None
+    return row if await fits(ctx, secret, kept) else None
 
 
 async def _named(ctx: Ctx, data: Credential) -> Row | None:

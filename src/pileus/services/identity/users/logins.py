@@ -16,7 +16,7 @@ from pileus.services.identity.revision import service as revision
 from pileus.services.identity.revocations import service as revocations
 from pileus.services.identity.users import rules, store
 from pileus.services.identity.users.guesses import guarded, unaudited
-from pileus.services.identity.users.passwords import check_form, hasher
+from pileus.services.identity.users.passwords import check_form, fits, hashed, hasher
 from pileus.services.identity.users.store import Failures, Password, User
 
 LOG = logging.getLogger(__name__)
@@ -77,9 +77,9 @@ async def _fitting(ctx: Ctx, user_id: str, password: str) -> tuple[User, Passwor
         user = await store.get(reading, user_id)
         kept = await store.password(reading, user_id)
         domain = await projects.find(reading, user.domain_id if user else NOBODY)
-    fits = await (await hasher(ctx)).check(password, kept.hash)
+    proven = await fits(ctx, password, kept.hash)
     failures = await _failures(ctx, user_id)
-    if not fits or user is None or not seen(ctx, user).enabled or domain is None or not domain.enabled:
+    if not proven or user is None or not seen(ctx, user).enabled or domain is None or not domain.enabled:
         return None
     if rules.locked(failures.count, failures.at, user.options, ctx.now(), ctx.world.config.identity):
         return None
@@ -120,10 +120,9 @@ async def change_own_password(ctx: Ctx, user_id: str, *, original: str, password
     await check_form(ctx, password)
     _check_choice(ctx, user, kept)
     await _check_history(ctx, user.id, password)
-    hash_ = await (await hasher(ctx)).hash(password)
-    async with revision.change(
-        replace(ctx, caller=Caller(user.id))
-    ) as ctx:  # nobody's until here: who it is was proven
+    hash_ = await hashed(ctx, password)
+    proven = replace(ctx, caller=Caller(user.id))  # until here it was nobody's
+    async with revision.change(proven) as ctx:
         now = await store.get(ctx, user_id)
         if now is None or (await store.password(ctx, user_id)).ordinal != kept.ordinal:
             raise Unauthorized(WHO)  # while we hashed, another password was set: the original is none any more
@@ -149,7 +148,7 @@ def _check_choice(ctx: Ctx, user: User, kept: Password) -> None:
 async def _check_history(ctx: Ctx, user_id: str, password: str) -> None:
     count = ctx.world.config.identity.unique_last_password_count
     for old in await store.last_passwords(ctx, user_id, count):
-        if old.hash is not None and await (await hasher(ctx)).check(password, old.hash):
+        if old.hash is not None and await fits(ctx, password, old.hash):
             raise BadRequest(
                 "The new password cannot be identical to a previous password. The total number which includes the new "
                 f"password must be unique is {count}."

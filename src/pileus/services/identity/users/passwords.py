@@ -102,6 +102,16 @@ async def hasher(ctx: Ctx) -> Hasher:
     return found
 
 
+async def hashed(ctx: Ctx, password: str) -> str:
+    """See `Hasher.hash`."""
+    return await (await hasher(ctx)).hash(password)
+
+
+async def fits(ctx: Ctx, password: str, kept: str | None) -> bool:
+    """See `Hasher.check`."""
+    return await (await hasher(ctx)).check(password, kept)
+
+
 async def _dearest(ctx: Ctx, column: sa.Column[Any]) -> int:
     """The highest cost in the column: the two digits behind the scheme and bcrypt's own. Reads all of it, so once a process."""
     digits = sa.func.substr(column, len(f"{SCHEME}$2b$") + 1, 2)

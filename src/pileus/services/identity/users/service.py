@@ -22,7 +22,7 @@ from pileus.services.identity.times import shown_time
 from pileus.services.identity.users import logins, rules, store
 from pileus.services.identity.users.guesses import guarded
 from pileus.services.identity.users.logins import USER, authenticate, change_own_password
-from pileus.services.identity.users.passwords import KEPT, Hasher, check_form, hasher
+from pileus.services.identity.users.passwords import KEPT, Hasher, check_form, fits, hashed
 from pileus.services.identity.users.store import Identifier, User
 
 __all__ = [
@@ -37,9 +37,10 @@ __all__ = [
     "create",
     "delete",
     "find",
+    "fits",
     "get",
     "guarded",
-    "hasher",
+    "hashed",
     "identifiers",
     "named",
     "on_delete",
@@ -139,7 +140,7 @@ async def create(
     """
     if password is not None and not as_is:
         await check_form(ctx, password)
-    hash_ = await (await hasher(ctx)).hash(password) if password is not None else None
+    hash_ = await hashed(ctx, password) if password is not None else None
     now = ctx.now()
     user = User(
         id=ctx.world.ids.hex(),
@@ -205,7 +206,7 @@ async def change(ctx: Ctx, user_id: str, wanted: Mapping[str, Any]) -> User:
     """
     if wanted.get("password") is not None:
         await check_form(ctx, wanted["password"])
-        hash_ = await (await hasher(ctx)).hash(wanted["password"])
+        hash_ = await hashed(ctx, wanted["password"])
     else:
         hash_ = None
     async with revision.change(ctx) as ctx:
