@@ -37,6 +37,15 @@ def post(document: Callable[[], Any], *, to: str = "") -> Child:
     return child
 
 
+def alone(make: Callable[[RunningCloud], Awaitable[Any]]) -> Child:
+    """By what finds the list itself."""
+
+    async def child(cloud: RunningCloud, path: str) -> Any:
+        await make(cloud)
+
+    return child
+
+
 def naming(make: Callable[[RunningCloud], Awaitable[str]], document: Callable[[str], Any], *, to: str = "") -> Child:
     """By a POST that names what is made for it."""
 
@@ -58,18 +67,6 @@ def put(pattern: str, whole: str, version: dict[str, str]) -> Child:
         assert answer.is_success, answer.text
 
     return child
-
-
-async def an_application_credential(cloud: RunningCloud, path: str) -> Any:
-    return await delegation.an_application_credential(cloud)
-
-
-async def an_access_rule(cloud: RunningCloud, path: str) -> Any:
-    return await delegation.an_access_rule(cloud)
-
-
-async def an_access_token(cloud: RunningCloud, path: str) -> Any:
-    return await oauth.an_access_token(cloud)
 
 
 async def a_protocol(cloud: RunningCloud, path: str) -> Any:
@@ -100,10 +97,6 @@ async def a_type(cloud: RunningCloud, path: str) -> Any:
     assert (await cloud.get(f"{at}?vol_type_id={await block_storage.a_type(cloud)}")).status_code == 202
 
 
-async def a_public_endpoint(cloud: RunningCloud, path: str) -> Any:
-    return await an_endpoint(cloud)
-
-
 def a_pair(key: str) -> Child:
     return post(lambda: {key: {uuid4().hex: "1"}})
 
@@ -130,9 +123,9 @@ PUTS = {
 """Lists that grow by a PUT elsewhere."""
 
 CHILDREN: dict[str, Child] = {
-    f"{USERS}/application_credentials": an_application_credential,
-    f"{USERS}/access_rules": an_access_rule,
-    f"{USERS}/OS-OAUTH1/access_tokens": an_access_token,
+    f"{USERS}/application_credentials": alone(delegation.an_application_credential),
+    f"{USERS}/access_rules": alone(delegation.an_access_rule),
+    f"{USERS}/OS-OAUTH1/access_tokens": alone(oauth.an_access_token),
     f"{USERS}/credentials/OS-EC2": naming(a_project, lambda id_: {"tenant_id": id_}),
     "/identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols": a_protocol,
     f"{PROVIDER}/allocations": an_allocation,
@@ -152,7 +145,7 @@ CHILDREN: dict[str, Child] = {
     "/compute/v2.1/flavors/{flavor_id}/os-extra_specs": a_pair("extra_specs"),
     "/compute/v2.1/images/{image_id}/metadata": a_pair("metadata"),
     "/volume/v3/qos-specs/{qos_id}/associations": a_type,
-    f"{EP_FILTER}/endpoint_groups/{{endpoint_group_id}}/endpoints": a_public_endpoint,
+    f"{EP_FILTER}/endpoint_groups/{{endpoint_group_id}}/endpoints": alone(an_endpoint),
     f"{SERVER}/metadata": a_pair("metadata"),
     f"{SERVER}/os-volume_attachments": naming(
         block_storage.a_volume, lambda id_: {"volumeAttachment": {"volumeId": id_}}

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from support import block_storage, computed, imaged, networked, networks, routed, served
 from support.cloud import RunningCloud
+from support.pairs import a_type, sent
 
 Ready = tuple[str, dict[str, Any]]
 """Path, and what is sent to it."""
@@ -43,17 +44,10 @@ def after(first: Any, document: Any) -> Readies:
 
     async def ready(cloud: RunningCloud, path: str) -> Ready:
         first_body = await first(cloud) if callable(first) else first
-        await done(cloud, "POST", path, first_body)
+        await sent(cloud, "POST", path, first_body)
         return path, {"json": document}
 
     return ready
-
-
-async def done(cloud: RunningCloud, method: str, path: str, document: Any) -> Any:
-    answer = await cloud.request(method, path, json=document)
-    assert answer.is_success, answer.text
-    await cloud.settle()
-    return answer.json() if answer.content else None
 
 
 async def an_image(cloud: RunningCloud) -> str:
@@ -75,13 +69,13 @@ async def resized(cloud: RunningCloud) -> Any:
 
 async def removing_an_interface(cloud: RunningCloud, path: str) -> Ready:
     subnet = {"subnet_id": await networked.a_subnet(cloud)}
-    await done(cloud, "PUT", path.replace("remove_router", "add_router"), subnet)
+    await sent(cloud, "PUT", path.replace("remove_router", "add_router"), subnet)
     return path, {"json": subnet}
 
 
 async def taking_away_access(cloud: RunningCloud, _: str) -> Ready:
     path, project = await to_a_private_type(cloud), {"project": cloud.project_id}
-    await done(cloud, "POST", path, {"addProjectAccess": project})
+    await sent(cloud, "POST", path, {"addProjectAccess": project})
     return path, {"json": {"removeProjectAccess": project}}
 
 
@@ -90,8 +84,7 @@ async def giving_access(cloud: RunningCloud, _: str) -> Ready:
 
 
 async def to_a_private_type(cloud: RunningCloud) -> str:
-    body = {"volume_type": {"name": uuid4().hex, "os-volume-type-access:is_public": False}}
-    return f"{TYPES}/{(await done(cloud, 'POST', TYPES, body))['volume_type']['id']}/action"
+    return f"{TYPES}/{await a_type(cloud, is_public=False)}/action"
 
 
 async def encrypting(cloud: RunningCloud, _: str) -> Ready:
@@ -101,14 +94,14 @@ async def encrypting(cloud: RunningCloud, _: str) -> Ready:
 
 async def accepting(cloud: RunningCloud, path: str) -> Ready:
     wanted = {"transfer": {"volume_id": await block_storage.a_volume(cloud)}}
-    made = (await done(cloud, "POST", "/volume/v3/os-volume-transfer", wanted))["transfer"]
+    made = (await sent(cloud, "POST", "/volume/v3/os-volume-transfer", wanted))["transfer"]
     before, _, _ = path.removesuffix("/accept").rpartition("/")
     return f"{before}/{made['id']}/accept", {"json": {"accept": {"auth_key": made["auth_key"]}}}
 
 
 async def going_back(cloud: RunningCloud, path: str) -> Ready:
     wanted = {"snapshot": {"volume_id": path.split("/")[-2]}}
-    made = await done(cloud, "POST", "/volume/v3/snapshots", wanted)
+    made = await sent(cloud, "POST", "/volume/v3/snapshots", wanted)
     return path, {"json": {"revert": {"snapshot_id": made["snapshot"]["id"]}}}
 
 
@@ -131,14 +124,14 @@ async def booting(cloud: RunningCloud, path: str) -> Ready:
 async def in_a_group(cloud: RunningCloud, path: str) -> Ready:
     """For a server with a port: what has none is in no group."""
     port = {"interfaceAttachment": {"port_id": await networked.a_port(cloud)}}
-    await done(cloud, "POST", f"{path.removesuffix('/action')}/os-interface", port)
+    await sent(cloud, "POST", f"{path.removesuffix('/action')}/os-interface", port)
     return path, {"json": {"addSecurityGroup": {"name": await routed.a_security_group(cloud)}}}
 
 
 async def out_of_a_group(cloud: RunningCloud, path: str) -> Ready:
-    _, sent = await in_a_group(cloud, path)
-    await done(cloud, "POST", path, sent["json"])
-    return path, {"json": {"removeSecurityGroup": sent["json"]["addSecurityGroup"]}}
+    _, said = await in_a_group(cloud, path)
+    await sent(cloud, "POST", path, said["json"])
+    return path, {"json": {"removeSecurityGroup": said["json"]["addSecurityGroup"]}}
 
 
 PROJECT = uuid4().hex

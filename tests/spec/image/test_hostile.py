@@ -10,17 +10,11 @@ from typing import Any
 import pytest
 
 from support.cloud import RunningCloud, running_cloud
-from support.elsewhere import Elsewhere, elsewhere
+from support.elsewhere import Elsewhere
 from support.imaged import imported, registered, staged, upload
 from support.imagery import HOSTILE
 
 pytestmark = pytest.mark.database("sqlite")  # what is looked at is bytes
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Elsewhere]:
-    async with elsewhere() as site:
-        yield site
 
 
 @pytest.fixture

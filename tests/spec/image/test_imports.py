@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.cloud import RunningCloud, running_cloud
-from support.elsewhere import Elsewhere, elsewhere, redirect
+from support.elsewhere import Elsewhere, redirect
 from support.imaged import DATA, OCTETS, imported, registered, staged
 
 
@@ -125,12 +125,6 @@ async def test_an_image_that_is_deleted_while_it_is_imported_is_gone(cloud: Runn
     await cloud.settle()
     assert (await cloud.get(f"/image/v2/images/{image['id']}")).status_code == 404
     assert await cloud.world.own["blobs"].observe() == {}
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Elsewhere]:
-    async with elsewhere() as site:
-        yield site
 
 
 @pytest.fixture
