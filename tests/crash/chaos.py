@@ -1,6 +1,6 @@
 """Fire on a simulated cloud: tenants do at random what the APIs offer while its workers die between any two steps or stand
-still until others have taken over, its API dies in the middle of requests, its hosts fail, fall silent, fill up and come
-back, and its clock jumps.
+still until others have taken over, its API dies in the middle of requests, its hosts fail, fall silent, fill up, are stated
+dead and come back, an administrator empties hosts and moves servers about, and its clock jumps.
 
     script/chaos [--seed N] [--deeds N | --minutes M] [--hosts N]
 
@@ -27,6 +27,7 @@ from pathlib import Path
 import httpx
 
 from crash.history import DEEDS
+from crash.operators import Operator
 from crash.resting import differences, prepared, unstable
 from crash.site import VERSIONS
 from crash.tenants import History
@@ -98,7 +99,7 @@ class Chaos:
     """One history."""
 
     cloud: RunningCloud
-    admin: httpx.AsyncClient
+    operator: Operator
     tenants: list[Witness]
     chance: random.Random
     hosts: list[str]
@@ -134,6 +135,11 @@ class Chaos:
         yield "an engine had a trouble", self.trouble
         yield "an engine had a trouble", self.trouble
         yield "a host fell silent or came back", self.silence
+        yield "a host was lost and evacuated", self.lose
+        yield "a host was drained", self.operator.drain
+        yield "hosts were let in", self.let_in
+        yield "hosts were let in", self.let_in
+        yield "a server was migrated", self.operator.migrate
         yield "the clock jumped", self.jump
 
     async def work(self, operations: int, seam: SeamHook | None = None) -> None:
@@ -195,17 +201,40 @@ class Chaos:
         self.of(self.chance.choice(self.hosts), kind).add(self.chance.choice(TROUBLES))
 
     async def silence(self) -> None:
-        """At most half of the hosts are silent."""
         host = self.chance.choice(self.hosts)
-        if host in self.silent or len(self.silent) >= len(self.hosts) / 2:
+        if host in self.silent or self.few_answer():
             host = host if host in self.silent else min(self.silent)
             self.silent.discard(host)
             for kind in KINDS:
                 self.of(host, kind).clear()
             return
+        self.fall_silent(host)
+
+    def few_answer(self) -> bool:
+        """At most half of the hosts are silent."""
+        return len(self.silent) >= len(self.hosts) / 2
+
+    def fall_silent(self, host: str) -> None:
         self.silent.add(host)
         for kind in KINDS:
             self.of(host, kind).add(Trouble(kind="deaf"))
+
+    async def lose(self) -> None:
+        """Its servers are had elsewhere. The first one has the overlay, whose place no other takes."""
+        host = await self.operator.busy(but=self.hosts[0])
+        if not host or self.few_answer():
+            await self.silence()
+            return
+        self.fall_silent(host)
+        await self.operator.evacuate(host)
+        await self.cloud.world.hosts.look(self.cloud.ctx())
+
+    async def let_in(self) -> None:
+        """Those, too, that were stated dead; once they have paid what they owe, if they answer."""
+        known = self.cloud.world.hosts
+        await self.operator.let_in()
+        await known.look(self.cloud.ctx())
+        await known.settled()
 
     async def jump(self) -> None:
         self.clock.advance(self.chance.choice(JUMPS_S))
@@ -221,6 +250,7 @@ class Chaos:
         for host in self.hosts:
             for kind in KINDS:
                 self.of(host, kind).clear()
+        await self.let_in()
         await self.begin()
         for _ in range(PARKED_FOR_EACH_OTHER):
             await self.cloud.settle()
@@ -234,7 +264,7 @@ class Chaos:
         found = list(self.tenants[0].history.wrong)
         for tenant in self.tenants:
             found += await unstable(tenant)
-        return found + await broken_promises(self.tenants) + await differences(self.admin)
+        return found + await broken_promises(self.tenants) + await differences(self.operator.http)
 
     def digest(self) -> str:
         """Of all that was asked and answered."""
@@ -251,9 +281,10 @@ async def fire(home: Path, run: Path, seed: int, hosts: int) -> AsyncIterator[Ch
             await cloud.settle()
             api = Mortal(cloud)
             tenants = [await tenant(cloud, api, history, seed + n, f"tenant-{n}") for n in range(TENANTS)]
-            admin = who(cloud, cloud.world.app, "admin")
-            yield Chaos(cloud, admin, tenants, random.Random(seed), [f"h{n + 1}" for n in range(hosts)], api)
-            for http in (admin, *(each.http for each in tenants)):
+            chance = random.Random(seed)
+            operator = Operator(who(cloud, cloud.world.app, "admin"), chance, history)
+            yield Chaos(cloud, operator, tenants, chance, [f"h{n + 1}" for n in range(hosts)], api)
+            for http in (operator.http, *(each.http for each in tenants)):
                 await http.aclose()
 
 

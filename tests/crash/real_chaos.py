@@ -3,8 +3,8 @@ OVN, each a network namespace, while tenants do at random what the APIs offer.
 
     script/chaos --real [--seed N] [--minutes M] [--tenants N] [--keep]
 
-Whoever runs is killed, stands still for a while and goes on, is cut off; disks fill up. In the end all is back, and
-the cloud comes to rest by itself, within a bounded time; then it is looked at as the simulated one is. The seed decides
+Whoever runs is killed, stands still for a while and goes on, is cut off; disks fill up. An administrator moves servers about,
+empties hosts, and states those dead that are cut off, whose servers are had elsewhere. In the end all is back, and the cloud comes to rest by itself, within a bounded time; then it is looked at as the simulated one is. The seed decides
 what is tried, not when the machine comes to it: the same seed gives the same fire, not the same history.
 """
 
@@ -30,6 +30,7 @@ import httpx
 from crash.datacentre import HOST_LEASE_S, Datacentre, Host, comes_true, datacentre, frozen, send
 from crash.diary import Diary, diary
 from crash.history import DEEDS
+from crash.operators import Operator
 from crash.resting import differences, settled, unstable
 from crash.tenants import COMPUTE, IMAGE, NETWORK, Deed, History
 from crash.witness import Witness, broken_promises
@@ -38,7 +39,6 @@ from support.tiny import tiny_image
 from support.waiting import pause
 
 HANDS = 2
-TASK = "OS-EXT-STS:task_state"
 SERVERS = 3  # of each tenant, at most: guests are emulated
 TROUBLES_AT_ONCE = 3
 LULL_S = 8.0  # at most, before the next trouble
@@ -49,9 +49,7 @@ Look = Callable[[], list[int | None]]
 
 
 class Resident(Witness):
-    """A tenant whose servers an administrator moves about."""
-
-    admin: httpx.AsyncClient
+    """A tenant of a cloud that may be away."""
 
     async def live(self, deeds: Sequence[Deed]) -> None:
         """One thing after the other, until all is over. Whoever gets no answer asks for something else later."""
@@ -63,25 +61,12 @@ class Resident(Witness):
             await pause(self.chance.uniform(0.0, 1.0))
 
 
-async def migrate(of: Resident) -> None:
-    """As the administrator does, mostly while it runs."""
-    steady = [each for each in await of.every("server") if each["status"] == "ACTIVE" and not each[TASK]]
-    if steady:
-        live = {"os-migrateLive": {"host": None, "block_migration": "auto"}}
-        body = live if of.maybe(0.7) else {"migrate": None}
-        answer = await of.admin.post(f"{COMPUTE}/servers/{of.chance.choice(steady)['id']}/action", json=body)
-        of.history.counted[f"migration {answer.status_code}"] += 1
-
-
-ALL_DEEDS: list[Deed] = [*DEEDS, *[migrate] * 6]  # type: ignore[list-item]
-
-
 @dataclass
 class Fire:
     """One history."""
 
     cloud: Datacentre
-    admin: httpx.AsyncClient
+    operator: Operator
     tenants: list[Resident]
     chance: random.Random
     diary: Diary
@@ -113,6 +98,8 @@ class Fire:
             return "PostgreSQL cut off", partial(self.cut_database_off, seconds)
         if self.chance.random() < 0.15:
             return f"{host.name} cut off", partial(self.cut_off, host, seconds)
+        if self.chance.random() < 0.05 and not host.central:  # the place of the overlay's databases is nobody else's
+            return f"{host.name} cut off and evacuated", partial(self.lose, host, seconds)
         if self.chance.random() < 0.1:
             return f"disk of {host.name} full", partial(self.fill, host, seconds)
         who, look = self.chance.choice(list(self.victims()))
@@ -136,6 +123,24 @@ class Fire:
         finally:
             self.cloud.net.plug(host.name, into_the_switch=True)
 
+    async def lose(self, host: Host, seconds: float) -> None:
+        """It is stated dead, which it is not; and back once a tenant's servers run elsewhere, or mostly."""
+        self.cloud.net.plug(host.name, into_the_switch=False)
+        try:
+            with suppress(httpx.TransportError, httpx.HTTPStatusError):
+                await self.operator.evacuate(host.name)
+            await pause(seconds)
+        finally:
+            self.cloud.net.plug(host.name, into_the_switch=True)
+
+    async def operate(self) -> None:
+        """As an administrator does, until all is over."""
+        deeds = [self.operator.migrate] * 6 + [self.operator.drain] + [self.operator.let_in] * 2
+        while self.tenants[0].history.left > 0:
+            with suppress(httpx.TransportError, httpx.HTTPStatusError):
+                await self.chance.choice(deeds)()
+            await pause(self.chance.uniform(0.0, LULL_S))
+
     async def cut_database_off(self, seconds: float) -> None:
         with self.cloud.without_database():
             await pause(seconds)
@@ -150,7 +155,8 @@ class Fire:
         async with asyncio.TaskGroup() as group:
             for tenant in self.tenants:
                 for _ in range(HANDS):
-                    group.create_task(tenant.live(ALL_DEEDS))
+                    group.create_task(tenant.live(DEEDS))
+            group.create_task(self.operate())
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 await pause(self.chance.uniform(0.5, LULL_S))
@@ -170,11 +176,12 @@ class Fire:
         """What a cloud must not be found with, when it has had time to come to rest."""
         began = time.monotonic()
         with suppress(TimeoutError):
+            await comes_true(self.all_let_in, within_s=RESTS_WITHIN_S)
             await comes_true(self.cloud.whole, within_s=RESTS_WITHIN_S)
         if lacking := await self.cloud.lacking():
             return [f"not whole after {RESTS_WITHIN_S:g} s: {each}" for each in lacking]
         while True:
-            await settled(self.admin, RESTS_WITHIN_S)
+            await settled(self.operator.http, RESTS_WITHIN_S)
             found, rested_s = await self.faults(), time.monotonic() - began
             if not found or rested_s > RESTS_WITHIN_S:
                 print(f"{time.strftime('%H:%M:%S')} at rest after {rested_s:.0f} s", flush=True)
@@ -182,12 +189,18 @@ class Fire:
             print(f"{time.strftime('%H:%M:%S')} not yet: {found[0][:300]}", flush=True)
             await pause(LOOK_S)
 
+    async def all_let_in(self) -> bool:
+        with suppress(httpx.TransportError, httpx.HTTPStatusError):
+            await self.operator.let_in()
+            return True
+        return False
+
     async def faults(self) -> list[str]:
         """Those that time may mend."""
         found: list[str] = []
         for tenant in self.tenants:
             found += await unstable(tenant)
-        return found + await broken_promises(self.tenants) + await differences(self.admin)
+        return found + await broken_promises(self.tenants) + await differences(self.operator.http)
 
 
 @asynccontextmanager
@@ -198,7 +211,9 @@ async def fire(home: Path, tiny: Path, seed: int, tenants: int) -> AsyncIterator
         admin = await stack.enter_async_context(await cloud.client())
         history = History(sys.maxsize, asyncio.Event(), *await furnished(admin, tiny))
         residents = [await resident(stack, cloud, admin, history, seed + n) for n in range(tenants)]
-        yield Fire(cloud, admin, residents, random.Random(seed), await diary(cloud, admin, history))
+        chance = random.Random(seed)
+        operator = Operator(admin, chance, history, spares="diary")
+        yield Fire(cloud, operator, residents, chance, await diary(cloud, admin, history))
 
 
 async def furnished(admin: httpx.AsyncClient, tiny: Path) -> tuple[str, str]:
@@ -221,9 +236,7 @@ async def resident(
     few = {"quota_set": {"instances": SERVERS}}
     assert (await admin.put(f"{COMPUTE}/os-quota-sets/{project}", json=few)).status_code == 200
     http = await stack.enter_async_context(await cloud.client(name, password, name))
-    made = Resident(name, http, project, history, seed)
-    made.admin = admin
-    return made
+    return Resident(name, http, project, history, seed)
 
 
 async def main(asked: argparse.Namespace) -> int:

@@ -57,8 +57,8 @@ async def test_what_is_lost_seen_or_under_way_is_told(tmp_path: Path, run_direct
         ]
         path = f"{NETWORK}/networks/{network}"
         assert (await first.act("PUT", path, json={"network": {"name": "mine"}})).status_code == 200
-        assert (await chaos.admin.put(path, json={"network": {"name": "other"}})).status_code == 200
-        stranger = Tenant(chaos.admin, chaos.tenants[1].project_id, first.history, first.chance)
+        assert (await chaos.operator.http.put(path, json={"network": {"name": "other"}})).status_code == 200
+        stranger = Tenant(chaos.operator.http, chaos.tenants[1].project_id, first.history, first.chance)
         await stranger.every("network")  # an administrator's list, which has those of all
         server = {"name": "s", "flavorRef": TINY, "imageRef": first.history.image, "networks": "none"}
         made = (await first.act("POST", f"{COMPUTE}/servers", json={"server": server})).json()["server"]["id"]

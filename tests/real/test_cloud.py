@@ -108,7 +108,7 @@ async def test_nothing_but_the_api_listens_to_the_network(cloud: WholeCloud, web
     """While a guest with a screen and a volume runs; what answers guests does so in a network of its own."""
     volume = cloud.volume()
     await cloud.attach(web, volume)
-    processes = [*started_on(cloud.state), psutil.Process(Host(cloud.state / "host").pid_of("libvirtd"))]
+    processes = [*started_on(cloud.state), psutil.Process(Host(cloud.state / "host", cloud.machine).pid_of("libvirtd"))]
     assert {"libvirtd", "ovsdb-server", "ovs-vswitchd", "qemu-system-x86_64"} <= {each.name() for each in processes}
     networks = {f"/proc/{each.pid}/ns/net": os.stat(f"/proc/{each.pid}/ns/net").st_ino for each in processes}
     heard = {inode: listening(network) for network, inode in networks.items()}

@@ -55,6 +55,7 @@ async def test_an_agent_has_the_rights_that_its_unit_gives_and_no_other(two: Two
     """With which it does all that is done here on the second machine."""
     status = Path(f"/proc/{two.second.pid_of('agent')}/status").read_text()
     assert "NoNewPrivs:\t1" in status
+    assert "Seccomp:\t2" in status  # some system calls are refused
     bound = int(re.findall(r"CapBnd:\t(\w+)", status)[0], 16)
     assert 0 < bound.bit_count() <= len(capabilities(AGENT))  # a machine may have less to give
 

@@ -11,7 +11,7 @@ import pytest
 from cli.conftest import started
 from cli.test_serve import config as config
 from cli.test_serve import log_in
-from support.units import API, WORKER, read, units
+from support.units import API, WORKER, calls, read, units
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("real")]
 
@@ -49,11 +49,6 @@ def allowed(name: str) -> set[str]:
         for group in line.removeprefix("~").split():
             found = found - calls(group) if line.startswith("~") else found | calls(group)
     return found
-
-
-def calls(group: str) -> set[str]:
-    words = [line.strip() for line in said_by("systemd-analyze", "syscall-filter", group).splitlines()[2:]]
-    return {call for word in words for call in (calls(word) if word.startswith("@") else {word})}
 
 
 @pytest.mark.parametrize(("name", "words"), [(API, ("api", "--processes", "2")), (WORKER, ("worker",))])

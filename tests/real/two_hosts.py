@@ -30,6 +30,7 @@ class Host:
     """What runs on a host is told by its folder."""
 
     home: Path
+    machine: Machine
 
     @property
     def libvirt(self) -> Path:
@@ -56,19 +57,19 @@ class Host:
         return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
     def lose_power(self, state: Path | None = None) -> None:
-        """All that runs there, or on that state, ends at once: nobody hears of the end of anybody else."""
+        """All that runs there, or on that state, ends at once: nobody hears of the end of anybody else. No file is lost."""
         processes = [psutil.Process(self.pid_of("libvirtd")), *started_on(state or self.home)]
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for process in processes:
                 process.send_signal(number)
         psutil.wait_procs(processes, timeout=30)
+        self.machine.forget()
 
 
 @dataclass
 class Far(Host):
     """The second machine, and how its agent is started: there is no systemd that would do so again."""
 
-    machine: Machine
     words: list[str]
     processes: list[Process] = field(default_factory=list)
 
@@ -191,7 +192,7 @@ async def furnished(cloud: WholeCloud, second: Far) -> TwoHosts:
     for guest in (near, far):
         await cloud.reach(guest)
     disks = [await cloud.attach(guest, cloud.volume(name=guest.server.name)) for guest in (near, far)]
-    return TwoHosts(cloud, Host(cloud.state / "host"), second, near, far, *disks)
+    return TwoHosts(cloud, Host(cloud.state / "host", cloud.machine), second, near, far, *disks)
 
 
 def runs_once(cloud: WholeCloud, guest: Guest) -> bool:

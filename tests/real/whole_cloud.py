@@ -4,6 +4,7 @@ openstacksdk, with guests that are reached by ssh through floating IPs."""
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import select
@@ -48,6 +49,21 @@ class Machine:
     @property
     def tunnel(self) -> str:
         return f"{TUNNEL}=172.31.0.{self.number}/24"
+
+    def forget(self) -> None:
+        """What a machine has only while it runs: the namespaces, devices, addresses and rules that were made on it."""
+        ip("netns", "del", f"{self.netns}-metadata")
+        shown = subprocess.run(["ip", "-j", "-n", self.netns, "link"], capture_output=True, check=True).stdout
+        for made in {link["ifname"] for link in json.loads(shown)} - {
+            "lo",
+            MANAGED,
+            TUNNEL,
+        }:  # or gone with its maker by now
+            subprocess.run(["ip", "-n", self.netns, "link", "del", made], capture_output=True, check=False)
+        ip("-n", self.netns, "addr", "flush", "dev", TUNNEL)
+        ip("-n", self.netns, "link", "set", TUNNEL, "down")
+        ip("netns", "exec", self.netns, "nft", "flush", "ruleset")
+        ip("netns", "exec", self.netns, "sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
 
 
 @contextmanager
