@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,16 +26,15 @@ from urllib.parse import urlsplit
 import asyncpg
 
 KEEPER = Path(__file__).with_name("keeper.py")
+HASTE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+"""Of servers whose databases live for a test; `durable` below takes them back."""
 SETTINGS = {
-    "fsync": "off",  # `durable` below turns it on
-    "full_page_writes": "off",
     "synchronous_commit": "on",
     "max_connections": "300",
     "shared_buffers": "64MB",
     "max_wal_size": "2GB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "autovacuum": "off",
     "log_min_messages": "warning",
     "timezone": "UTC",
 }
@@ -154,13 +153,15 @@ class PostgresServer:
 
     @contextmanager
     def durable(self) -> Iterator[None]:
-        """fsync and full pages, as an operator would have them. For the whole server: not beside other tests' timing."""
-        keys = ("fsync", "full_page_writes")
-        self.execute(*(f"ALTER SYSTEM SET {key} = on" for key in keys), "SELECT pg_reload_conf()")
+        """fsync, full pages and autovacuum, whose statistics plans are made by, as an operator has them.
+
+        For the whole server: not beside other tests' timing.
+        """
+        self.execute(*(f"ALTER SYSTEM SET {key} = on" for key in HASTE), "SELECT pg_reload_conf()")
         try:
             yield
         finally:
-            self.execute(*(f"ALTER SYSTEM RESET {key}" for key in keys), "SELECT pg_reload_conf()")
+            self.execute(*(f"ALTER SYSTEM RESET {key}" for key in HASTE), "SELECT pg_reload_conf()")
 
 
 def server(run: Path) -> PostgresServer:
@@ -186,7 +187,7 @@ def newest_bin() -> Path:
 def start(run: Path, name: str) -> str:
     """initdb and a server of that name below `run`, ended when the test run ends. Returns its URL."""
     port = free_port()
-    keeper = keep(run, name, initialised(run / name, port))
+    keeper = keep(run, name, initialised(run / name, port, HASTE))
     await_port(port, keeper, run / f"{name}.log")
     return url_of(port)
 
@@ -195,8 +196,8 @@ def url_of(port: int) -> str:
     return f"postgresql://postgres@127.0.0.1:{port}"
 
 
-def initialised(home: Path, port: int) -> list[str]:
-    """initdb below `home`. Returns the command of its server, which listens at this port."""
+def initialised(home: Path, port: int, more: Mapping[str, str] = {}) -> list[str]:
+    """initdb below `home`. Returns the command of its server, which listens at this port, with more settings."""
     binaries = newest_bin()
     home.mkdir(mode=0o700)
     as_user: list[str] = []
@@ -213,7 +214,7 @@ def initialised(home: Path, port: int) -> list[str]:
     if made.returncode:
         raise NoPostgres(f"initdb failed: {made.stderr}")
     nowhere = {"unix_socket_directories": ""}  # a path of one may have 107 bytes; a checkout may lie deeper
-    options = {**SETTINGS, **nowhere, "listen_addresses": "127.0.0.1", "port": str(port)}
+    options = {**SETTINGS, **more, **nowhere, "listen_addresses": "127.0.0.1", "port": str(port)}
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{key} = '{value}'\n" for key, value in options.items())
     return [*as_user, str(binaries / "postgres"), "-D", str(data)]
