@@ -11,7 +11,7 @@ from typing import Any
 
 from cli.conftest import PILEUS, Up, environment, pileus
 from pileus.engines.hypervisor.libvirt.daemon import PROGRAMS
-from support.postgres import PostgresServer
+from support.postgres import HASTE, PostgresServer
 
 
 def doctor(*arguments: str | Path) -> dict[str, dict[str, Any]]:
@@ -79,6 +79,7 @@ def test_a_database_that_answers(tmp_path: Path, postgres_server: PostgresServer
     assert "processes" in found["database connections"]["seen"]
     assert not found["database"]["why"]
     assert "database clock" not in found
+    assert {name for name in HASTE if f"database {name}" in found} == set(HASTE)  # it is in one
 
 
 def test_a_database_that_is_away(tmp_path: Path, unused_tcp_port: int) -> None:

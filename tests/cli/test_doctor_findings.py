@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from pileus.cli import doctor, doctor_database, doctor_files, doctor_guests, doctor_machine
-from pileus.cli.doctor_database import Facts
+from pileus.cli.doctor_database import ON, Facts
 from pileus.cli.doctor_files import Given
 from pileus.cli.finding import Finding
 from pileus.cli.orders import User
@@ -53,6 +53,10 @@ def wrong(findings: Iterable[Finding]) -> list[tuple[str, str, bool]]:
             "ALTER SYSTEM SET max_connections = 110, and restart PostgreSQL; or lower database.pool_size",
             False,
         ),
+        *[
+            ({"off": (name,)}, f"database {name}", f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf()", False)
+            for name in ON
+        ],
         ({"schema": Schema(State.EMPTY, "", "2")}, "database schema", "pileus db upgrade", False),
         ({"schema": Schema(State.OLDER, "1", "2")}, "database schema", "pileus db upgrade", False),
         ({"schema": Schema(State.NEWER, "3", "2")}, "database schema", "install that release here, too", False),
@@ -63,7 +67,7 @@ def wrong(findings: Iterable[Finding]) -> list[tuple[str, str, bool]]:
             True,
         ),
     ],
-    ids=["version", "standby", "clock", "connections", "empty", "older", "newer", "foreign"],
+    ids=["version", "standby", "clock", "connections", *ON, "empty", "older", "newer", "foreign"],
 )
 def test_a_database(change: dict[str, object], about: str, mend: str, serious: bool) -> None:
     assert wrong(doctor_database.said_of(WELL, 10)) == []

@@ -20,17 +20,26 @@ POSTGRES = 140_000
 SKEW_S = 5.0
 BESIDE_POOL = 1  # the connection that listens
 CLOUD = "Without it there is no cloud."
+LOSES = "A power cut loses what was acknowledged."
+ON = {
+    "fsync": LOSES,
+    "full_page_writes": LOSES,
+    "synchronous_commit": LOSES,
+    "autovacuum": "Without statistics it asks as of an empty cloud: requests get slower with every server there is.",
+}
+"""What must be on, and what becomes of a cloud without."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a PostgreSQL says of itself. `connections`: how many all of us may have."""
+    """What a PostgreSQL says of itself. `connections`: how many all of us may have; `off`: what of `ON` is."""
 
     version: int
     skew_s: float
     connections: int
     standby: bool
     schema: Schema
+    off: tuple[str, ...] = ()
 
 
 def database(config: Config) -> Iterator[Finding]:
@@ -72,10 +81,11 @@ async def asked(config: Config, url: str) -> Facts:
             for name in ("max_connections", "superuser_reserved_connections")
         ]
         standby = await connection.fetchval("SELECT pg_is_in_recovery()")
+        off = tuple([name for name in ON if await connection.fetchval(f"SHOW {name}") == "off"])
     finally:
         await connection.close()
     async with opened(config) as db:
-        return Facts(version, skew_s, most - kept, standby, await migrate.schema(db))
+        return Facts(version, skew_s, most - kept, standby, await migrate.schema(db), off)
 
 
 def said_of(facts: Facts, pool_size: int) -> Iterator[Finding]:
@@ -92,6 +102,8 @@ def said_of(facts: Facts, pool_size: int) -> Iterator[Finding]:
         why = "Stamps and tokens of machines whose clocks differ disagree."
         mend = "timedatectl set-ntp true, on both machines"
         yield Finding("database clock", f"{facts.skew_s:+.1f} s from ours", why, mend)
+    for name in facts.off:
+        yield Finding("database " + name, "off", ON[name], f"ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf()")
     yield connections(facts.connections, pool_size + BESIDE_POOL)
     yield schema(facts.schema)
 
