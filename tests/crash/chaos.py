@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
+import logging
 import random
 import sys
 import tempfile
@@ -316,6 +317,7 @@ async def burn(chaos: Chaos, deeds: int, until: float) -> int:
 
 
 async def main(asked: argparse.Namespace) -> int:
+    logging.disable(logging.WARNING)  # all that is expected of a fire
     with tempfile.TemporaryDirectory(prefix="pileus-chaos-") as name:
         home = Path(name)
         async with fire(home, home, asked.seed, asked.hosts) as chaos:
