@@ -42,7 +42,7 @@ HANDS = 2
 SERVERS = 3  # of each tenant, at most: guests are emulated
 TROUBLES_AT_ONCE = 3
 LULL_S = 8.0  # at most, before the next trouble
-RESTS_WITHIN_S = 300.0
+RESTS_WITHIN_S = 420.0  # a guest that is paused clings for 300 to what is detached
 LOOK_S = 10.0
 Suffer = Callable[[], Awaitable[None]]
 Look = Callable[[], list[int | None]]
@@ -98,7 +98,7 @@ class Fire:
             return "PostgreSQL cut off", partial(self.cut_database_off, seconds)
         if self.chance.random() < 0.15:
             return f"{host.name} cut off", partial(self.cut_off, host, seconds)
-        if self.chance.random() < 0.05 and not host.central:  # the place of the overlay's databases is nobody else's
+        if self.chance.random() < 0.08 and not host.central:  # the place of the overlay's databases is nobody else's
             return f"{host.name} cut off and evacuated", partial(self.lose, host, seconds)
         if self.chance.random() < 0.1:
             return f"disk of {host.name} full", partial(self.fill, host, seconds)
@@ -139,7 +139,7 @@ class Fire:
         while self.tenants[0].history.left > 0:
             with suppress(httpx.TransportError, httpx.HTTPStatusError):
                 await self.chance.choice(deeds)()
-            await pause(self.chance.uniform(0.0, LULL_S))
+            await pause(self.chance.uniform(0.0, LULL_S / 2))
 
     async def cut_database_off(self, seconds: float) -> None:
         with self.cloud.without_database():

@@ -26,7 +26,7 @@ from pileus.engines.hypervisor.libvirt.disks import Disks
 from pileus.engines.hypervisor.libvirt.drive import write_drive
 from pileus.engines.hypervisor.libvirt.guest import PASS_THROUGH, Guest, Restart
 from pileus.engines.hypervisor.libvirt.images import Images, virtual_bytes
-from pileus.engines.hypervisor.libvirt.plugging import places, plug, show_size
+from pileus.engines.hypervisor.libvirt.plugging import Clings, places, plug, show_size
 from pileus.engines.hypervisor.libvirt.power import remove, start, stop
 from pileus.engines.hypervisor.libvirt.refusal import Refusal
 from pileus.engines.hypervisor.libvirt.road import Road
@@ -34,7 +34,7 @@ from pileus.engines.hypervisor.libvirt.sending import Place, Sending
 from pileus.engines.hypervisor.libvirt.uploads import Uploads
 from pileus.engines.hypervisor.libvirt.xml import Site, Slots, domain_xml
 from pileus.engines.transfers import Transfers
-from pileus.engines.verbs import Answer, Change, Done, Failed
+from pileus.engines.verbs import Answer, Change, Done, Failed, Going
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Conflict, NotFound, Unavailable
 
@@ -130,15 +130,19 @@ class LibvirtHypervisor(Hypervisor):
         await self._disks.ensure(self._made(domain.id), local)
 
     @verb
-    async def ensure_defined(self, domain: Domain, *, fence: int) -> None:
+    async def ensure_defined(self, domain: Domain, *, fence: int) -> Answer | None:
         guest = self._made(domain.id)
         local = {disk.name for disk in domain.disks if isinstance(disk, LocalDisk)}
         if missing := sorted(local - guest.disks().keys()):
             raise Refusal(f"The guest {domain.id} has no disk {', '.join(missing)}.")
         if domain.config_drive is not None and domain.config_drive.files:
             await asyncio.to_thread(write_drive, guest.drive, domain.config_drive.files)
-        await self._connection.call(self._define, domain, guest)
+        try:
+            await self._connection.call(self._define, domain, guest)
+        except Clings as e:
+            return Going(0, str(e))
         await asyncio.to_thread(guest.write_wish, domain)
+        return None
 
     def _define(self, connection: Any, wish: Domain, guest: Guest) -> None:
         """What may be plugged is; the rest is there at the next start. In a thread."""

@@ -16,9 +16,8 @@ from pileus.engines.hypervisor import Domain, Nic, VolumeDisk
 from pileus.engines.hypervisor.libvirt.connection import domain_of
 from pileus.engines.hypervisor.libvirt.guest import Guest
 from pileus.engines.hypervisor.libvirt.xml import ALIAS, Site, Slots, alias_of, disk_element, is_q35, nic_element
-from pileus.kernel.errors import Unavailable
 
-LETS_GO_WITHIN_S = 2.0
+LETS_GO_WITHIN_S = 0.8  # less than others wait who want to hear how it stands
 CONNECTS_WITHIN_S = 10.0
 LOOK_S = 0.1
 LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -69,8 +68,12 @@ def as_uuid(text: str) -> UUID | None:
         return None
 
 
+class Clings(Exception):
+    """The guest was asked to let go of devices, and has not yet."""
+
+
 def plug(domain: Any, wish: Domain, guest: Guest, site: Site) -> None:
-    """A guest that runs has the volumes and NICs of the wish, and no others. Raises Unavailable while it clings to one."""
+    """A guest that runs has the volumes and NICs of the wish, and no others. Raises Clings."""
     has = devices_of(domain.XMLDesc(0))
     wanted = {alias_of(each): each for each in (*wish.disks, *wish.nics) if isinstance(each, VolumeDisk | Nic)}
     leaving = {
@@ -101,7 +104,8 @@ def wait_until_gone(domain: Any, leaving: Mapping[str, Element]) -> None:
     while still := leaving.keys() & devices_of(domain.XMLDesc(0)).keys():
         if time.monotonic() > deadline:
             names = ", ".join(sorted(alias.removeprefix(ALIAS) for alias in still))
-            raise Unavailable(f"The guest was asked to let go of {names}, and has not yet.")
+            why = ": it is paused, and does nothing" if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED else ""
+            raise Clings(f"The guest was asked to let go of {names}, and has not yet{why}.")
         time.sleep(LOOK_S)
 
 
