@@ -3,9 +3,10 @@ OVN, each a network namespace, while tenants do at random what the APIs offer.
 
     script/chaos --real [--seed N] [--minutes M] [--tenants N] [--keep]
 
-Whoever runs is killed, stands still for a while and goes on, is cut off; disks fill up. An administrator moves servers about,
-empties hosts, and states those dead that are cut off, whose servers are had elsewhere. In the end all is back, and the cloud comes to rest by itself, within a bounded time; then it is looked at as the simulated one is. The seed decides
-what is tried, not when the machine comes to it: the same seed gives the same fire, not the same history.
+Whoever runs is killed, stands still for a while and goes on, is cut off; disks fill up. One tenant lives by openstacksdk. An
+administrator moves servers about, empties hosts, and states those dead that are cut off, whose servers are had elsewhere. In
+the end all is back, and the cloud comes to rest by itself, within a bounded time; then it is looked at as the simulated one
+is. The seed decides what is tried, not when the machine comes to it: the same seed gives the same fire, not the same history.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from uuid import uuid4
 
 import httpx
 
+from crash.by_sdk import Life
 from crash.datacentre import HOST_LEASE_S, Datacentre, Host, comes_true, datacentre, frozen, send
 from crash.diary import Diary, diary
 from crash.history import DEEDS
@@ -35,6 +37,7 @@ from crash.resting import differences, settled, unstable
 from crash.tenants import COMPUTE, IMAGE, NETWORK, Deed, History
 from crash.witness import Witness, broken_promises
 from support.people import add_tenant
+from support.sdk import connected
 from support.tiny import tiny_image
 from support.waiting import pause
 
@@ -50,6 +53,8 @@ Look = Callable[[], list[int | None]]
 
 class Resident(Witness):
     """A tenant of a cloud that may be away."""
+
+    auth: dict[str, str]
 
     async def live(self, deeds: Sequence[Deed]) -> None:
         """One thing after the other, until all is over. Whoever gets no answer asks for something else later."""
@@ -68,6 +73,7 @@ class Fire:
     cloud: Datacentre
     operator: Operator
     tenants: list[Resident]
+    program: Life
     chance: random.Random
     diary: Diary
     counted: Counter[str] = field(default_factory=Counter)
@@ -156,6 +162,7 @@ class Fire:
             for tenant in self.tenants:
                 for _ in range(HANDS):
                     group.create_task(tenant.live(DEEDS))
+            group.create_task(asyncio.to_thread(self.program.live))
             group.create_task(self.operate())
             until = time.monotonic() + seconds
             while time.monotonic() < until:
@@ -198,9 +205,10 @@ class Fire:
     async def faults(self) -> list[str]:
         """Those that time may mend."""
         found: list[str] = []
-        for tenant in self.tenants:
-            found += await unstable(tenant)
-        return found + await broken_promises(self.tenants) + await differences(self.operator.http)
+        witnesses = [*self.tenants, self.program.witness]
+        for witness in witnesses:
+            found += await unstable(witness)
+        return found + await broken_promises(witnesses) + await differences(self.operator.http)
 
 
 @asynccontextmanager
@@ -213,7 +221,9 @@ async def fire(home: Path, tiny: Path, seed: int, tenants: int) -> AsyncIterator
         residents = [await resident(stack, cloud, admin, history, seed + n) for n in range(tenants)]
         chance = random.Random(seed)
         operator = Operator(admin, chance, history, spares="diary")
-        yield Fire(cloud, operator, residents, chance, await diary(cloud, admin, history))
+        alone = await resident(stack, cloud, admin, history, seed + tenants)
+        program = Life(connected(f"{cloud.url}/identity/v3", **alone.auth), alone)
+        yield Fire(cloud, operator, residents, program, chance, await diary(cloud, admin, history))
 
 
 async def furnished(admin: httpx.AsyncClient, tiny: Path) -> tuple[str, str]:
@@ -236,7 +246,9 @@ async def resident(
     few = {"quota_set": {"instances": SERVERS}}
     assert (await admin.put(f"{COMPUTE}/os-quota-sets/{project}", json=few)).status_code == 200
     http = await stack.enter_async_context(await cloud.client(name, password, name))
-    return Resident(name, http, project, history, seed)
+    made = Resident(name, http, project, history, seed)
+    made.auth = {"username": name, "password": password, "project_name": name}
+    return made
 
 
 async def main(asked: argparse.Namespace) -> int:
