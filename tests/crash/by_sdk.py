@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,8 @@ class Life:
             except (SDKException, ClientException) as e:
                 if isinstance(e, HttpException) and e.status_code and e.status_code >= 500 and e.status_code != 503:
                     history.wrong.append(f"openstacksdk: {e}")
-                history.counted["a story by openstacksdk went wrong"] += 1
+                history.counted[f"a story by openstacksdk ended by {type(e).__name__}"] += 1
+                threading.Event().wait(LOOK_S)
 
     @property
     def history(self) -> History:

@@ -237,13 +237,14 @@ async def test_a_new_debt_while_it_pays_keeps_a_host_out_of_use(site: Site) -> N
     await site.renew(process, "one")
     await site.renew(process, "one")  # it is paying already
     await asyncio.sleep(0)
-    site.world.hypervisor("one").troubles.add(Trouble(kind="fail", once=True), subject=str(late))
+    site.world.hypervisor("one").troubles.add(Trouble(kind="fail"), subject=str(late))
     await site.owe("one", late)
     while await site.unpaid() == 2:
         site.clock.advance(5.0)
         await asyncio.sleep(0)
     await process.settled()
     assert not await site.usable("one")
+    site.world.hypervisor("one").troubles.clear()
     await site.renew(process, "one")
     await process.settled()
     assert await site.usable("one")

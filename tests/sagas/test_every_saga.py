@@ -160,7 +160,7 @@ async def test_the_host_dies_and_pays_when_it_returns(
     state = (await states(world, start.subject))[-1]
     world.down.clear()
     for host in ("h1", "h2"):
-        assert await pay(world.ctx(), host, lambda kind, host=host: world.engine(kind, host))
+        assert await pay(world.ctx(), host, lambda kind, host=host: world.engine(kind, host)) == []
     if state == "parked":
         for parked in (await page(world.ctx(), state="parked"))[0]:
             await retry(world.ctx(), parked.id)

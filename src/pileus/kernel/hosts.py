@@ -217,11 +217,11 @@ class Hosts:
     async def _pay(self, ctx: Ctx, name: str) -> None:
         """Say to the host what it owes, and let it be used when that was all."""
         try:
-            paid = await pay(ctx, name, lambda kind: ctx.engine(kind, name))
-        except Unavailable as e:  # the next renewal tries again
-            logger.warning("a host cannot pay its debts yet: %s", e.message, extra={"facts": {"host": name}})
-            return
-        if not paid:
+            in_the_way = await pay(ctx, name, lambda kind: ctx.engine(kind, name))
+        except Unavailable as e:
+            in_the_way = [e.message]
+        if in_the_way:  # the next renewal tries again
+            logger.warning("a host cannot pay its debts yet: %s", in_the_way[0], extra={"facts": {"host": name}})
             return
         owes = sa.exists().where(debts.c.host == name, debts.c.paid_at.is_(None))
         async with ctx.transaction() as tx:

@@ -11,7 +11,7 @@ from demo.machines import service as machines
 from demo.world import DemoWorld
 from pileus.kernel.errors import Conflict, LeaseLost, Unavailable
 from pileus.kernel.operations import NotPassed, Op, Wait, Worker, unpaid
-from pileus.kernel.operations.debts import forgive, pay
+from pileus.kernel.operations.debts import PAY_AT_ONCE, forgive, pay
 from pileus.kernel.operations.tables import debts
 from pileus.kernel.operations.views import cancel, page, retry
 from pileus.kernel.verbs import Done, Failed, Going
@@ -184,13 +184,30 @@ async def test_a_dead_host_owes_and_what_it_owes_stays_reserved_until_it_has_pai
     assert {row.subject_id for row in rows} == set(things)
     assert [await unpaid(world.ctx(), thing) for thing in things] == [True, True]
     world.down.clear()
-    assert not await pay(world.ctx(), "h1", lambda kind: Says(Going(50)))
-    assert not await pay(world.ctx(), "h1", lambda kind: Says(Failed("no")))
+    for answer, why in ((Going(50), "it goes on"), (Going(50, "half"), "half"), (Failed("no"), "no")):
+        assert set(await owed(world, *[answer] * 2)) == {f"ensure_gone of {thing}: {why}" for thing in things}
     assert [await unpaid(world.ctx(), thing) for thing in things] == [True, True]
-    host = Says(Done(), LeaseLost("it has been told something newer"))
-    assert await pay(world.ctx(), "h1", lambda kind: host)
+    assert (
+        await owed(world, Failed("not before the other"), Done(), LeaseLost("it has been told something newer")) == []
+    )
     assert [await unpaid(world.ctx(), thing) for thing in things] == [False, False]
-    assert await pay(world.ctx(), "h1", lambda kind: Says(AssertionError("nothing is owed any more")))
+    assert await owed(world, AssertionError("nothing is owed any more")) == []
+
+
+async def test_however_much_is_owed_each_debt_is_asked_for_once(world: DemoWorld) -> None:
+    owes = {"host": "h1", "engine": "hypervisor", "verb": "ensure_gone", "fence": 1, "at": 1.0}
+    things = [world.ids.uuid() for _ in range(2 * PAY_AT_ONCE + 1)]
+    async with world.ctx().transaction() as ctx:
+        rows = [{**owes, "id": world.ids.uuid(), "operation_id": thing, "subject_id": thing} for thing in things]
+        await ctx.execute(debts.insert(), rows)
+    in_the_way = await owed(world, *[Failed("no")] * len(things), AssertionError("all were asked for"))
+    assert sorted(in_the_way) == sorted(f"ensure_gone of {thing}: no" for thing in things)
+
+
+async def owed(world: DemoWorld, *answers: Any) -> list[str]:
+    """What the host h1, which gives these answers in turn, has not paid after that."""
+    host = Says(*answers)
+    return await pay(world.ctx(), "h1", lambda kind: host)
 
 
 class Says:

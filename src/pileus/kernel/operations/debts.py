@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,29 +10,46 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import LeaseLost
 from pileus.kernel.operations.tables import debts
-from pileus.kernel.verbs import Done, Failed, Going
+from pileus.kernel.verbs import Done, Failed
 
 PAY_AT_ONCE = 100
 
 
-async def pay(ctx: Ctx, host: str, engine: Callable[[str], Any]) -> bool:
-    """Say what the host owes, oldest first, to `engine(kind)`. True when nothing is owed any more.
+async def pay(ctx: Ctx, host: str, engine: Callable[[str], Any]) -> list[str]:
+    """Say what the host owes, oldest first, to `engine(kind)`, and again what it could not do before something younger was done:
+    a volume goes once nobody has it open. Returns what is in the way of the rest; nothing when nothing is owed any more.
 
     May be repeated: a debt is paid when the verb has answered that the end state holds. A host that refuses a debt's fence
     has been told something newer about that subject, and owes nothing for it. Raises what the engine raises.
     """
-    query = sa.select(debts).where(debts.c.host == host, debts.c.paid_at.is_(None)).order_by(debts.c.at, debts.c.id)
-    while rows := (await ctx.execute(query.limit(PAY_AT_ONCE))).all():
-        for debt in rows:
+    while True:
+        paid, in_the_way = 0, []
+        async for debt in _owed(ctx, host):
             try:
                 answer = await getattr(engine(debt.engine), debt.verb)(debt.subject_id, fence=debt.fence)
             except LeaseLost:
                 answer = Done()
-            if isinstance(answer, (Going, Failed)):
-                return False
-            async with ctx.transaction() as tx:
-                await tx.execute(debts.update().where(debts.c.id == debt.id).values(paid_at=tx.now()))
-    return True
+            if isinstance(answer, Done):
+                async with ctx.transaction() as tx:
+                    await tx.execute(debts.update().where(debts.c.id == debt.id).values(paid_at=tx.now()))
+                paid += 1
+            else:
+                why = answer.cause if isinstance(answer, Failed) else answer.note
+                in_the_way.append(f"{debt.verb} of {debt.subject_id}: {why or 'it goes on'}")
+        if not paid or not in_the_way:
+            return in_the_way
+
+
+async def _owed(ctx: Ctx, host: str) -> AsyncIterator[Any]:
+    """Oldest first."""
+    order = (debts.c.at, debts.c.id)
+    query = sa.select(debts).where(debts.c.host == host, debts.c.paid_at.is_(None)).order_by(*order).limit(PAY_AT_ONCE)
+    rows = (await ctx.execute(query)).all()
+    while rows:
+        for debt in rows:
+            yield debt
+        after = sa.tuple_(*order) > sa.tuple_(sa.literal(rows[-1].at), sa.literal(rows[-1].id, debts.c.id.type))
+        rows = (await ctx.execute(query.where(after))).all()
 
 
 async def forgive(ctx: Ctx, host: str) -> int:
