@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pileus.kernel.context import Ctx
 from pileus.kernel.errors import LeaseLost
 from pileus.kernel.operations.tables import debts
-from pileus.kernel.verbs import Done, Failed
+from pileus.kernel.verbs import Done, Failed, Going
 
 PAY_AT_ONCE = 100
 
@@ -25,19 +25,27 @@ async def pay(ctx: Ctx, host: str, engine: Callable[[str], Any]) -> list[str]:
     while True:
         paid, in_the_way = 0, []
         async for debt in _owed(ctx, host):
-            try:
-                answer = await getattr(engine(debt.engine), debt.verb)(debt.subject_id, fence=debt.fence)
-            except LeaseLost:
-                answer = Done()
-            if isinstance(answer, Done):
-                async with ctx.transaction() as tx:
-                    await tx.execute(debts.update().where(debts.c.id == debt.id).values(paid_at=tx.now()))
-                paid += 1
+            if why := await _unpaid(ctx, debt, engine(debt.engine)):
+                in_the_way.append(f"{debt.verb} of {debt.subject_id}: {why}")
             else:
-                why = answer.cause if isinstance(answer, Failed) else answer.note
-                in_the_way.append(f"{debt.verb} of {debt.subject_id}: {why or 'it goes on'}")
+                paid += 1
         if not paid or not in_the_way:
             return in_the_way
+
+
+async def _unpaid(ctx: Ctx, debt: Any, engine: Any) -> str:
+    """Why it is not paid after it was asked for; empty when it is."""
+    try:
+        answer = await getattr(engine, debt.verb)(debt.subject_id, fence=debt.fence)
+    except LeaseLost:
+        answer = Done()
+    if isinstance(answer, Failed):
+        return answer.cause
+    if isinstance(answer, Going):
+        return answer.note or "it goes on"
+    async with ctx.transaction() as tx:
+        await tx.execute(debts.update().where(debts.c.id == debt.id).values(paid_at=tx.now()))
+    return ""
 
 
 async def _owed(ctx: Ctx, host: str) -> AsyncIterator[Any]:
