@@ -194,6 +194,30 @@ async def test_a_dead_host_owes_and_what_it_owes_stays_reserved_until_it_has_pai
     assert await owed(world, AssertionError("nothing is owed any more")) == []
 
 
+async def test_a_debt_is_there_before_its_step_has_ended_and_anew_when_that_comes_by_again(
+    world: DemoWorld, play: Any, new_saga: Any
+) -> None:
+    """A host may have heard of the try in between, of its fence at least: what was owed before counts for nothing then."""
+    saga, thing, found = new_saga(), world.ids.uuid(), []
+
+    async def remove(op: Op) -> Any:
+        await op.settle("h1", "hypervisor", "ensure_gone", thing)
+        found.append((await unpaid(world.ctx(), thing), op.fence))
+        if len(found) == 1:
+            assert await owed(world, LeaseLost("it has heard of the next try")) == []
+            return Wait(1)
+        return None
+
+    step_of(saga, "remove", remove, point_of_no_return=True)
+    world.down.add("h1")
+    operation = await play.start(saga)
+    await play.drain()
+    assert await play.state(operation) == "done"
+    assert [owing for owing, _ in found] == [True, True]
+    [row] = (await world.ctx().execute(sa.select(debts))).all()
+    assert (row.subject_id, row.paid_at, row.fence) == (thing, None, found[-1][1])
+
+
 async def test_however_much_is_owed_each_debt_is_asked_for_once(world: DemoWorld) -> None:
     owes = {"host": "h1", "engine": "hypervisor", "verb": "ensure_gone", "fence": 1, "at": 1.0}
     things = [world.ids.uuid() for _ in range(2 * PAY_AT_ONCE + 1)]

@@ -217,7 +217,6 @@ class Carrier:
         return self.op.cancel and chain.index > 0 and self.saga.may_return(self.saga.steps[chain.index - 1].name)
 
     async def _record(self, ctx: Ctx, chain: Chain) -> bool:
-        await self.op.write_debts(ctx)
         await chain.write_log(ctx)
         if self.is_called_off(chain):
             chain.index -= 1
@@ -301,7 +300,6 @@ class Carrier:
                     await chain.undo(ctx)
                 while chain.goes_back():
                     await chain.undo(ctx)
-                await self.op.write_debts(ctx)
                 await chain.write_log(ctx)
                 if chain.index >= 0:
                     await self._write(ctx, step=chain.step.name, spent_s=0.0, tries=0, progress=None)
@@ -347,7 +345,6 @@ class Carrier:
                 await self._note(ctx, step, "retry", wait.note, why)
             if why is not None and self.state == "running":  # while it unwinds, the cause is why it does
                 values |= {"cause": wait.note}
-            await self.op.write_debts(ctx)
             await self._write(ctx, **values)
         self.wake_in_s = None if open_end else seconds
         return False
@@ -356,7 +353,6 @@ class Carrier:
         """Neither forward nor back: show it, raise the alarm, and let it be deleted or retried; later it tries again."""
         self.op.cause = cause = f"{step.name}: {why.cause}"[:CAUSE_CHARACTERS]
         async with self.op.ctx.transaction() as ctx:
-            await self.op.write_debts(ctx)
             await self._note(ctx, step, "parked", cause, why)
             if self.saga.parked_run is not None:
                 await self.saga.parked_run(replace(self.op, ctx=ctx))

@@ -44,7 +44,8 @@ async def _unpaid(ctx: Ctx, debt: Any, engine: Any) -> str:
     if isinstance(answer, Going):
         return answer.note or "it goes on"
     async with ctx.transaction() as tx:
-        await tx.execute(debts.update().where(debts.c.id == debt.id).values(paid_at=tx.now()))
+        same = sa.and_(debts.c.id == debt.id, debts.c.fence == debt.fence)  # or it is owed anew meanwhile
+        await tx.execute(debts.update().where(same).values(paid_at=tx.now()))
     return ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -12,7 +12,6 @@ import msgspec
 import sqlalchemy as sa
 
 from pileus.kernel.context import Caller, Ctx
-from pileus.kernel.db import insert_if_new
 from pileus.kernel.errors import CloudError, HostDown, LeaseLost, Unavailable
 from pileus.kernel.operations import start
 from pileus.kernel.operations.saga import Saga, Wait, sagas
@@ -62,7 +61,6 @@ class Op:
     successor: dict[str, Any] | None = None
     note: str | None = None  # what a step says of itself: administrators read it in its line of the log
     sealed: bytes | None = None
-    owed: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     def uuid(self, label: str) -> UUID:
         """An id that is the same on every try: what a step creates is named by it."""
@@ -85,16 +83,21 @@ class Op:
         return FencedEngine(self.ctx.engine(kind, host), self.fence, self.gate(host))
 
     async def settle(self, host: str, kind: str, verb: str, subject_id: UUID) -> Any:
-        """For undo and delete: say `verb(subject_id)` to the host; if it is down, note it as the host's debt and go on.
+        """For undo and delete: say `verb(subject_id)` to the host; if it is down, write down that it owes that, and go on.
 
-        What the debt names stays reserved until it is paid (`unpaid`) or the host is fenced.
+        What the debt names stays reserved until it is paid (`unpaid`) or the host is fenced. It is written at once: a step
+        that forgets next what it was about, and dies before its own commit, does not come by here again. Who comes by again
+        owes it anew: between the tries others may have spoken, and the host refuses what is older.
         """
         try:
             return await getattr(self.engine(kind, host), verb)(subject_id)
         except HostDown:
             debt_id = self.uuid(f"debt:{host}:{kind}:{verb}:{subject_id}")
             what = {"id": debt_id, "host": host, "engine": kind, "verb": verb, "subject_id": subject_id}
-            self.owed[debt_id] = what | {"fence": self.fence, "operation_id": self.id}
+            async with self.ctx.transaction() as ctx:
+                owed = what | {"fence": self.fence, "operation_id": self.id, "at": ctx.now()}
+                await ctx.execute(debts.delete().where(debts.c.id == debt_id))
+                await ctx.execute(debts.insert(), [owed])
             return None
 
     async def child(self, label: str, saga: Saga, subject_id: UUID, **memo: Any) -> Any:
@@ -122,13 +125,6 @@ class Op:
                 return None
             await start.cancel(ctx, row.id)
         return Wait(CHILD_POLL_S, note=f"waiting for {row.saga} to unwind")
-
-    async def write_debts(self, ctx: Ctx) -> None:
-        """In the commit of a step: what dead hosts owe from now on."""
-        if self.owed:
-            rows = [{**owed, "at": ctx.now()} for owed in self.owed.values()]
-            await ctx.execute(insert_if_new(debts), rows)
-            ctx.after_commit(self.owed.clear)
 
 
 class FencedEngine:
