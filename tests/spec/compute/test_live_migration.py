@@ -6,14 +6,16 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from pileus.engines.hypervisor import Power
 from pileus.engines.troubles import Trouble
 from pileus.kernel.operations import Worker
-from spec.compute.test_server_moves import act, guests, is_whole, migrations, shown, used
-from support.cloud import Client, RunningCloud
+from spec.compute.test_server_moves import act, forced_down, guests, is_whole, migrations, shown, used
+from support.cloud import PASSWORD, Client, RunningCloud
 from support.computed import at
+from support.people import Login
 from support.served import made
 
 NEWEST = "2.104"
@@ -215,6 +217,44 @@ async def test_one_that_is_deleted_on_its_way_goes_from_both_hosts(cloud: Runnin
     server = await made(cloud)
     await slowly(cloud, server.id)
     assert (await cloud.delete(f"{SERVERS}/{server.id}")).status_code == 204
+    await cloud.settle()
+    assert await guests(cloud, server.id) == {}
+    await is_whole(cloud)
+
+
+async def test_one_of_which_nobody_knows_where_it_is_goes_from_both_hosts_when_it_is_deleted(
+    cloud: RunningCloud,
+) -> None:
+    server = await made(cloud)
+    left, there = (cloud.world.rims["hypervisor", host]._behind.troubles for host in ("h1", "h2"))
+    left.add(Trouble(kind="mute"), verb="ensure_sent")
+    assert (await live(cloud, server.id)).status_code == 202
+    there.add(Trouble(kind="deaf"), verb="observe")
+    await cloud.settle()
+    transport, auth = httpx.ASGITransport(app=cloud.world.app), Login("admin", PASSWORD, "admin")  # hours have passed
+    async with httpx.AsyncClient(transport=transport, base_url=cloud.http.base_url, auth=auth) as admin:
+        assert (await admin.get(f"{SERVERS}/{server.id}")).json()["server"]["status"] == "ERROR"
+        assert (await admin.delete(f"{SERVERS}/{server.id}")).status_code == 204
+    for troubles in (left, there):
+        troubles.clear()
+    assert list(await guests(cloud, server.id)) == ["h1", "h2"]
+    await cloud.settle()
+    assert await guests(cloud, server.id) == {}
+    await is_whole(cloud)
+
+
+async def test_one_that_is_stuck_between_two_hosts_and_deleted_goes_from_both(cloud: RunningCloud) -> None:
+    """It has been made there, and the host before, which was let back too early, does not answer."""
+    server, troubles = await made(cloud), cloud.world.rims["hypervisor", "h1"]._behind.troubles
+    await forced_down(cloud, "h1")
+    assert (await act(cloud, server.id, "evacuate", {}, "2.68")).status_code == 200
+    troubles.add(Trouble(kind="deaf"))
+    await forced_down(cloud, "h1", down=False)
+    await cloud.settle()
+    assert (await shown(cloud, server.id))["status"] == "ERROR"
+    assert (await cloud.delete(f"{SERVERS}/{server.id}")).status_code == 204
+    troubles.clear()
+    assert list(await guests(cloud, server.id)) == ["h1", "h2"]
     await cloud.settle()
     assert await guests(cloud, server.id) == {}
     await is_whole(cloud)

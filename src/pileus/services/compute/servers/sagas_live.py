@@ -21,7 +21,7 @@ from pileus.services.compute.servers import disks, store
 from pileus.services.compute.servers.disks import is_done
 from pileus.services.compute.servers.sagas import IMAGE_S, VOLUMES_S, failed, settled
 from pileus.services.compute.servers.sagas_disks import claim_what_is
-from pileus.services.compute.servers.sagas_move import be_at, claim_elsewhere, gone_from, whole
+from pileus.services.compute.servers.sagas_move import be_at, claim_elsewhere, gone_from, may_be_on_both, whole
 from pileus.services.compute.servers.store import Device
 from pileus.services.volume.attachments import service as attachments
 
@@ -162,6 +162,7 @@ async def leave_behind(op: Op) -> Any:
 
 @migrate_live.rows
 async def show_arrived(op: Op) -> None:
+    await store.change(op.ctx, op.subject_id, old_host=None)
     await claim_what_is(op)
     await migrations.change(op.ctx, op.id, status="completed")
     await settled(op, vm_state=op.memo["was"])
@@ -173,12 +174,13 @@ async def show_not_gone(op: Op) -> None:
     called_off = op.cancel or (await migrations.get(op.ctx, op.id)).called_off
     await migrations.change(op.ctx, op.id, status="cancelled" if called_off else "error")
     if called_off and op.successor is None:
-        await settled(op, vm_state=op.memo["was"])
+        await settled(op, vm_state=op.memo["was"], old_host=None)
     else:
-        await failed(op, vm_state=op.memo["was"])
+        await failed(op, vm_state=op.memo["was"], old_host=None)
 
 
 @migrate_live.parked
 async def show_nobody_knows_where(op: Op) -> None:
     await migrations.change(op.ctx, op.id, status="error")
+    await may_be_on_both(op, op.memo.get("claim_beside"))
     await failed(op, vm_state="error")

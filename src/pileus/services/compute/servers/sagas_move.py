@@ -6,6 +6,7 @@ owed by its host, which pays before it is used again, and no volume and no port 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -67,6 +68,14 @@ async def whole(op: Op) -> Domain:
 async def gone_from(op: Op, host: str | None) -> Any:
     """No guest of it is there; a host that is down owes that."""
     return None if host is None else await op.settle(host, "hypervisor", "ensure_gone", op.subject_id)
+
+
+async def may_be_on_both(op: Op, claimed: Mapping[str, Any] | None) -> None:
+    """In the rows of what parks between two hosts: guests go from both with the server, whichever of them has one."""
+    server = await store.find(op.ctx, op.subject_id)
+    if claimed is not None and server is not None:
+        other = claimed["left"] if server.host == claimed["there"] else claimed["there"]
+        await store.change(op.ctx, server.id, old_host=other)
 
 
 # migrate: to another host, switched off
@@ -311,6 +320,7 @@ async def run_refugee(op: Op) -> Any:
 
 @evacuate_server.rows
 async def show_evacuated(op: Op) -> None:
+    await store.change(op.ctx, op.subject_id, old_host=None)
     await claim_what_is(op)
     await migrations.change(op.ctx, op.id, status="done")
     await settled(op, launched_at=op.ctx.now(), **states(op.memo["run"]))
@@ -320,10 +330,11 @@ async def show_evacuated(op: Op) -> None:
 async def show_not_evacuated(op: Op) -> None:
     """What it was, even if that took several tries."""
     await migrations.change(op.ctx, op.id, status="failed")
-    await failed(op, vm_state=op.memo["was"])
+    await failed(op, vm_state=op.memo["was"], old_host=None)
 
 
 @evacuate_server.parked
 async def show_stranded(op: Op) -> None:
     await migrations.change(op.ctx, op.id, status="failed")
+    await may_be_on_both(op, op.memo.get("claim_refuge"))
     await failed(op, vm_state="error")
