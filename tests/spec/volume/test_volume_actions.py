@@ -49,6 +49,23 @@ async def test_a_volume_that_is_let_go_while_it_grows_is_available_afterwards(vo
     assert (shown["status"], shown["size"], shown["attachments"]) == ("available", 2, [])
 
 
+async def test_a_volume_grows_on_when_its_server_goes_elsewhere_with_it(volume: BlockStorage) -> None:
+    """The attachment is complete once more; and the volume is what becomes of it when both are over."""
+    made = await volume.volume()
+    path = f"/v3/attachments/{(await volume.attachment(made['id'], instance_uuid=str(uuid4())))['id']}"
+    assert (await volume.post(f"{path}/action", json={"os-complete": None})).status_code == 204
+    assert (await act(volume.at("3.42"), made["id"], "os-extend", {"new_size": 2})).status_code == 202
+    for (kind, _), rim in volume.cloud.world.rims.items():
+        if kind == "blocks":
+            rim._behind.troubles.add(Trouble(kind="delay", seconds=0.2), verb="ensure_volume")
+    assert (await volume.post(f"{path}/action", json={"os-complete": None})).status_code == 204
+    assert (await volume.shown(made["id"]))["status"] == "extending"
+    assert (await volume.worked(volume.delete(path))).status_code == 200
+    await volume.cloud.settle()
+    shown = await volume.shown(made["id"])
+    assert (shown["status"], shown["size"], shown["attachments"]) == ("available", 2, [])
+
+
 async def test_flags_and_image_metadata(volume: BlockStorage) -> None:
     made = await volume.volume()
     assert (await act(volume, made["id"], "os-set_bootable", {"bootable": "true"})).status_code == 200

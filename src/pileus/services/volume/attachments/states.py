@@ -118,14 +118,15 @@ async def connected(ctx: Ctx, attachment_id: UUID, host: str, connector: dict[st
 async def complete(
     ctx: Ctx, attachment_id: UUID, *, mountpoint: str | None = None, host: str | None = None, connection: Any = None
 ) -> None:
-    """In a rows step, or a transaction: the volume is in use. What is None stays as it was noted. Raises NotFound."""
+    """In a rows step, or a transaction: the volume is in use, once what is done to it just now is done. What is None stays as
+    it was noted. Raises NotFound."""
     async with ctx.transaction() as ctx:
         attachment, volume = await _both(ctx, attachment_id)
         given = {"mountpoint": mountpoint, "host": host, "connection": connection}
         noted = {name: value for name, value in given.items() if value is not None}
         await store.change(ctx, attachment_id, status="attached", attached_at=ctx.now(), **noted)
         await _tell(ctx, attachment)
-        await volumes.set_status(ctx, await volumes.hold(ctx, volume.id), "in-use")
+        await settle_status(ctx, volume.id)
 
 
 async def _tell(ctx: Ctx, attachment: Attachment) -> None:
@@ -174,13 +175,15 @@ async def release(ctx: Ctx, attachment_id: UUID) -> None:
 
 
 async def settle_status(ctx: Ctx, volume_id: UUID, *, mended: bool = False) -> None:
-    """The status of a volume after one of its attachments has gone; while something is done to it, that which it goes
-    back to. `mended`: one that had an error then has none."""
+    """The status of a volume after one of its attachments has come or gone; while something is done to it, that which it
+    goes back to. `mended`: one that had an error then has none."""
     async with ctx.transaction() as ctx:
         held = await volumes.hold(ctx, volume_id)
         left = {each.status for each in await of_volume(ctx, volume_id)}
         status = next((way for status, way in WAYS.items() if status in left), "available")
-        if held.status in WAYS.values() or (mended and held.status == "error" and held.previous_status is None):
+        if held.status in {"available", *WAYS.values()} or (
+            mended and held.status == "error" and held.previous_status is None
+        ):
             await volumes.set_status(ctx, held, status)
         elif held.previous_status in WAYS.values():
             await volumes.set_status(ctx, held, held.status, previous_status=status)
