@@ -156,6 +156,17 @@ async def test_a_guest_runs_on_when_libvirtd_and_its_agent_are_killed(host: Worl
         assert await engine.ensure_gone(guest.id, fence=1) == Done()
 
 
+async def test_a_libvirtd_that_does_not_call_a_migration_off_is_ended(engine: LibvirtHypervisor, host: World) -> None:
+    """As one did that waited for the end of a copy: its guests run on."""
+    guest = host.guest(id=uuid4())
+    await on(engine, guest)
+    stuck, engine._sending.aborts_within_s = host.daemon.pid(), 0.5
+    work = asyncio.create_task(until(lambda _: host.daemon.pid() != stuck, lambda: pause(0.1)))
+    await engine._sending.call_off(guest.id, work)
+    assert await again(engine, guest.id) is Power.ON
+    assert host.daemon.pid() not in (None, stuck)
+
+
 async def test_whoever_starts_a_guest_beside_another_has_started_it(engine: LibvirtHypervisor, host: World) -> None:
     """As an agent does that comes while libvirtd is at what it told the one before."""
     guest = host.guest()

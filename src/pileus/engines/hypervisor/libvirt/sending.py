@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,9 @@ from pileus.engines.verbs import Going
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Unavailable
 
+logger = logging.getLogger("pileus.libvirt")
 LOOK_S = 0.2
+ABORTS_WITHIN_S = 30.0
 ON_ITS_WAY = Going(0, "the guest is on its way")
 SENT = "sent"  # a file in the folder of a guest that has gone
 FORMAT = "qcow2"
@@ -52,6 +55,7 @@ class Sending:
 
     def __init__(self, connection: Connection, road: Road, site: Site, clock: Clock) -> None:
         self._connection, self._road, self._site, self._clock = connection, road, site, clock
+        self.aborts_within_s = ABORTS_WITHIN_S
         self._going: dict[UUID, asyncio.Task[None]] = {}
         self._hurried: set[UUID] = set()
         self._seen: dict[UUID, Going] = {}
@@ -101,9 +105,7 @@ class Sending:
             try:
                 await asyncio.shield(work)
             except asyncio.CancelledError:
-                while not work.done():  # it may not have begun yet
-                    await self._connection.call(abort, guest.id)
-                    await asyncio.wait({work}, timeout=LOOK_S)
+                await self.call_off(guest.id, work)
                 raise
             finally:
                 watch.cancel()
@@ -111,6 +113,23 @@ class Sending:
                     self._hurried.discard(guest.id)
                     await self._connection.call(resume, guest.id)
         (guest.home / SENT).touch()
+
+    async def call_off(self, guest_id: UUID, work: asyncio.Future[None]) -> None:
+        """It goes no more. A libvirtd that does not let go of it is ended, guests run on: one was seen to wait for ever for the
+        end of a copy that had ended."""
+        aborting = asyncio.create_task(self._abort(guest_id, work))
+        done, _ = await asyncio.wait({aborting}, timeout=self.aborts_within_s)
+        if not done:
+            aborting.cancel()
+            logger.warning("libvirtd calls no migration off, and is ended.", extra={"facts": {"guest": guest_id}})
+            await self._road.daemon.stop()
+            await asyncio.wait({work})
+
+    async def _abort(self, guest_id: UUID, work: asyncio.Future[None]) -> None:
+        while not work.done():  # it may not have begun yet
+            with suppress(Unavailable, libvirt.libvirtError):
+                await self._connection.call(abort, guest_id)
+            await asyncio.wait({work}, timeout=LOOK_S)
 
     async def _watch(self, guest_id: UUID) -> None:
         """libvirt may take its time to say how far it is: nobody waits for that."""
