@@ -4,6 +4,7 @@
     script/bench --check         the same; exits 1 when a median is over its gate, or void
     script/bench --only start,get_one_row --repeat 5 --seconds 10
     script/bench --only scale --repeat 1       1,000 hosts and 20,000 servers: a quarter of an hour
+    script/bench --publish       with any of these but other --only: its tables go into docs/figures.md
     script/bench --peer keystone beside real Keystone: what the same requests cost both (see bench/peer)
     script/bench --peer all      beside Glance, Nova, Neutron, Cinder and Placement; or one of them
 
@@ -36,15 +37,17 @@ from bench.machine import MOST_OTHERS, Use, watched
 from bench.peer import beside, compare
 from bench.peer.infra import LOCK
 from bench.peer.pages import users_page
-from bench.scale import scale
+from bench.scale import SERVERS, scale
+from bench.scale import table as table_of_scale
 from bench.workloads import WORKLOADS as SINGLE
 from bench.workloads import Figures, Workload
 from conformance.installed import Failure
 
 HERE = Path(__file__).parent
 FIGURES = HERE.parent / "docs/figures.md"
-BESIDE = {"keystone": "## Beside Keystone\n"}  # what follows it there, up to the next, is written by --publish
-BESIDE |= {name: "## Beside Glance, Nova, Neutron, Cinder and Placement\n" for name in ("all", *beside.WHOLE)}
+HEADINGS = {"alone": "## This cloud alone\n", "scale": "## A large cloud\n", "keystone": "## Beside Keystone\n"}
+HEADINGS |= {name: "## Beside Glance, Nova, Neutron, Cinder and Placement\n" for name in ("all", *beside.WHOLE)}
+"""What follows them there, up to the next, is written by --publish."""
 WORKLOADS: dict[str, Workload] = {**SINGLE, "users_page": users_page, "scale": scale}
 LONG = {"scale"}  # measured when named alone
 PEERS: dict[str, Workload] = {"keystone": compare.beside_keystone}
@@ -136,20 +139,26 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
     p.add_argument(
         "--peer", choices=[*PEERS, "all", *beside.WHOLE], help="beside this service of OpenStack, installed if need be"
     )
-    p.add_argument("--publish", action="store_true", help=f"write the table beside the peer into {FIGURES.name}")
+    p.add_argument("--publish", action="store_true", help=f"write the tables into {FIGURES.name}")
     p.add_argument("--repeat", type=int, default=3)
     p.add_argument(
         "--patience", type=float, default=60.0, help="wait at most so long for a quiet moment, before each run"
     )
     p.add_argument("--seconds", type=float, default=5.0, help="of each timed run")
-    return p.parse_args(words)
+    p.add_argument("--servers", type=int, default=SERVERS, help=f"of scale ({SERVERS})")
+    args = p.parse_args(words)
+    args.topic = args.peer or (args.only if args.only in LONG else "alone")
+    if args.publish and args.only not in (None, args.topic):
+        p.error("--publish shows all of a table: without --only, or of scale")
+    return args
 
 
 def chosen(args: argparse.Namespace) -> dict[str, Workload]:
     """What was asked for, by name. Beside a peer it is what that is compared in, unless --only says more."""
     usual = [] if args.peer else [name for name in WORKLOADS if name not in LONG]
     names = args.only.split(",") if args.only else WITH_PEER.get(args.peer, usual)
-    found = {name: WORKLOADS[name] for name in names}
+    workloads = {**WORKLOADS, "scale": partial(scale, servers=args.servers)}
+    found = {name: workloads[name] for name in names}
     return {args.peer: PEERS[args.peer], **found} if args.peer in PEERS else found
 
 
@@ -206,11 +215,12 @@ async def main(args: argparse.Namespace) -> int:
     figures = {name: medians(result) for name, result in results.items()}
     out.write_text(json.dumps({"machine": machine, "gates": rows, "figures": figures}, indent=1))
     tables = [table(rows)]
-    if args.peer and figures[args.peer]:
-        tables.append((compare if args.peer in PEERS else beside).table(figures[args.peer]))
+    if figures.get(args.topic):
+        table_of = {"scale": table_of_scale, **dict.fromkeys(PEERS, compare.table)}.get(args.topic, beside.table)
+        tables.append(table_of(figures[args.topic]))
     print("\n\n".join([*tables, str(machine), str(out)]))
     if args.publish:
-        publish(BESIDE[args.peer], "\n\n".join(tables), machine | versions(args.peer))
+        publish(HEADINGS[args.topic], "\n\n".join(tables), machine | (versions(args.peer) if args.peer else {}))
     return status(rows) if args.check else 0
 
 

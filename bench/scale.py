@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,14 @@ BATCH, BATCHES = 100, 4  # servers that one request asks for, and requests at on
 STORM_HOSTS, STORM, FITS = 9, 1_000, 900
 BOOTS, AT_ONCE, READS = 100, 16, 50
 POOL = {"pool": "storm"}
+STORMED, FILLED = "storm: boots a second", "filled: servers a second"
+WORDS = {
+    "boot_ms": "a boot alone, POST to ACTIVE: ms",
+    "boots_ms": f"each of {BOOTS} boots, {AT_ONCE} at once: ms",
+    "show_ms": "a server shown: half within, ms",
+    "list_ms": "a page of 100 servers with details: half within, ms",
+    "candidates_ms": "allocation candidates: half within, ms",
+}
 READ = {
     "show": ("compute", "/servers/{server}"),
     "list": ("compute", "/servers/detail?limit=100"),
@@ -57,7 +65,7 @@ class Tenant:
             await asyncio.sleep(0.1)
 
 
-async def scale(state: Path, seconds: float) -> tuple[dict[str, float], Use]:
+async def scale(state: Path, seconds: float, servers: int = SERVERS) -> tuple[dict[str, float], Use]:
     """Measured empty; then the storm, then filled, then measured again. Takes a quarter of an hour."""
     with ours.on_postgresql(state / "cloud", command=("up", "--simulate-hosts", str(HOSTS))) as side:
         async with desk(side, seconds) as at:
@@ -67,12 +75,25 @@ async def scale(state: Path, seconds: float) -> tuple[dict[str, float], Use]:
             with watched(*side.pids) as before:
                 empty = await measured(who, "empty")
             storm = await weathered(who)
-            filling = await filled(who, SERVERS - FITS - 2 * BOOTS)
+            filling = await filled(who, servers - FITS - 2 * BOOTS)
             with watched(*side.pids) as after:
                 full = await measured(who, "full")
     figures = {f"scale_{name}": full[name] / empty[name] for name in empty}
     seen = {f"{when}: {name}": value for when, of in (("empty", empty), ("full", full)) for name, value in of.items()}
     return figures | storm | filling | seen, max(before, after, key=lambda use: use.others_cores)
+
+
+def table(figures: Mapping[str, float]) -> str:
+    """Markdown: what it costs in each cloud, and how fast the full one came about."""
+    lines = ["| | empty | full |", "| --- | ---: | ---: |"]
+    for name, words in WORDS.items():
+        lines.append(f"| {words} | {figures[f'empty: {name}']:.3g} | {figures[f'full: {name}']:.3g} |")
+    storm = f"{STORM:,} boots at once, {FITS} of which fit: a second"
+    lines.append(f"| {storm} | {figures[STORMED]:.3g} | |")
+    lines.append(
+        f"| servers made {BATCH} by one request, {BATCHES} requests at once: a second | {figures[FILLED]:.3g} | |"
+    )
+    return "\n".join(lines)
 
 
 async def measured(who: Tenant, prefix: str) -> dict[str, float]:
@@ -128,7 +149,7 @@ async def filled(who: Tenant, number: int) -> dict[str, float]:
         await who.all_settled(f"fill-{n}-")
 
     checked(await counted_loop(batch, range(number // BATCH), BATCHES, 7200))
-    return {"filled: servers a second": number / (time.perf_counter() - began)}
+    return {FILLED: number / (time.perf_counter() - began)}
 
 
 async def weathered(who: Tenant) -> dict[str, float]:
@@ -151,7 +172,7 @@ async def weathered(who: Tenant) -> dict[str, float]:
     for server in shown:
         if server["status"] == "ERROR":
             await who.cloud.nova("DELETE", f"/servers/{server['id']}", want=(204,))
-    return {"storm: boots a second": STORM / took}
+    return {STORMED: STORM / took}
 
 
 async def storm_flavor(who: Tenant) -> str:

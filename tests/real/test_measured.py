@@ -60,19 +60,33 @@ def test_a_cloud_is_tried_with_openstacks_own_tests(tmp_path: Path) -> None:
 
 
 def test_this_cloud_is_measured_alone_and_beside_openstack(workshop: Path) -> None:
-    sources = workshop / "measured"
-    shutil.copytree(ROOT, sources, ignore=MADE_HERE)
-    (sources / ".venv").symlink_to(sys.prefix)
-    page, gates = sources / FIGURES.relative_to(ROOT), tomllib.loads((ROOT / "bench/gates.toml").read_text())["gate"]
+    sources = copied(workshop / "measured")
     own, keystone, whole = block_of("docs/figures.md", "--peer all").commands()
     whole[whole.index("all")] = "cinder"  # each of them is measured as the others are
-
     for words in (own, keystone, whole):
-        before, asked = page.read_text(), parsed(words[1:])
-        said = typed(sources, words, *SHORT, right=(0, OVER_OR_VOID), table="| figure |")
-        measured = {asked.peer, *chosen(asked)}
-        assert [
-            gate["what"] for gate in gates.values() if gate["workload"] in measured and gate["what"] not in said
-        ] == []
-        assert asked.check
-        assert (page.read_text() != before) == asked.publish == (asked.peer is not None)
+        is_measured(sources, words, *SHORT)
+
+
+def test_a_large_cloud_is_measured(workshop: Path) -> None:
+    """With a storm of boots; and not quite as many servers."""
+    [words] = block_of("docs/figures.md", "--only scale").commands()
+    is_measured(copied(workshop / "large"), words, "--servers", "2000", "--patience", "0")
+
+
+def copied(sources: Path) -> Path:
+    shutil.copytree(ROOT, sources, ignore=MADE_HERE)
+    (sources / ".venv").symlink_to(sys.prefix)
+    return sources
+
+
+def is_measured(sources: Path, words: list[str], *short: str) -> None:
+    """Every gate of what is asked for, and the page shows it from then on."""
+    gates = tomllib.loads((ROOT / "bench/gates.toml").read_text())["gate"]
+    page, asked = sources / FIGURES.relative_to(ROOT), parsed(words[1:])
+    before = page.read_text()
+    said = typed(sources, words, *short, right=(0, OVER_OR_VOID), table="| figure |")
+    measured = {asked.peer, *chosen(asked)}
+    assert [gate["what"] for gate in gates.values() if gate["workload"] in measured and gate["what"] not in said] == []
+    assert asked.check
+    assert asked.publish
+    assert page.read_text() != before
