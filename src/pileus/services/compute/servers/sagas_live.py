@@ -20,8 +20,14 @@ from pileus.services.compute.migrations import service as migrations
 from pileus.services.compute.servers import disks, store
 from pileus.services.compute.servers.disks import is_done
 from pileus.services.compute.servers.sagas import IMAGE_S, VOLUMES_S, failed, settled
-from pileus.services.compute.servers.sagas_disks import claim_what_is
-from pileus.services.compute.servers.sagas_move import be_at, claim_elsewhere, gone_from, may_be_on_both, whole
+from pileus.services.compute.servers.sagas_move import (
+    be_at,
+    claim_elsewhere,
+    claim_one_host,
+    gone_from,
+    may_be_on_both,
+    whole,
+)
 from pileus.services.compute.servers.store import Device
 from pileus.services.volume.attachments import service as attachments
 
@@ -66,7 +72,7 @@ async def claim_beside(op: Op) -> dict[str, Any]:
 
 @claim_beside.undo
 async def claim_only_here(op: Op) -> None:
-    await claim_what_is(op)
+    await claim_one_host(op)
 
 
 @migrate_live.step(deadline_s=VOLUMES_S)
@@ -162,8 +168,7 @@ async def leave_behind(op: Op) -> Any:
 
 @migrate_live.rows
 async def show_arrived(op: Op) -> None:
-    await store.change(op.ctx, op.subject_id, old_host=None)
-    await claim_what_is(op)
+    await claim_one_host(op)
     await migrations.change(op.ctx, op.id, status="completed")
     await settled(op, vm_state=op.memo["was"])
 
@@ -174,9 +179,9 @@ async def show_not_gone(op: Op) -> None:
     called_off = op.cancel or (await migrations.get(op.ctx, op.id)).called_off
     await migrations.change(op.ctx, op.id, status="cancelled" if called_off else "error")
     if called_off and op.successor is None:
-        await settled(op, vm_state=op.memo["was"], old_host=None)
+        await settled(op, vm_state=op.memo["was"])
     else:
-        await failed(op, vm_state=op.memo["was"], old_host=None)
+        await failed(op, vm_state=op.memo["was"])
 
 
 @migrate_live.parked

@@ -78,6 +78,12 @@ async def may_be_on_both(op: Op, claimed: Mapping[str, Any] | None) -> None:
         await store.change(op.ctx, server.id, old_host=other)
 
 
+async def claim_one_host(op: Op) -> None:
+    """In a rows step: it is where its rows say and nowhere else, and so is what it uses."""
+    await store.change(op.ctx, op.subject_id, old_host=None)
+    await claim_what_is(op)
+
+
 # migrate: to another host, switched off
 
 migrate_server = Saga("compute.migrate_server")
@@ -168,8 +174,7 @@ async def leave_at_once(op: Op) -> Any:
 async def show_moved(op: Op) -> None:
     running = op.memo["claim_there"]["ran"]
     if op.memo["sure"]:
-        await store.change(op.ctx, op.subject_id, old_host=None)
-        await claim_what_is(op)
+        await claim_one_host(op)
     await migrations.change(op.ctx, op.id, status="confirmed" if op.memo["sure"] else "finished")
     shown = states(running) if op.memo["sure"] else {**states(running), "vm_state": "resized"}
     await settled(op, **shown)
@@ -263,7 +268,7 @@ async def claim_refuge(op: Op) -> dict[str, Any]:
 
 @claim_refuge.undo
 async def claim_no_refuge(op: Op) -> None:
-    await claim_what_is(op)
+    await claim_one_host(op)
 
 
 @evacuate_server.step(deadline_s=VOLUMES_S)
@@ -320,8 +325,7 @@ async def run_refugee(op: Op) -> Any:
 
 @evacuate_server.rows
 async def show_evacuated(op: Op) -> None:
-    await store.change(op.ctx, op.subject_id, old_host=None)
-    await claim_what_is(op)
+    await claim_one_host(op)
     await migrations.change(op.ctx, op.id, status="done")
     await settled(op, launched_at=op.ctx.now(), **states(op.memo["run"]))
 
@@ -330,7 +334,7 @@ async def show_evacuated(op: Op) -> None:
 async def show_not_evacuated(op: Op) -> None:
     """What it was, even if that took several tries."""
     await migrations.change(op.ctx, op.id, status="failed")
-    await failed(op, vm_state=op.memo["was"], old_host=None)
+    await failed(op, vm_state=op.memo["was"])
 
 
 @evacuate_server.parked
