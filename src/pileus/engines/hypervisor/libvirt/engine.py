@@ -58,6 +58,7 @@ DIED = {
     (libvirt.VIR_DOMAIN_EVENT_STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED),
     UNHEARD,
 }
+ARRIVED = (libvirt.VIR_DOMAIN_EVENT_RESUMED, libvirt.VIR_DOMAIN_EVENT_RESUMED_MIGRATED)
 ECHO_S = 0.5
 
 
@@ -325,6 +326,8 @@ class LibvirtHypervisor(Hypervisor):
         return Guest.of(self._guests, domain_id)
 
     def _heard(self, guest_id: UUID, event: int, detail: int) -> None:
+        if (event, detail) == ARRIVED:
+            self._begin(self._sending.arrived(guest_id))
         if (event, detail) == WAITS:
             self._begin(self._try_again(guest_id))
         elif event in BY_ITSELF and guest_id not in self._ending:

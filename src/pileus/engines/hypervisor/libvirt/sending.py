@@ -150,6 +150,10 @@ class Sending:
             self._hurried.add(guest_id)
             await self._connection.call(stand_still, guest_id)
 
+    async def arrived(self, guest_id: UUID) -> None:
+        """It runs here: nobody listens for it any more."""
+        await self._road.close(guest_id)
+
     async def forget(self, guest_id: UUID) -> None:
         """It is neither awaited nor sent."""
         await self.call_back(guest_id)
