@@ -12,10 +12,11 @@ from pileus.kernel.verbs import Done
 from pileus.services.compute.servers import neighbours, store
 from pileus.services.compute.servers.store import Device, Server
 from pileus.services.volume.attachments import service as attachments
+from pileus.services.volume.snapshots import service as snapshots
 from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes.service import Wanted
 
-GROWS_S = 1.0
+GROWS_S = GOES_S = 1.0
 
 
 def is_done(answer: Any) -> bool:
@@ -139,12 +140,15 @@ async def disconnect_all(op: Op, *, made: bool = False) -> Any:
 
 
 async def delete_owned(op: Op, server_id: UUID) -> Wait | None:
-    """Begin to delete the volumes that go with the server, once they grow no more. What cannot go stays its project's."""
+    """Begin to delete the volumes that go with the server, once they grow no more and what was just made of them, for an image
+    that goes, too, is away. What cannot go stays its project's."""
     for device in await volumes_of(op, server_id):
         if device.delete_with_server and device.volume_id is not None:
             volume = await volumes.find(op.ctx, device.volume_id)
             if volume is not None and volume.status == "extending":
                 return Wait(GROWS_S, note="waiting for a volume to have grown")
+            if await snapshots.any_goes(op.ctx, device.volume_id):
+                return Wait(GOES_S, note="waiting for a snapshot to go")
             with suppress(BadRequest, NotFound):
                 await volumes.delete(op.ctx, device.volume_id)
     return None

@@ -143,6 +143,11 @@ async def drop_all(ctx: Ctx, snapshot_ids: Collection[UUID]) -> None:
             await delete(ctx, snapshot_id, force=True)
 
 
+async def any_goes(ctx: Ctx, volume_id: UUID) -> bool:
+    """Whether one of the volume is on its way out: the volume may go after it."""
+    return any(each.status == "deleting" for each in await store.of_volume(ctx, volume_id))
+
+
 def check(volume: volumes.Volume, wanted: Wanted) -> None:
     """Raises BadRequest when there can be no snapshot of the volume now."""
     expected = ("available", "in-use") if wanted.in_use else ("available",)
