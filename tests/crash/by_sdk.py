@@ -33,8 +33,8 @@ class Life:
                 self.story()
                 history.counted["a story by openstacksdk"] += 1
             except (SDKException, ClientException) as e:
-                if isinstance(e, HttpException) and e.status_code and e.status_code >= 500 and e.status_code != 503:
-                    history.wrong.append(f"openstacksdk: {e}")
+                if isinstance(e, HttpException):
+                    history.judge(e.status_code, f"openstacksdk: {e}")
                 history.counted[f"a story by openstacksdk ended by {type(e).__name__}"] += 1
                 threading.Event().wait(LOOK_S)
 

@@ -26,8 +26,7 @@ class Operator:
     async def ask(self, what: str, method: str, path: str, **sent: Any) -> httpx.Response:
         answer = await self.http.request(method, path, **sent)
         self.history.counted[f"{what} {answer.status_code}"] += 1
-        if answer.status_code >= 500 and answer.status_code != 503:
-            self.history.wrong.append(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        self.history.judge(answer.status_code, f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer
 
     async def servers(self, **narrowed: str) -> list[Document]:

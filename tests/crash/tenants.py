@@ -52,6 +52,11 @@ class History:
     wrong: list[str] = field(default_factory=list)  # answers that no client should ever get
     outside: set[str] = field(default_factory=set)  # networks that are known to be everybody's
 
+    def judge(self, status: int | None, what: str) -> None:
+        """A cloud in trouble may be away for a while; it may not fail."""
+        if status is not None and status >= 500 and status != 503:
+            self.wrong.append(what)
+
 
 @dataclass
 class Tenant:
@@ -83,8 +88,7 @@ class Tenant:
             self.history.counted["no answer"] += 1
             raise
         what = f"{method} {path.partition('?')[0]} {sent.get('json') or ''}: {answer.status_code} {answer.text[:300]}"
-        if answer.status_code >= 500 and answer.status_code != 503:
-            self.history.wrong.append(what)
+        self.history.judge(answer.status_code, what)
         if method != "GET":
             self.history.counted[f"{answer.status_code // 100}xx"] += 1
         if method != "GET" and answer.is_success:

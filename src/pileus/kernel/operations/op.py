@@ -93,9 +93,9 @@ class Op:
             return await getattr(self.engine(kind, host), verb)(subject_id)
         except HostDown:
             debt_id = self.uuid(f"debt:{host}:{kind}:{verb}:{subject_id}")
-            what = {"id": debt_id, "host": host, "engine": kind, "verb": verb, "subject_id": subject_id}
+            owed = {"id": debt_id, "host": host, "engine": kind, "verb": verb, "subject_id": subject_id}
+            owed |= {"fence": self.fence, "operation_id": self.id, "at": self.ctx.now()}
             async with self.ctx.transaction() as ctx:
-                owed = what | {"fence": self.fence, "operation_id": self.id, "at": ctx.now()}
                 await ctx.execute(debts.delete().where(debts.c.id == debt_id))
                 await ctx.execute(debts.insert(), [owed])
             return None
