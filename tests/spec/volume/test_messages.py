@@ -37,3 +37,16 @@ async def test_no_room_names_what_is_missing_and_no_host(volume: BlockStorage) -
     [message] = (await volume.get("/v3/messages")).json()["messages"]
     assert "2 hosts: has room for 10240 GiB of 20000" in message["user_message"]
     assert volume.everywhere("volumes") == []
+
+
+async def test_nobody_is_told_that_what_was_deleted_meanwhile_could_not_be_made(volume: BlockStorage) -> None:
+    """It is being deleted all the while: who waits for that must not find it in error."""
+    admin = volume.as_("admin")
+    kept = await volume.volume()
+    for kind, wanted in (("volume", {"size": 1}), ("snapshot", {"volume_id": kept["id"]})):
+        made = (await volume.post(f"/v3/{kind}s", json={kind: wanted})).json()[kind]
+        path = f"/v3/{kind}s/{made['id']}"
+        assert (await admin.post(f"{path}/action", json={"os-force_delete": {}})).status_code == 202
+        await volume.cloud.settle()
+        assert (await volume.get(path)).status_code == 404
+    assert (await volume.get("/v3/messages")).json()["messages"] == []

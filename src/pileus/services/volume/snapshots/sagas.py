@@ -20,9 +20,9 @@ async def told(ctx: Ctx, snapshot: store.Snapshot) -> None:
 
 
 async def fail(op: Op, action: str, status: str) -> None:
-    """The snapshot says that and why it is in error, and so does a message to its project."""
+    """The snapshot says that and why it is in error, and so does a message to its project; not if it is to be deleted."""
     snapshot = await store.find(op.ctx, op.subject_id)
-    if snapshot is not None:
+    if snapshot is not None and op.successor is None:
         await store.change(op.ctx, snapshot.id, status=status, cause=op.cause, updated_at=op.ctx.now())
         resource = ("VOLUME_SNAPSHOT", snapshot.id, snapshot.project_id)
         await messages.tell(op.ctx, action, resource, op.cause)

@@ -41,9 +41,9 @@ async def settle(ctx: Ctx, volume: store.Volume, **columns: Any) -> None:
 
 
 async def fail(op: Op, action: str, status: str, volume_id: UUID | None = None) -> None:
-    """The volume says that and why it is in error, and so does a message to its project."""
+    """The volume says that and why it is in error, and so does a message to its project; not if it is to be deleted."""
     volume = await store.find(op.ctx, volume_id or op.subject_id)
-    if volume is None:
+    if volume is None or (volume.id == op.subject_id and op.successor is not None):
         return
     await store.change(op.ctx, volume.id, status=status, cause=op.cause, updated_at=op.ctx.now())
     await messages.tell(op.ctx, action, ("VOLUME", volume.id, volume.project_id), op.cause)
