@@ -32,10 +32,10 @@ mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 for d in modules more; do while read -r m; do insmod "/$d/$m"; done < /$d/order; done
 mount -t virtiofs -o ro machine /newroot
 for d in proc sys dev; do mount --move /$d /newroot/$d; done
-mount -t tmpfs tmpfs /newroot/tmp; mount -t tmpfs tmpfs /newroot/run
+mount -t tmpfs tmpfs /newroot/run
 mount -t ext4 /newroot/dev/vda /newroot/srv
 ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
-exec chroot /newroot /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp \
+exec chroot /newroot /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run \
     {pileus} up --simulate --config /srv/pileus.toml --listen 0.0.0.0:5000
 """
 CONFIG = """\
