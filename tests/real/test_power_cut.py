@@ -23,7 +23,7 @@ from real.power import CONFIG, Machine
 from support.people import client
 from support.waiting import pause
 
-pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(1200), pytest.mark.xdist_group("real")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1200), pytest.mark.xdist_group("real")]
 
 launch = clouds.launch  # the fixture
 CUTS, WRITERS = 3, 16
