@@ -75,3 +75,14 @@ async def test_an_upload_is_sent_once_to_each_place(tmp_path: Path) -> None:
     for url in ("/one", "/one", "/two"):
         assert await sim.ensure_uploaded(volume.id, url, fence=1) == Done()
     assert sent.urls == ["/one", "/two"]
+
+
+async def test_what_a_power_cut_left_empty_is_not_there(sim: SimBlocks, tmp_path: Path) -> None:
+    """Nothing is written through to the disk of a simulated host: what was just made has a name, and no bytes."""
+    lost, whole = (Volume(id=uuid4(), size_gib=1) for _ in range(2))
+    for volume in (lost, whole):
+        await sim.ensure_volume(volume, fence=1)
+    next((tmp_path / "sim").rglob(f"{lost.id}.json")).write_bytes(b"")
+    assert list((await sim.observe()).volumes) == [whole.id]
+    assert await sim.ensure_volume(lost, fence=2) == Done()
+    assert set((await sim.observe()).volumes) == {lost.id, whole.id}

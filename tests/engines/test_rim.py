@@ -161,6 +161,18 @@ async def test_a_result_that_nobody_came_for_is_dropped_after_a_day(bench: Bench
     assert late.ended() == []
 
 
+async def test_a_job_that_a_power_cut_left_empty_keeps_no_host_from_its_start(bench: Bench) -> None:
+    before, domain_id = bench.rim(), uuid4()
+    await before.engine.ensure_disks(copied(domain_id), fence=3)
+    await before.stop()
+    (file,) = (bench.home / "rim" / "jobs").glob("*.json")
+    file.write_bytes(b"")
+    after = bench.rim()
+    await after.resume()
+    assert (after.running(), file.exists()) == (0, False)
+    assert isinstance(await after.engine.ensure_disks(copied(domain_id), fence=3), Going)
+
+
 async def test_a_job_of_another_time_is_reported_lost(bench: Bench) -> None:
     before, domain_id = bench.rim(), uuid4()
     await before.engine.ensure_disks(copied(domain_id), fence=3)

@@ -249,7 +249,10 @@ class Rim(Generic[E]):
 
     def _kept(self) -> Iterator[Job]:
         for path in sorted(self._home.glob("*.json")):
-            kept = msgspec.json.decode(path.read_bytes(), type=Kept)
+            if not (data := path.read_bytes()):  # the machine lost its power before it was on the disk
+                path.unlink()
+                continue
+            kept = msgspec.json.decode(data, type=Kept)
             try:
                 job = Job(self.verbs[kept.verb], self.verbs[kept.verb].decode(bytes(kept.body)))
             except (KeyError, msgspec.DecodeError):

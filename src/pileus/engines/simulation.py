@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from pileus.engines.troubles import Trouble, Troubles
 from pileus.engines.verbs import Answer, Done, Failed, Going
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import Unavailable
+
+T = TypeVar("T")
 
 ANY = "*"
 FULL = Failed("No space is left on this simulated host.")
@@ -90,8 +92,7 @@ class Simulation:
     def _going(self, verb: str, subject: object, wish: str, trouble: Trouble | None) -> Answer | None:
         """How the job stands; None when its time has come, or when there need be none."""
         file, now = self._job(subject, verb), self._clock.monotonic()
-        data = read_or_none(file)
-        job = None if data is None else msgspec.json.decode(data, type=Begun)
+        job = kept(file, Begun)
         if job is None or job.wish != wish or job.at > now:  # a job from before the machine started begins anew
             takes_s = trouble.seconds if trouble and trouble.kind == "delay" else self.delays_s.get(verb, 0.0)
             job = Begun(now, takes_s, wish)
@@ -126,8 +127,14 @@ class Simulation:
         return self._jobs / f"{subject}.{verb}"
 
 
-def structs(folder: Path, kind: type[Any]) -> dict[str, Any]:
+def kept(file: Path, kind: type[T]) -> T | None:
+    """What a file holds; None without it, and when the machine lost its power before it was on the disk: it is empty then."""
+    data = read_or_none(file)
+    return msgspec.json.decode(data, type=kind) if data else None
+
+
+def structs(folder: Path, kind: type[T]) -> dict[str, T]:
     """What a folder of JSON files holds, by the name of each."""
     files = [file for file in sorted(folder.glob("*.json")) if not file.name.startswith(".")]
-    read = {file.stem: read_or_none(file) for file in files}
-    return {stem: msgspec.json.decode(data, type=kind) for stem, data in read.items() if data is not None}
+    read = {file.stem: kept(file, kind) for file in files}
+    return {stem: what for stem, what in read.items() if what is not None}

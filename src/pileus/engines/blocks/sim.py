@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -19,12 +18,10 @@ import msgspec
 from pileus.engines import blank
 from pileus.engines.blocks import Connection, DiskFormat, Export, Seen, Snapshot, Source, Volume, VolumeFacts
 from pileus.engines.files import read_or_none, write_at_home
-from pileus.engines.simulation import FULL, Simulation, structs
+from pileus.engines.simulation import FULL, Simulation, kept, structs
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Done, Failed
 from pileus.kernel.clock import Clock
-
-T = TypeVar("T")
 
 TOTAL_GIB = 1024.0
 
@@ -64,11 +61,11 @@ class SimBlocks:
         file = self._volumes / f"{volume.id}.json"
 
         def is_so() -> Answer | None:
-            held = read(file, HeldVolume)
+            held = kept(file, HeldVolume)
             return Done() if held is not None and held.size_gib >= volume.size_gib else None
 
         def make_so() -> Answer:
-            held = read(file, HeldVolume)
+            held = kept(file, HeldVolume)
             if held is None and (refusal := self._refusal(volume)):
                 return refusal
             if volume.size_gib - (held.size_gib if held else 0) > self._free_gib():
@@ -85,9 +82,9 @@ class SimBlocks:
         source = volume.source or Source()
         begun: HeldVolume | HeldSnapshot | None
         if source.snapshot_id is not None:
-            begun = read(self._snapshots / f"{source.snapshot_id}.json", HeldSnapshot)
+            begun = kept(self._snapshots / f"{source.snapshot_id}.json", HeldSnapshot)
         elif source.volume_id is not None:
-            begun = read(self._volumes / f"{source.volume_id}.json", HeldVolume)
+            begun = kept(self._volumes / f"{source.volume_id}.json", HeldVolume)
         else:
             return None
         if begun is None:
@@ -114,7 +111,7 @@ class SimBlocks:
         file = self._snapshots / f"{snapshot.id}.json"
 
         def make_so() -> Answer:
-            volume = read(self._volumes / f"{snapshot.volume_id}.json", HeldVolume)
+            volume = kept(self._volumes / f"{snapshot.volume_id}.json", HeldVolume)
             if volume is None:
                 return Failed(f"There is no volume {snapshot.volume_id} on this host.")
             write_at_home(file, msgspec.json.encode(HeldSnapshot(snapshot.volume_id, volume.size_gib)))
@@ -163,7 +160,7 @@ class SimBlocks:
         return answer
 
     async def _bytes(self, volume_id: UUID, disk_format: DiskFormat) -> AsyncIterator[bytes]:
-        held = read(self._volumes / f"{volume_id}.json", HeldVolume)
+        held = kept(self._volumes / f"{volume_id}.json", HeldVolume)
         yield blank.image(disk_format, (held.size_gib if held else 1) << 30)
 
     async def cancel(self, subject_id: UUID, verb: str, *, fence: int) -> Answer:
@@ -192,9 +189,3 @@ class SimBlocks:
 def lose(home: Path, volume_id: UUID) -> None:
     """What a disk does that dies: the volume is not there any more, whoever has it open. May be repeated."""
     (home / "volumes" / f"{volume_id}.json").unlink(missing_ok=True)
-
-
-def read(file: Path, kind: type[T]) -> T | None:
-    """What the file holds; None without it."""
-    data = read_or_none(file)
-    return None if data is None else msgspec.json.decode(data, type=kind)

@@ -22,7 +22,7 @@ import msgspec
 from pileus.engines.files import read_or_none, write_at_home
 from pileus.engines.hypervisor import Domain, DomainFacts, HostFacts, LocalDisk, Power, Screen
 from pileus.engines.hypervisor.sim_guest import Boots, Disks, boot_text, numbers, progress, snapshot, volumes_of
-from pileus.engines.simulation import Simulation
+from pileus.engines.simulation import Simulation, kept
 from pileus.engines.transfers import Transfers
 from pileus.engines.verbs import Answer, Done, Failed, Going
 from pileus.kernel.clock import Clock
@@ -293,11 +293,10 @@ class SimHypervisor:
         self._simulation.drop(domain_id)
 
     def _facts(self, domain_id: UUID) -> DomainFacts:
-        data = read_or_none(self._file(domain_id, "json"))
+        domain = kept(self._file(domain_id, "json"), Domain)
         disks = self._disks(domain_id).names()
-        if data is None:
+        if domain is None:
             return DomainFacts(disks=disks)
-        domain = msgspec.json.decode(data, type=Domain)
         return DomainFacts(
             defined=True,
             power=self._power(domain_id),
@@ -307,21 +306,20 @@ class SimHypervisor:
         )
 
     def _volumes(self, domain_id: UUID) -> tuple[UUID, ...]:
-        data = read_or_none(self._file(domain_id, "json"))
-        return () if data is None else volumes_of(msgspec.json.decode(data, type=Domain))
+        domain = kept(self._file(domain_id, "json"), Domain)
+        return () if domain is None else volumes_of(domain)
 
     def _sizes(self, domain_id: UUID) -> dict[UUID, int]:
-        data = read_or_none(self._file(domain_id, "sizes"))
-        return {} if data is None else msgspec.json.decode(data, type=dict[UUID, int])
+        return kept(self._file(domain_id, "sizes"), dict[UUID, int]) or {}
 
     def _missing(self, domain_id: UUID) -> bool:
-        return not self._file(domain_id, "json").exists()
+        return not read_or_none(self._file(domain_id, "json"))
 
     def _domain(self, domain_id: UUID) -> Domain:
-        data = read_or_none(self._file(domain_id, "json"))
-        if data is None:
+        domain = kept(self._file(domain_id, "json"), Domain)
+        if domain is None:
             raise NotFound(f"There is no guest {domain_id} on this host.")
-        return msgspec.json.decode(data, type=Domain)
+        return domain
 
     def _running(self, domain_id: UUID) -> Domain:
         domain = self._domain(domain_id)
@@ -339,12 +337,10 @@ class SimHypervisor:
         write_at_home(self._file(domain_id, "power"), power.encode())
 
     def _boots(self, domain_id: UUID) -> Boots:
-        data = read_or_none(self._file(domain_id, "boots"))
-        return Boots() if data is None else msgspec.json.decode(data, type=Boots)
+        return kept(self._file(domain_id, "boots"), Boots) or Boots()
 
     def _disks(self, domain_id: UUID) -> Disks:
-        data = read_or_none(self._disks_file(domain_id))
-        return Disks() if data is None else msgspec.json.decode(data, type=Disks)
+        return kept(self._disks_file(domain_id), Disks) or Disks()
 
     def _write(self, file: Path, what: msgspec.Struct) -> None:
         write_at_home(file, msgspec.json.encode(what))

@@ -19,7 +19,7 @@ import msgspec
 
 from pileus.engines.files import read_or_none, write_at_home
 from pileus.engines.overlay import Group, Network, Place, Port, Router, Seen
-from pileus.engines.simulation import Simulation, structs
+from pileus.engines.simulation import Simulation, kept, structs
 from pileus.engines.verbs import Answer, Change, Done
 from pileus.kernel.clock import Clock
 from pileus.kernel.errors import NotFound
@@ -126,8 +126,7 @@ class SimOverlay:
         return await self._simulation.say(verb, subject, is_so=lambda: None, make_so=make_so)
 
     def _port(self, port_id: UUID) -> Port | None:
-        data = read_or_none(self._ports / f"{port_id}.json")
-        return None if data is None else msgspec.json.decode(data, type=Port)
+        return kept(self._ports / f"{port_id}.json", Port)
 
     def _tell(self, port_id: UUID, was_up: bool, up: bool) -> None:
         if was_up != up:
