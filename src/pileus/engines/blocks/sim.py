@@ -181,8 +181,8 @@ class SimBlocks:
         return {held.volume_id for held in structs(self._exports, Export).values()}
 
     def _free_gib(self) -> float:
-        held = [*structs(self._volumes, HeldVolume).values(), *structs(self._snapshots, HeldSnapshot).values()]
-        used_gib: int = sum(each.size_gib for each in held)
+        volumes, snapshots = structs(self._volumes, HeldVolume), structs(self._snapshots, HeldSnapshot)
+        used_gib = sum(each.size_gib for each in volumes.values()) + sum(each.size_gib for each in snapshots.values())
         return self._total_gib - used_gib
 
 
