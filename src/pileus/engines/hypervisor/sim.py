@@ -292,8 +292,11 @@ class SimHypervisor:
             file.unlink(missing_ok=True)
         self._simulation.drop(domain_id)
 
+    def _defined(self, domain_id: UUID) -> Domain | None:
+        return kept(self._file(domain_id, "json"), Domain)
+
     def _facts(self, domain_id: UUID) -> DomainFacts:
-        domain = kept(self._file(domain_id, "json"), Domain)
+        domain = self._defined(domain_id)
         disks = self._disks(domain_id).names()
         if domain is None:
             return DomainFacts(disks=disks)
@@ -306,17 +309,17 @@ class SimHypervisor:
         )
 
     def _volumes(self, domain_id: UUID) -> tuple[UUID, ...]:
-        domain = kept(self._file(domain_id, "json"), Domain)
+        domain = self._defined(domain_id)
         return () if domain is None else volumes_of(domain)
 
     def _sizes(self, domain_id: UUID) -> dict[UUID, int]:
         return kept(self._file(domain_id, "sizes"), dict[UUID, int]) or {}
 
     def _missing(self, domain_id: UUID) -> bool:
-        return not read_or_none(self._file(domain_id, "json"))
+        return self._defined(domain_id) is None
 
     def _domain(self, domain_id: UUID) -> Domain:
-        domain = kept(self._file(domain_id, "json"), Domain)
+        domain = self._defined(domain_id)
         if domain is None:
             raise NotFound(f"There is no guest {domain_id} on this host.")
         return domain

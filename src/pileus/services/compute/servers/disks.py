@@ -16,7 +16,7 @@ from pileus.services.volume.snapshots import service as snapshots
 from pileus.services.volume.volumes import service as volumes
 from pileus.services.volume.volumes.service import Wanted
 
-GROWS_S = GOES_S = 1.0
+POLL_S = 1.0
 
 
 def is_done(answer: Any) -> bool:
@@ -146,9 +146,9 @@ async def delete_owned(op: Op, server_id: UUID) -> Wait | None:
         if device.delete_with_server and device.volume_id is not None:
             volume = await volumes.find(op.ctx, device.volume_id)
             if volume is not None and volume.status == "extending":
-                return Wait(GROWS_S, note="waiting for a volume to have grown")
+                return Wait(POLL_S, note="waiting for a volume to have grown")
             if await snapshots.any_goes(op.ctx, device.volume_id):
-                return Wait(GOES_S, note="waiting for a snapshot to go")
+                return Wait(POLL_S, note="waiting for a snapshot to go")
             with suppress(BadRequest, NotFound):
                 await volumes.delete(op.ctx, device.volume_id)
     return None
